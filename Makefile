@@ -1,0 +1,74 @@
+# The everyday commands; `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop demo-info lint unit http kinds browser molecule fresh test test-fast bench clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+.venv/run: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/demo: demo/requirements.txt .venv/run
+	$(BIN)/pip install --quiet --requirement demo/requirements.txt
+	@touch $@
+
+.venv/test: tests/requirements.txt .venv/run
+	$(BIN)/pip install --quiet --requirement tests/requirements.txt
+	@touch $@
+
+demo: .venv/demo ## start a gateway with two visdom servers on http://127.0.0.1:8080
+	ansible-playbook playbooks/site.yml -i inventories/demo
+	python demo/demo.py start
+
+demo-stop: ## end what demo started
+	python demo/demo.py stop
+	ansible-playbook playbooks/site.yml -i inventories/demo -e gateway_state=absent
+
+demo-info: ## print the demo's addresses and logins as JSON
+	@python demo/demo.py info
+
+lint: .venv/test ## all static checks
+	tests/lint
+
+unit: .venv/test ## the core, without a server
+	pytest tests/unit
+
+http: .venv/test ## the real nginx on loopback
+	pytest tests/http
+
+kinds: .venv/test ## real tools behind the gateway
+	pytest tests/kinds
+
+browser: .venv/test demo ## a real browser on the demo
+	pytest tests/browser
+
+molecule: .venv/test ## Debian 12 and 13 in containers
+	tests/docker/engine
+	tests/docker/images
+	molecule test --all
+
+fresh: .venv/test ## README's commands on bare machines, in containers
+	tests/docker/engine
+	tests/docker/images
+	pytest tests/fresh
+
+test-fast: ## everything that needs no container
+	tests/packages
+	$(MAKE) lint unit http kinds browser demo-stop
+
+test: test-fast ## everything
+	$(MAKE) molecule fresh
+
+bench: .venv/test ## the figures of docs/figures.md
+	python tests/bench/bench.py
+
+clean: ## remove what the commands above made
+	-test -x $(BIN)/python && $(MAKE) demo-stop
+	-tests/docker/clean
+	rm -rf .venv .build .demo

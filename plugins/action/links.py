@@ -1,0 +1,97 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the users folder on the controller, so that a thousand users are one task and none of it is a variable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.parsing.vault import EncryptedString
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_users_file, parse_users
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
+
+
+class ActionModule(GatewayAction):
+    """Validates all users files here, and runs module links there if anything differs from its last run."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Returns the module's result; unchanged at once where the host has seen the same files under the same policy."""
+        task_vars = task_vars or {}
+        args = dict(self._task.args)
+        validate_only = boolean(args.pop("validate_only", False))
+        source = args.get("source", "inventory")
+        texts = self._read(args.pop("src", None))
+        digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+        paths = Paths(self._root(task_vars))
+
+        unchanged = {"changed": False, "plan": [], "diff": [], "reload": False}
+        if not validate_only and not boolean(args.get("verify", False)) and self._seen(paths, source) == digest:
+            return unchanged
+        users = self._parse(texts, args.get("policy"))
+        if validate_only:
+            return unchanged
+
+        args.update(root=paths.root, digest=digest)
+        try:
+            packed = self._connection._shell.join_path(self._make_tmp_path(), "users.json")
+            self._transfer_data(packed, json.dumps({user: data.as_json() for user, data in users.items()}))
+            self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
+            return self._execute_module(module_args={**args, "packed": packed}, task_vars=task_vars)
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+
+    def _read(self, src: str | None) -> dict[str, str]:
+        """Users file, as messages name it → its text, decrypted where the whole file is vaulted."""
+        if not src:
+            raise AnsibleActionFail("links: src is missing; give the folder of the users files")
+        folder = self._loader.path_dwim(src)
+        try:
+            names = sorted(filter(is_users_file, os.listdir(folder)))
+        except OSError as error:
+            raise AnsibleActionFail(f"links: src {folder}: {error.strerror}; give the folder of the users files") from None
+        shown = os.path.basename(os.path.normpath(folder))
+        texts = {}
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                with open(path, encoding="utf-8") as file:
+                    text = file.read()
+                if text.startswith("$ANSIBLE_VAULT;"):
+                    text = str(EncryptedString(ciphertext=text))
+            except (OSError, UnicodeDecodeError, AnsibleError) as error:
+                raise AnsibleActionFail(f"{shown}/{name}:1: this cannot be read: {error}") from None
+            texts[f"{shown}/{name}"] = text
+        return texts
+
+    @staticmethod
+    def _parse(texts: dict[str, str], policy: dict[str, Any] | None) -> dict[str, Any]:
+        users, problems = parse_users(texts, lambda text: str(EncryptedString(ciphertext=text)))
+        if policy and not problems:
+            try:
+                site = Policy.parse(policy, "gateway_allowed_* of the play")
+                found = [(user, link, site.link_problem(link)) for user in users for link in users[user].links]
+                problems = [f"user '{user}': {problem}" for user, _link, problem in found if problem]
+            except InvalidData as error:
+                problems = error.problems
+        if problems:
+            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+            raise AnsibleActionFail(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))
+        return users
+
+    def _seen(self, paths: Paths, source: str) -> str:
+        """The digest of the host's last complete run, if that was under the policy that stands there now."""
+        policy, digest = shlex.quote(paths.policy), shlex.quote(paths.digest(source))
+        done = self._low_level_execute_command(f"cat {digest} && sha256sum < {policy}", sudoable=True)
+        words = str(done["stdout"]).split()
+        return words[0] if done["rc"] == 0 and len(words) >= 3 and words[1] == words[2] else ""

@@ -1,0 +1,35 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  root:
+    description:
+      - Folder that the gateway's paths are below; C(/) for a gateway that has the host to itself,
+        the rootless gateway's folder otherwise.
+      - Where it is not given, the host's variable C(gateway_rootless_dir) is used.
+    type: path
+    default: /
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows URLs and include files before and after, never a password or its hash.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  action_group:
+    support: full
+    description: "Belongs to the action group C(vizgate.gateway.gateway), so that C(module_defaults) can name I(root) once."
+author:
+  - The vizgate authors (@vizgate)
+requirements:
+  - Jinja2 and PyYAML on the gateway; role C(vizgate.gateway.gateway) installs them
+"""

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules share: running the core and telling Ansible how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from ._apply import Gateway, NginxRefused, Outcome
+    from ._model import InvalidData, Policy, Problem, UserData, parse_user
+    from ._passwords import HashingFailed
+    from ._paths import Paths
+    from ._registry import Locked, Registry
+
+    MISSING = ""
+except ImportError:
+    MISSING = traceback.format_exc()
+
+ROOT = {"root": {"type": "path", "default": "/"}}
+
+
+def connect(module: AnsibleModule) -> Gateway:
+    """The gateway below the module's `root`."""
+    if MISSING:
+        module.fail_json(msg=missing_required_lib("jinja2 and PyYAML"), exception=MISSING)
+    return Gateway(Paths(module.params["root"]))
+
+
+@contextlib.contextmanager
+def told(module: AnsibleModule) -> Iterator[None]:
+    """Ends the module with the core's errors in their own words."""
+    try:
+        yield
+    except InvalidData as error:
+        module.fail_json(msg="\n".join(error.problems), problems=error.problems)
+    except (NginxRefused, HashingFailed, Locked, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+def checked(parsed: tuple[UserData, list[Problem]]) -> UserData:
+    """The data, if nothing is wrong with it; raises InvalidData."""
+    data, problems = parsed
+    if problems:
+        raise InvalidData(problem.text for problem in problems)
+    return data
+
+
+def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:
+    """Ends the module with what `work` did."""
+    with told(module):
+        outcome = work()
+    for step in outcome.plan:
+        if step["action"] == "unresolved":
+            module.warn(f"{step['url']}: host of {step['target']} has no address; the link shows a 502 page until it has")
+    if outcome.reload:
+        module.warn("nginx does not run with the gateway's configuration; the change serves once it is reloaded or started")
+    module.exit_json(changed=outcome.changed, plan=outcome.plan, diff=outcome.diff, reload=outcome.reload)
+
+
+def declare_one(module: AnsibleModule, kind: str, keys: Sequence[str]) -> None:
+    """Adds, changes or removes the one link or login (`kind`: links, logins) that the parameters `keys` describe."""
+    gateway = connect(module)
+    user, source = module.params["user"], module.params["source"]
+    item = {key: module.params[key] for key in keys if module.params[key] is not None}
+    if source in ("inventory", "self"):
+        module.fail_json(msg=f"source '{source}' is not for single declarations: its owner would undo them; take another")
+
+    def declaration(registry: Registry) -> dict[str, UserData]:
+        data = registry.sources(user).get(source, UserData()).as_json()
+        data[kind] = [other for other in data[kind] if other["name"] != item["name"]]
+        if module.params["state"] == "present":
+            data[kind].append(item)
+        return {user: checked(parse_user(data))}
+
+    run(module, lambda: gateway.declare(source, declaration, check=module.check_mode))

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""File transactions: all of a set of files change, or none, wherever the process is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+FEW = 64
+"""Up to so many files are flushed one by one; beyond, one flush of everything is quicker."""
+
+_STAGED = ".new"
+
+
+def _flush(paths: Iterable[str]) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _flush_all(paths: list[str]) -> None:
+    if len(paths) > FEW:
+        os.sync()
+    else:
+        _flush(paths)
+        _flush({os.path.dirname(path) for path in paths})
+
+
+def _stage(path: str, text: str) -> None:
+    """Writes the coming text beside a file, readable by the group that the folder belongs to."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    descriptor = os.open(path + _STAGED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        group = os.stat(folder).st_gid
+        if os.fstat(descriptor).st_gid != group:
+            os.fchown(descriptor, -1, group)
+
+
+def write(path: str, text: str) -> None:
+    """Replaces one file atomically and durably."""
+    _stage(path, text)
+    _flush([path + _STAGED])
+    os.rename(path + _STAGED, path)
+    _flush([os.path.dirname(path)])
+
+
+def stage(files: Mapping[str, str | None]) -> None:
+    """Writes the coming texts beside their files; nothing has changed yet. An error takes them all back."""
+    staged = []
+    try:
+        for path, text in files.items():
+            if text is not None:
+                staged.append(path + _STAGED)
+                _stage(path, text)
+        _flush_all(staged)
+    except OSError:
+        unstage(files)
+        raise
+
+
+def unstage(files: Iterable[str]) -> None:
+    """Takes staged texts back."""
+    for path in files:
+        _remove(path + _STAGED)
+
+
+def commit(journal: str, files: Mapping[str, str | None], notes: Any) -> None:
+    """Decides for the staged texts: from here on they will be in place, if need be by `redo` after a crash.
+
+    `notes` is plain data that `redo` gives back; the journal stays until `close`.
+    """
+    order = {path: text is not None for path, text in files.items()}
+    write(journal, json.dumps({"files": order, "notes": notes}))
+    _carry_out(order)
+
+
+def redo(journal: str) -> Any:
+    """Finishes a transaction that was decided but cut short. Returns its notes, or None where there was none."""
+    try:
+        with open(journal, encoding="utf-8") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        return None
+    _carry_out(found["files"])
+    return found["notes"]
+
+
+def close(journal: str) -> None:
+    """Ends a transaction that is complete."""
+    _remove(journal)
+
+
+def _carry_out(order: Mapping[str, bool]) -> None:
+    for path, stays in order.items():
+        if stays:
+            try:
+                os.rename(path + _STAGED, path)
+            except FileNotFoundError:
+                pass  # done before the crash
+        else:
+            _remove(path)
+    _flush_all([path for path, stays in order.items() if stays])
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,421 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be declared: links, logins, users and the site policy. Parsing is strict and reports every problem at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Union
+
+from ._kinds import KEEP, KINDS, STRIP
+
+USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+LINK = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,62}")
+SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+DESCRIPTION_CHARACTERS = 200
+PASSWORD_BYTES = 72
+"""bcrypt looks at no more."""
+
+RESERVED_USERS = frozenset({"api", "login", "logout", "paraview", "proxy", "static", "vizgate"})
+RESERVED_LINKS = frozenset({"favicon.ico", "index.html", "robots.txt"})
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_HASHES = (
+    re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}"),
+    re.compile(r"\$y\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{0,86}\$[./A-Za-z0-9]{43}"),
+    re.compile(r"\$6\$(?:rounds=[0-9]{4,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"),
+    re.compile(r"\$5\$(?:rounds=[0-9]{4,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"),
+)
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+# Never a target, whatever the policy says: cloud metadata lives there, and nothing that anyone would publish.
+_NEVER = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16",
+        "fe80::/10",
+        "fd00:ec2::254/128",
+        "100.100.100.200/32",
+        "192.0.0.192/32",
+        "0.0.0.0/8",
+        "::/128",
+        "224.0.0.0/3",
+        "ff00::/8",
+    )
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing wrong with declared data: `path` leads to it inside the data, `text` names object, value and fix."""
+
+    path: tuple[str | int, ...]
+    text: str
+
+
+class InvalidData(ValueError):
+    """Declared data that cannot be used; `problems` are one line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A published target: `http://gateway/<user>/<name>/` leads to `host`:`port`."""
+
+    name: str
+    port: int
+    kind: str = "http"
+    host: str = "127.0.0.1"
+    description: str = ""
+    prefix: str = ""
+    """`keep`, `strip`, or nothing for what the kind says."""
+
+    @property
+    def mode(self) -> str:
+        """Whether the backend sees the link's prefix: `keep` or `strip`."""
+        return self.prefix or KINDS[self.kind].prefix
+
+    @property
+    def target(self) -> str:
+        """`host:port`, as people write it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Login:
+    """A name and password that open a user's links. A clear password is hashed before it is stored."""
+
+    name: str
+    password_hash: str = dataclasses.field(default="", repr=False)
+    password: str = dataclasses.field(default="", repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class UserData:
+    """What one source declares for one user."""
+
+    links: tuple[Link, ...] = ()
+    logins: tuple[Login, ...] = ()
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """The same in plain types, defaults left out; `parse_user` reads it back."""
+        return {"links": [_plain(link) for link in self.links], "logins": [_plain(login) for login in self.logins]}
+
+
+def _plain(item: Link | Login) -> dict[str, Any]:
+    return {
+        field.name: getattr(item, field.name)
+        for field in dataclasses.fields(item)
+        if getattr(item, field.name) != field.default
+    }
+
+
+class _Reader:
+    """Collects the problems of one piece of data while it is read."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def refuse(self, path: tuple[str | int, ...], text: str) -> None:
+        self.problems.append(Problem(path, text))
+
+    def keys(self, path: tuple[str | int, ...], label: str, data: Mapping[Any, Any], known: Iterable[str]) -> None:
+        known = list(known)
+        for key in data:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, 1, 0.5)
+                advice = f"did you mean '{near[0]}'?" if near else "known keys: " + ", ".join(known)
+                self.refuse((*path, key), f"{label}: unknown key {shown(key)}; {advice}")
+
+    def items(self, data: Mapping[Any, Any], key: str) -> list[tuple[int, Mapping[Any, Any]]]:
+        found = data.get(key)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            self.refuse((key,), f"{key}: {shown(found)} is not a list of {key}")
+            return []
+        for index, item in enumerate(found):
+            if not isinstance(item, Mapping):
+                self.refuse((key, index), f"{key}: {shown(item)} is not a mapping like '- name: …'")
+        return [(index, item) for index, item in enumerate(found) if isinstance(item, Mapping)]
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: quoted, on one line, of bounded length."""
+    text = ascii(value) if isinstance(value, str) else ascii(str(value))
+    return text if len(text) <= 82 else text[:78] + "…'"
+
+
+def name_problem(what: str, name: object) -> str | None:
+    """Why `name` cannot name a user, link, login or source (`what`), or nothing."""
+    pattern, reserved = {
+        "user": (USER, RESERVED_USERS),
+        "link": (LINK, RESERVED_LINKS),
+        "login": (LOGIN, frozenset[str]()),
+        "source": (SOURCE, frozenset[str]()),
+    }[what]
+    if not isinstance(name, str) or not pattern.fullmatch(name):
+        return f"{what} {shown(name)}: the name is not of the form {pattern.pattern}"
+    if name in reserved:
+        return f"{what} {shown(name)}: the name is reserved; take another"
+    return None
+
+
+def host_problem(host: object) -> str | None:
+    """Why `host` is neither an IP address nor an RFC 1123 name, or nothing."""
+    if not isinstance(host, str):
+        return f"host {shown(host)} is not a text; quote it"
+    if parse_address(host):
+        return None
+    labels = host.lower().split(".")
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or _NUMERIC_LABEL.fullmatch(labels[-1]):
+        return f"host {shown(host)} is neither an IP address nor a host name (letters, digits, '-' and '.')"
+    return None
+
+
+def parse_address(host: str) -> Address | None:
+    """The IP address that `host` is, if it is one. Zones (`fe80::1%eth0`) are none."""
+    if "%" in host:
+        return None
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def password_problem(password: object) -> str | None:
+    """Why a clear password cannot be used, or nothing. Never shows it."""
+    if not isinstance(password, str) or not password:
+        return "the password is not a text; quote it"
+    try:
+        size = len(password.encode())
+    except UnicodeEncodeError:
+        return "the password is not valid Unicode"
+    if size > PASSWORD_BYTES:
+        return f"the password has {size} bytes; bcrypt takes {PASSWORD_BYTES} at most"
+    if any(ord(character) < 32 or ord(character) == 127 for character in password):
+        return "the password holds a control character"
+    return None
+
+
+def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> Link | None:
+    before = len(reader.problems)
+    name = data.get("name")
+    label = f"link {shown(name)}"
+    reader.keys(path, label, data, [field.name for field in dataclasses.fields(Link)])
+    problem = name_problem("link", name)
+    if problem:
+        reader.refuse((*path, "name"), problem if "name" in data else "link: it has no name")
+    kind = data.get("kind", "http")
+    if not isinstance(kind, str) or kind not in KINDS:
+        near = difflib.get_close_matches(str(kind), KINDS, 1)
+        advice = f"did you mean '{near[0]}'?" if near else "kinds: " + ", ".join(KINDS)
+        reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
+    host = data.get("host", "127.0.0.1")
+    problem = host_problem(host)
+    if problem:
+        reader.refuse((*path, "host"), f"{label}: {problem}")
+    port = data.get("port")
+    if port is None:
+        reader.refuse(path, f"{label}: it has no port")
+    elif isinstance(port, bool) or not isinstance(port, int):
+        reader.refuse((*path, "port"), f"{label}: port {shown(port)} is not a number; write it without quotes")
+    elif not 1 <= port <= 65535:
+        reader.refuse((*path, "port"), f"{label}: port {port} is not in 1-65535")
+    description = data.get("description", "")
+    if not isinstance(description, str):
+        reader.refuse((*path, "description"), f"{label}: description {shown(description)} is not a text; quote it")
+    elif len(description) > DESCRIPTION_CHARACTERS:
+        reader.refuse(
+            (*path, "description"),
+            f"{label}: the description has {len(description)} characters; {DESCRIPTION_CHARACTERS} is the limit",
+        )
+    elif any(0xD800 <= ord(character) <= 0xDFFF for character in description):
+        reader.refuse((*path, "description"), f"{label}: the description is not valid Unicode")
+    prefix = data.get("prefix", "")
+    if prefix not in (KEEP, STRIP, ""):
+        reader.refuse((*path, "prefix"), f"{label}: prefix {shown(prefix)} is neither 'keep' nor 'strip'")
+    if len(reader.problems) > before:
+        return None
+    address = parse_address(str(host))
+    return Link(
+        name=str(name),
+        kind=str(kind),
+        host=str(address) if address else str(host).lower(),
+        port=int(str(port)),
+        description=str(description),
+        prefix=str(prefix),
+    )
+
+
+def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> Login | None:
+    before = len(reader.problems)
+    name = data.get("name")
+    label = f"login {shown(name)}"
+    reader.keys(path, label, data, [field.name for field in dataclasses.fields(Login)])
+    problem = name_problem("login", name)
+    if problem:
+        reader.refuse((*path, "name"), problem if "name" in data else "login: it has no name")
+    password, hashed = data.get("password"), data.get("password_hash")
+    if (password is None) == (hashed is None):
+        reader.refuse(path, f"{label}: give either password or password_hash")
+    elif password is not None:
+        problem = password_problem(password)
+        if problem:
+            reader.refuse((*path, "password"), f"{label}: {problem}")
+    elif not isinstance(hashed, str) or not any(pattern.fullmatch(hashed) for pattern in _HASHES):
+        reader.refuse(
+            (*path, "password_hash"),
+            f"{label}: password_hash is no bcrypt, yescrypt or SHA-crypt hash; make one with 'htpasswd -nBC 10 NAME'",
+        )
+    if len(reader.problems) > before:
+        return None
+    return Login(name=str(name), password_hash=str(hashed or ""), password=str(password or ""))
+
+
+def parse_user(data: object) -> tuple[UserData, list[Problem]]:
+    """Reads what one source declares for one user: a mapping with the lists `links` and `logins`, both optional.
+
+    Returns what is good, and a problem for everything that is not.
+    """
+    reader = _Reader()
+    if data is None:
+        return UserData(), []
+    if not isinstance(data, Mapping):
+        return UserData(), [Problem((), f"{shown(data)} is not a mapping with the keys links and logins")]
+    reader.keys((), "the file", data, ("links", "logins"))
+    links = {}
+    for index, item in reader.items(data, "links"):
+        link = _parse_link(reader, ("links", index), item)
+        if link and link.name in links:
+            reader.refuse(("links", index), f"link {shown(link.name)}: declared twice")
+        elif link:
+            links[link.name] = link
+    logins = {}
+    for index, item in reader.items(data, "logins"):
+        login = _parse_login(reader, ("logins", index), item)
+        if login and login.name in logins:
+            reader.refuse(("logins", index), f"login {shown(login.name)}: declared twice")
+        elif login:
+            logins[login.name] = login
+    return (
+        UserData(
+            tuple(links[name] for name in sorted(links)),
+            tuple(logins[name] for name in sorted(logins)),
+        ),
+        reader.problems,
+    )
+
+
+def _unwrapped(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address merely wraps, or the address itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What the administrator allows as a target. A `*` in a host pattern stands for one whole or part of a label."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_ports: tuple[str, ...] = ()
+    origin: str = "the site policy"
+    """Where the policy was read from, for messages."""
+
+    _networks: tuple[Network, ...] = dataclasses.field(init=False, repr=False, compare=False, default=())
+    _names: re.Pattern[str] = dataclasses.field(init=False, repr=False, compare=False, default=re.compile(""))
+    _ranges: tuple[range, ...] = dataclasses.field(init=False, repr=False, compare=False, default=())
+
+    def __post_init__(self) -> None:
+        networks: list[Network] = []
+        names: list[str] = []
+        ranges: list[range] = []
+        problems = []
+        for line in self.allowed_hosts:
+            try:
+                networks.append(ipaddress.ip_network(line))
+            except ValueError as error:
+                if re.fullmatch(r"[0-9a-fA-F.:]*/[0-9]+|[0-9.]+", line):
+                    problems.append(f"{self.origin}: allowed_hosts: {error}")
+                elif re.fullmatch(r"[a-zA-Z0-9*](?:[a-zA-Z0-9.*-]*[a-zA-Z0-9*])?", line):
+                    names.append(re.escape(line.lower()).replace(r"\*", "[a-z0-9-]+"))
+                else:
+                    problems.append(f"{self.origin}: allowed_hosts: {shown(line)} is neither a network nor a name pattern")
+        for line in self.allowed_ports:
+            match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", line)
+            if match and 1 <= int(match[1]) <= int(match[2] or match[1]) <= 65535:
+                ranges.append(range(int(match[1]), int(match[2] or match[1]) + 1))
+            else:
+                problems.append(f"{self.origin}: allowed_ports: {shown(line)} is neither a port nor a range like 1024-65535")
+        if problems:
+            raise InvalidData(problems)
+        object.__setattr__(self, "_networks", tuple(networks))
+        object.__setattr__(self, "_names", re.compile("|".join(names) or r"(?!)"))
+        object.__setattr__(self, "_ranges", tuple(ranges))
+
+    @classmethod
+    def parse(cls, data: object, origin: str) -> Policy:
+        """Reads `{allowed_hosts: [text], allowed_ports: [text or number]}`; raises InvalidData."""
+        if not isinstance(data, Mapping):
+            raise InvalidData([f"{origin}: {shown(data)} is not a mapping"])
+        reader = _Reader()
+        reader.keys((), origin, data, ("allowed_hosts", "allowed_ports"))
+        for key in ("allowed_hosts", "allowed_ports"):
+            if not isinstance(data.get(key), list):
+                reader.refuse((key,), f"{origin}: {key} is not a list")
+        if reader.problems:
+            raise InvalidData(problem.text for problem in reader.problems)
+        return cls(
+            tuple(str(line) for line in data["allowed_hosts"]),
+            tuple(str(line) for line in data["allowed_ports"]),
+            origin,
+        )
+
+    def link_problem(self, link: Link) -> str | None:
+        """Why the policy refuses a link, with the policy line that does, or nothing."""
+        address = parse_address(link.host)
+        if address:
+            problem = self.address_problem(address)
+            if problem:
+                return f"link {shown(link.name)}: {problem}"
+        if not self._allows(link.host, address):
+            return (
+                f"link {shown(link.name)}: host {shown(link.host)} is not in"
+                f" allowed_hosts: {', '.join(self.allowed_hosts)} ({self.origin})"
+            )
+        if not any(link.port in ports for ports in self._ranges):
+            return (
+                f"link {shown(link.name)}: port {link.port} is not in"
+                f" allowed_ports: {', '.join(self.allowed_ports)} ({self.origin})"
+            )
+        return None
+
+    def _allows(self, host: str, address: Address | None) -> bool:
+        if address is None:
+            return self._names.fullmatch(host) is not None
+        address = _unwrapped(address)
+        return any(address in network for network in self._networks)
+
+    @staticmethod
+    def address_problem(address: Address) -> str | None:
+        """Why no link may ever lead to an address, or nothing: link-local, cloud metadata, multicast, unspecified."""
+        for network in _NEVER:
+            if _unwrapped(address) in network:
+                return f"address {address} is never a target (built-in rule {network})"
+        return None

@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hashes and checks clear passwords with Apache's htpasswd, which every gateway host has."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+
+COST = 10
+
+
+class HashingFailed(RuntimeError):
+    """htpasswd could not be run or refused the password."""
+
+
+def _htpasswd(password: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["htpasswd", "-i", *arguments], input=password, capture_output=True, text=True, check=False, timeout=60
+        )
+    except OSError as error:
+        raise HashingFailed(f"htpasswd cannot be run ({error.strerror}); install apache2-utils") from None
+
+
+def hash_password(password: str) -> str:
+    """The bcrypt hash (`$2y$10$…`, cost 10) of a clear password of at most 72 bytes."""
+    done = _htpasswd(password, "-n", "-B", "-C", str(COST), "login")
+    if done.returncode != 0:
+        raise HashingFailed(f"htpasswd: {done.stderr.strip()}")
+    return done.stdout.strip().partition(":")[2]
+
+
+def verify_password(password: str, password_hash: str) -> bool:
+    """Whether a clear password has the hash."""
+    with tempfile.NamedTemporaryFile("w", prefix="vizgate-") as file:
+        file.write(f"login:{password_hash}\n")
+        file.flush()
+        return _htpasswd(password, "-v", file.name, "login").returncode == 0

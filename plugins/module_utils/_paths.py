@@ -1,0 +1,78 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a gateway keeps its things: the same tree below `/` or below a rootless gateway's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """The gateway's places below `root`, an absolute folder."""
+
+    root: str = "/"
+
+    def _below(self, path: str) -> str:
+        return os.path.join(self.root, path)
+
+    @property
+    def policy(self) -> str:
+        """The site policy."""
+        return self._below("etc/vizgate/policy.yml")
+
+    @property
+    def state(self) -> str:
+        """The folder of the registry, its lock, journal and audit log."""
+        return self._below("var/lib/vizgate")
+
+    @property
+    def users(self) -> str:
+        """The registry: one folder per user, in it one file per source."""
+        return os.path.join(self.state, "users")
+
+    @property
+    def addresses(self) -> str:
+        """The last known address of every host name that a link names."""
+        return os.path.join(self.state, "addresses.json")
+
+    @property
+    def journal(self) -> str:
+        """The transaction under way, if there is one."""
+        return os.path.join(self.state, "journal.json")
+
+    @property
+    def lock(self) -> str:
+        """The file that a writer holds locked; its text says who that is."""
+        return os.path.join(self.state, "lock")
+
+    @property
+    def audit(self) -> str:
+        """One JSON line for every change."""
+        return os.path.join(self.state, "audit.jsonl")
+
+    def digest(self, source: str) -> str:
+        """What the last complete run of a source was made from."""
+        return os.path.join(self.state, source + ".digest")
+
+    @property
+    def includes(self) -> str:
+        """The folder of the rendered include files."""
+        return self._below("etc/nginx/vizgate")
+
+    @property
+    def lib(self) -> str:
+        """The folder of the installed core, templates, Lua and pages."""
+        return self._below("usr/local/lib/vizgate")
+
+    @property
+    def templates(self) -> str:
+        """The templates of the include files."""
+        return os.path.join(self.lib, "templates")
+
+    @property
+    def control(self) -> str:
+        """The socket on which changes of links go live."""
+        return self._below("run/vizgate/control/publish.sock")

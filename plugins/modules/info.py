@@ -1,0 +1,58 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: info
+short_description: Tell what a gateway serves
+version_added: 0.1.0
+description:
+  - Returns all links and the names of all logins of a gateway, with the source that declared each, and whether they are live.
+extends_documentation_fragment:
+  - vizgate.gateway.gateway
+options:
+  user:
+    description: Only this user's.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Ask the gateway
+  vizgate.gateway.info:
+  register: gateway
+"""
+
+RETURN = r"""
+users:
+  description: User → links and logins.
+  returned: always
+  type: dict
+  sample:
+    alice:
+      links:
+        - {name: training, url: /alice/training/, kind: visdom, target: 'visdomserv1:9087', prefix: keep,
+           description: Loss curves, source: inventory, live: true}
+      logins:
+        - {name: alice, source: inventory}
+live:
+  description: Whether an nginx with the gateway's configuration is running.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**_door.ROOT, "user": {"type": "str"}}, supports_check_mode=True)
+    gateway = _door.connect(module)
+    with _door.told(module):
+        module.exit_json(changed=False, **gateway.info(module.params["user"]))
+
+
+if __name__ == "__main__":
+    main()

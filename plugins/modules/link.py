@@ -1,0 +1,105 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: link
+short_description: Publish one link, or take it away
+version_added: 0.1.0
+description:
+  - Publishes C(/<user>/<name>/) on the gateway that the task runs on; delegate it to the gateway from other plays.
+  - The change is live at once, without a reload of nginx.
+extends_documentation_fragment:
+  - vizgate.gateway.gateway
+options:
+  user:
+    description: Owner of the link.
+    type: str
+    required: true
+  name:
+    description: Name of the link.
+    type: str
+    required: true
+  state:
+    description: Whether the link is there.
+    type: str
+    choices: [present, absent]
+    default: present
+  kind:
+    description: Preset that knows what the tool behind the link needs.
+    type: str
+    default: http
+  host:
+    description: IP address or name of the machine that the tool runs on, as seen from the gateway.
+    type: str
+    default: 127.0.0.1
+  port:
+    description: Port that the tool listens on. Required when I(state) is C(present).
+    type: int
+  description:
+    description: Text for the user's index page, up to 200 characters.
+    type: str
+    default: ''
+  prefix:
+    description: Whether the tool sees C(/<user>/<name>/) in its URLs; where not given, the kind decides.
+    type: str
+    choices: [keep, strip]
+  source:
+    description: Under which name this link is declared; one link belongs to one source.
+    type: str
+    default: playbook
+"""
+
+EXAMPLES = r"""
+- name: Publish a dashboard
+  vizgate.gateway.link:
+    user: alice
+    name: dashboard
+    kind: tensorboard
+    host: node7
+    port: 6006
+    description: Scalars of run 12
+  delegate_to: gate1
+"""
+
+RETURN = r"""
+plan:
+  description: What changed, or in check mode would change; see M(vizgate.gateway.links).
+  returned: always
+  type: list
+  elements: dict
+reload:
+  description: Whether nginx has to be reloaded or started before it serves the change.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_door.ROOT,
+            "user": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "kind": {"type": "str", "default": "http"},
+            "host": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int"},
+            "description": {"type": "str", "default": ""},
+            "prefix": {"type": "str", "choices": ["keep", "strip"]},
+            "source": {"type": "str", "default": "playbook"},
+        },
+        required_if=[("state", "present", ("port",))],
+        supports_check_mode=True,
+    )
+    _door.declare_one(module, "links", ("name", "kind", "host", "port", "description", "prefix"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: links
+short_description: Publish the links and logins of all users from a folder of users files
+version_added: 0.1.0
+description:
+  - Makes the gateway serve what the users files declare, and no longer what they do not declare any more.
+  - All users files are read and validated on the controller; every problem is reported with its file and line,
+    and nothing is touched while there is one.
+  - A change is live at once, without a reload of nginx.
+extends_documentation_fragment:
+  - vizgate.gateway.gateway
+options:
+  src:
+    description:
+      - Folder of users files on the controller, one C(<user>.yml) per user with the lists C(links) and C(logins).
+      - Values, or whole files, may be encrypted with Ansible Vault.
+    type: path
+    required: true
+  source:
+    description: Under which name this folder declares; what other sources declare is left alone.
+    type: str
+    default: inventory
+  verify:
+    description:
+      - Also put right the include files of users for whom nothing changed, for example after somebody edited one by hand.
+      - Without it, a folder that the gateway has seen already costs one small command.
+    type: bool
+    default: false
+  validate_only:
+    description: Read and validate the folder on the controller and stop there.
+    type: bool
+    default: false
+  policy:
+    description:
+      - Site policy to validate against on the controller, before anything is touched.
+      - The policy on the host is checked in any case.
+    type: dict
+    suboptions:
+      allowed_hosts:
+        description: Networks and name patterns that links may lead to.
+        type: list
+        elements: str
+        required: true
+      allowed_ports:
+        description: Ports and ranges of ports that links may lead to.
+        type: list
+        elements: str
+        required: true
+  packed:
+    description: Internal; the users' data, as the action plugin sends it.
+    type: path
+  digest:
+    description: Internal; what the data was read from.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Publish what the inventory declares
+  vizgate.gateway.links:
+    src: "{{ inventory_dir }}/users"
+"""
+
+RETURN = r"""
+plan:
+  description: What changed, or in check mode would change.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: One of add, change, remove, unresolved, add login, change login, remove login.
+      type: str
+      sample: add
+    url:
+      description: Address below the gateway's own.
+      type: str
+      sample: /alice/training/
+    target:
+      description: Where the link leads, or the login's name.
+      type: str
+      sample: visdomserv1:9087
+    user:
+      description: Whose link or login it is.
+      type: str
+      sample: alice
+reload:
+  description: Whether nginx has to be reloaded or started before it serves the change.
+  returned: always
+  type: bool
+"""
+
+import hashlib
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_door.ROOT,
+            "src": {"type": "path"},
+            "source": {"type": "str", "default": "inventory"},
+            "verify": {"type": "bool", "default": False},
+            "validate_only": {"type": "bool", "default": False},
+            "policy": {
+                "type": "dict",
+                "options": {
+                    "allowed_hosts": {"type": "list", "elements": "str", "required": True},
+                    "allowed_ports": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+            "packed": {"type": "path"},
+            "digest": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    gateway = _door.connect(module)
+    source, policy = module.params["source"], module.params["policy"]
+
+    def work() -> _door.Outcome:
+        with open(module.params["packed"], encoding="utf-8") as file:
+            users = {user: _door.checked(_door.parse_user(data)) for user, data in json.load(file).items()}
+        outcome = gateway.declare(
+            source,
+            lambda registry: users,
+            complete=True,
+            check=module.check_mode,
+            verify=module.params["verify"],
+            coming=_door.Policy.parse(policy, "gateway_allowed_* of the play") if policy else None,
+        )
+        if not module.check_mode:
+            with open(gateway.paths.policy, "rb") as file:
+                seen = f"{module.params['digest']} {hashlib.sha256(file.read()).hexdigest()}\n"
+            gateway.remember(source, "" if outcome.unsettled else seen)
+        return outcome
+
+    _door.run(module, work)
+
+
+if __name__ == "__main__":
+    main()

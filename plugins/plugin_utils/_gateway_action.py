@@ -1,0 +1,26 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of the gateway's action plugins that they share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+
+class GatewayAction(ActionBase):
+    """Runs the module of the action's name on the gateway that the host's variables describe."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Runs the module. Where the task gives no `root`, `gateway_rootless_dir` of the host is it."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        result.update(
+            self._execute_module(module_args={"root": self._root(task_vars or {}), **self._task.args}, task_vars=task_vars)
+        )
+        return result
+
+    def _root(self, task_vars: dict[str, Any]) -> str:
+        given = self._task.args.get("root") or self._templar.template(task_vars.get("gateway_rootless_dir", ""))
+        return str(given or "/")

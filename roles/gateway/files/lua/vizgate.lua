@@ -1,0 +1,225 @@
+-- The gateway's request logic: who may pass, where a link leads, and how a change of links goes live.
+--
+-- An entry is one line of the include files: "alice/training" -> "keep 127.0.0.1:8097" for a link,
+-- "alice/" -> the generation of alice's logins. The shared dict holds what was published since nginx
+-- started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
+local balancer = require "ngx.balancer"
+
+local links = ngx.shared.vizgate_links
+local verdicts = ngx.shared.vizgate_verdicts
+local checks = ngx.shared.vizgate_checks
+
+local CHECKS_PER_SECOND = 5     -- password checks that one address may cause
+local TURNS = 10                -- seconds that a check waits for its turn before 429
+local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
+local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered
+
+local _M = {}
+
+local function entry(key)
+    local value = links:get(key)
+    if value == nil then
+        ngx.var.vizgate_key = key
+        value = ngx.var.vizgate_entry
+    end
+    if value ~= "" then
+        return value
+    end
+end
+
+-- Counts one password check of the client's address; waits while the address has used up its second.
+-- An IPv6 client owns a whole /64, so that is its address here.
+local function take_turn()
+    local address = ngx.var.binary_remote_addr
+    if #address == 16 then
+        address = address:sub(1, 8)
+    end
+    for _ = 1, TURNS do
+        local now = ngx.now()
+        local second = math.floor(now)
+        if checks:incr(address .. ":" .. second, 1, 0, 3) <= CHECKS_PER_SECOND then
+            return true
+        end
+        ngx.sleep(second + 1 - now + math.random() / 20)
+    end
+end
+
+-- The verdict of the password checker, a second nginx: hashing in this one would make every bystander wait.
+local function check_password(user, generation)
+    if not generation then
+        return false
+    end
+    local answer = ngx.location.capture("/-/password", { vars = { vizgate_user = user } })
+    if answer.status == 204 then
+        return true
+    elseif answer.status == 401 or answer.status == 403 then
+        return false
+    end
+    ngx.log(ngx.ERR, "the password checker answers ", answer.status)
+    return nil
+end
+
+-- One check for all requests that bring the same new credential at the same time.
+local function verdict_on(digest, user, generation)
+    local busy = "busy " .. digest
+    while not verdicts:add(busy, true, 30) do
+        ngx.sleep(0.02)
+        local verdict = verdicts:get(digest)
+        if verdict ~= nil then
+            return verdict
+        end
+    end
+    if not take_turn() then
+        verdicts:delete(busy)
+        return ngx.exit(429)
+    end
+    local verdict = check_password(user, generation)
+    if verdict ~= nil then
+        verdicts:set(digest, verdict, verdict and ACCEPTED_SECONDS or REFUSED_SECONDS)
+    end
+    verdicts:delete(busy)
+    return verdict
+end
+
+local function refuse(user)
+    ngx.header["WWW-Authenticate"] = 'Basic realm="vizgate ' .. user .. '", charset="UTF-8"'
+    return ngx.exit(401)
+end
+
+local passed, passed_since = {}, 0      -- this worker's accepted credentials of the last second
+
+-- Lets a request through that brings a login of the user. The generation is part of what is remembered,
+-- so a verdict dies with the logins that it was given for.
+local function authenticate(user)
+    local credential = ngx.var.http_authorization
+    if not credential then
+        return refuse(user)
+    end
+    local generation = entry(user .. "/")
+    local claim = user .. "\n" .. (generation or "") .. "\n" .. credential
+    local now = ngx.now()
+    if now - passed_since > 1 then
+        passed, passed_since = {}, now
+    elseif passed[claim] then
+        return
+    end
+    local digest = ngx.hmac_sha1(links:get("secret"), claim)
+    local verdict = verdicts:get(digest)
+    if verdict == nil then
+        verdict = verdict_on(digest, user, generation)
+    end
+    if verdict then
+        passed[claim] = true
+    elseif verdict == nil then
+        return ngx.exit(503)
+    else
+        ngx.sleep(math.max(0, now + REFUSAL_SECONDS - ngx.now()))
+        return refuse(user)
+    end
+end
+
+-- Asks a backend for its front page: does anything there speak HTTP now?
+local function report_status(host, port, path)
+    local started = ngx.now()
+    local backend = ngx.socket.tcp()
+    backend:settimeouts(1000, 1000, 2000)
+    local answers = host ~= "" and backend:connect(host, port)
+        and backend:send("HEAD " .. path .. " HTTP/1.1\r\nHost: " .. (ngx.var.http_host or "localhost")
+            .. "\r\nConnection: close\r\n\r\n")
+        and (backend:receive("*l") or ""):sub(1, 5) == "HTTP/"
+    backend:close()
+    ngx.update_time()
+    ngx.header["Content-Type"] = "application/json"
+    ngx.header["Cache-Control"] = "no-store"
+    ngx.say('{"answers": ', tostring(answers and true or false),
+        ', "milliseconds": ', math.floor((ngx.now() - started) * 1000), "}")
+    return ngx.exit(200)
+end
+
+-- Access phase of every request. Owner and link are taken from the URI as nginx normalised it; the backend
+-- gets the URI as the client wrote it. Where the two do not begin alike (//, %2F, ..) the page does not exist.
+function _M.route()
+    local var = ngx.var
+    local uri, written = var.uri, var.request_uri
+    local path = written:match("^[^?]*")
+    local user, rest = uri:match("^/([a-z_][a-z0-9_-]*)/(.*)$")
+    user = user or uri:match("^/([a-z_][a-z0-9_-]*)$")
+    if not user or #user > 32 then
+        return ngx.exit(404)
+    end
+    authenticate(user)
+    var.vizgate_user = user
+    local home = "/" .. user
+    if path == home or path == home .. "/" then
+        return ngx.exec("/-/index")
+    end
+
+    local status = rest and rest:match("^%-/status/(.*)$")
+    local link, tail = (status or rest or ""):match("^([a-z0-9][a-z0-9._-]*)(.*)$")
+    local route = link and #link <= 63 and entry(user .. "/" .. link)
+    if not route then
+        return ngx.exit(404)
+    end
+    var.vizgate_link = link
+    local mode, host, port = route:match("^(%a+) (.*):(%d*)$")
+    local prefix = home .. "/" .. link .. "/"
+    if status and tail == "" then
+        return report_status(host, tonumber(port), mode == "keep" and prefix or "/")
+    elseif path .. "/" == prefix and tail == "" then
+        -- 302, not 301, which a browser would remember for ever
+        return ngx.redirect(prefix .. written:sub(#prefix), 302)
+    elseif path:sub(1, #prefix) ~= prefix or tail:sub(1, 1) ~= "/" then
+        return ngx.exit(404)
+    elseif host == "" then
+        var.vizgate_target = "a host that has no address"
+        return ngx.exit(502)
+    end
+    var.vizgate_target = host .. ":" .. port
+    var.vizgate_prefix = prefix
+    var.vizgate_uri = mode == "keep" and written or written:sub(#prefix)
+    local cookies = var.http_cookie
+    if cookies and cookies:find("vizgate", 1, true) then
+        cookies = ("; " .. cookies):gsub(";%s*vizgate[^=;]*=?[^;]*", ""):gsub("^;%s*", "")
+    end
+    var.vizgate_cookies = cookies
+end
+
+-- Balancer phase: the one upstream leads to wherever the request's link does.
+function _M.balance()
+    local host, port = ngx.var.vizgate_target:match("^(.*):(%d+)$")
+    local done, problem = balancer.set_current_peer(host, tonumber(port))
+    if not done then
+        ngx.log(ngx.ERR, "cannot go to ", host, ":", port, ": ", problem)
+        return ngx.exit(502)
+    end
+end
+
+-- Content phase of the control socket. GET /?alice/training tells what is served; a PUT of lines
+-- "<key> TAB <value>" makes them the newest word. An entry that finds no room is dropped, so that the
+-- include files speak for it after the reload that 507 asks for.
+function _M.publish()
+    if ngx.req.get_method() ~= "PUT" then
+        return ngx.print(entry(ngx.var.args or "") or "")
+    end
+    ngx.req.read_body()
+    local published, full = 0, 0
+    for key, value in (ngx.req.get_body_data() or ""):gmatch("([^\t\n]+)\t([^\n]*)\n") do
+        if links:safe_set(key, value) then
+            published = published + 1
+        else
+            links:delete(key)
+            full = full + 1
+        end
+    end
+    ngx.status = full > 0 and 507 or 200
+    ngx.say(published)
+end
+
+-- Master, at start and at every reload. The secret outlives reloads, and with it the remembered verdicts.
+function _M.init()
+    local random = io.open("/dev/urandom", "rb")
+    links:add("secret", random:read(20))
+    random:close()
+end
+
+return _M
