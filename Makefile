@@ -28,7 +28,7 @@ demo: .venv/demo ## start a gateway with two visdom servers on http://127.0.0.1:
 
 demo-stop: ## end what demo started
 	python demo/demo.py stop
-	ansible-playbook playbooks/site.yml -i inventories/demo -e gateway_state=absent
+	.demo/gateway/usr/local/lib/vizgate/bin/vizgate-rootless stop
 
 demo-info: ## print the demo's addresses and logins as JSON
 	@python demo/demo.py info

@@ -28,25 +28,64 @@ class Kind:
         return [word.format(prefix=prefix, host=host, port=port, origin=origin) for word in shlex.split(self.start)]
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("http", STRIP, "python3 -m http.server --bind {host} {port}", "any server with relative URLs"),
-        Kind("visdom", KEEP, "visdom --hostname {host} -port {port} -base_url {prefix}"),
-        Kind("tensorboard", KEEP, "tensorboard --host {host} --port {port} --path_prefix {prefix} --logdir runs"),
-        Kind("jupyter", KEEP, "jupyter server --ip {host} --port {port} --ServerApp.base_url={prefix}"),
-        Kind(
-            "bokeh",
-            KEEP,
-            "bokeh serve --address {host} --port {port} --prefix {prefix} --allow-websocket-origin {origin} app.py",
-        ),
-        Kind(
-            "streamlit",
-            KEEP,
-            "streamlit run --server.address {host} --server.port {port} --server.baseUrlPath {prefix} app.py",
-        ),
-        Kind("trame", STRIP, "python3 app.py --server --host {host} --port {port}"),
-        Kind("novnc", STRIP, "websockify --web /usr/share/novnc {host}:{port} localhost:5901"),
-        Kind("wsgi", STRIP, "gunicorn --bind {host}:{port} app:app", "X-Forwarded-Prefix carries the prefix"),
-    )
-}
+_KINDS = (
+    Kind(
+        "http",
+        STRIP,
+        "python3 -m http.server --bind {host} {port}",
+        "any server whose pages use relative addresses",
+    ),
+    Kind(
+        "visdom",
+        KEEP,
+        "visdom -port {port} -base_url {prefix} -bind_local",
+        "without -bind_local it listens on all interfaces, which a visdom on another host has to;"
+        " its Python client takes the login in its server address and use_incoming_socket=False",
+    ),
+    Kind(
+        "tensorboard",
+        KEEP,
+        "tensorboard --logdir runs --host {host} --port {port} --path_prefix {prefix}",
+    ),
+    Kind(
+        "jupyter",
+        KEEP,
+        "jupyter lab --no-browser --ServerApp.ip={host} --ServerApp.port={port} --ServerApp.port_retries=0"
+        " --ServerApp.base_url={prefix} --ServerApp.allow_remote_access=True --IdentityProvider.token=",
+        "the empty token is a must, as its own would displace the gateway's login; who reaches the port past the"
+        " gateway has a shell, so on a shared host set a password with 'jupyter server password'",
+    ),
+    Kind(
+        "bokeh",
+        KEEP,
+        "bokeh serve app.py --address {host} --port {port} --prefix {prefix}"
+        " --allow-websocket-origin {origin} --use-xheaders",
+        "the origin is what the browser's address bar shows",
+    ),
+    Kind(
+        "streamlit",
+        KEEP,
+        "streamlit run app.py --server.address {host} --server.port {port} --server.baseUrlPath {prefix}"
+        " --server.headless true --browser.gatherUsageStats false",
+    ),
+    Kind(
+        "trame",
+        STRIP,
+        "python3 app.py --server --host {host} --port {port} --timeout 0",
+        "one process is one shared state for all visitors",
+    ),
+    Kind(
+        "novnc",
+        STRIP,
+        "websockify --web /usr/share/novnc {host}:{port} localhost:5901",
+        "open vnc.html?path=USER/LINK/websockify below the link",
+    ),
+    Kind(
+        "wsgi",
+        KEEP,
+        "gunicorn --bind {host}:{port} -e SCRIPT_NAME={prefix} app:app",
+        "gunicorn takes SCRIPT_NAME off the path, so the app needs no change",
+    ),
+)
+
+KINDS = {kind.name: kind for kind in _KINDS}
