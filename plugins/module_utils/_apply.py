@@ -90,7 +90,7 @@ class Gateway:
             after = dict(before)
             for user, data in wanted.items():
                 old = before.get(user, {}).get(source, UserData())
-                data = UserData(data.links, _hashed(data.logins, old.logins))
+                data = UserData(data.links, _hashed(data.logins, old.logins, check))
                 sources = {name: kept for name, kept in before.get(user, {}).items() if name != source}
                 after[user] = {**sources, source: data} if data.links or data.logins else sources
             users = [user for user in sorted(after) if verify or after[user] != before.get(user, {})]
@@ -322,15 +322,19 @@ def _refuse_conflicts(
         raise InvalidData(problems)
 
 
-def _hashed(logins: Iterable[Login], known: Iterable[Login]) -> tuple[Login, ...]:
-    """The logins with clear passwords hashed; a hash that is already right for its password stays."""
+def _hashed(logins: Iterable[Login], known: Iterable[Login], check: bool) -> tuple[Login, ...]:
+    """The logins with clear passwords hashed; a hash that is already right for its password stays.
+
+    In check mode nothing is hashed: the host may not have htpasswd yet.
+    """
     hashes = {login.name: login.password_hash for login in known}
     found = []
     for login in logins:
         if login.password:
             old = hashes.get(login.name)
-            right = old is not None and _passwords.verify_password(login.password, old)
-            login = Login(login.name, old if right and old else _passwords.hash_password(login.password))
+            right = bool(old) and _passwords.verify_password(login.password, old or "")
+            new = old if right else "" if check else _passwords.hash_password(login.password)
+            login = Login(login.name, new or "")
         found.append(login)
     return tuple(found)
 
@@ -382,10 +386,10 @@ def _diff(old: Mapping[str, UserData], new: Mapping[str, UserData]) -> list[dict
             for link in state[user].links:
                 description = f"  # {shown(link.description)}" if link.description else ""
                 found.append(f"{url(user, link)} -> {link.target} ({link.kind}, prefix {link.mode}){description}\n")
-            known = set(others[user].logins)
+            known = {login.name: login for login in others[user].logins}
             for login in state[user].logins:
-                state_of = "password" if login in known else "another password"
-                found.append(f"/{user}/ opened by login {login.name} ({state_of})\n")
+                changed = " (password changes)" if known.get(login.name, login) != login else ""
+                found.append(f"/{user}/ opened by login {login.name}{changed}\n")
         return "".join(found)
 
     return [{"before_header": "links", "after_header": "links", "before": lines(old, new), "after": lines(new, old)}]
