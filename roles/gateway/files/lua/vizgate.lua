@@ -176,6 +176,7 @@ function _M.route()
     end
     var.vizgate_target = host .. ":" .. port
     var.vizgate_prefix = prefix
+    var.vizgate_base = prefix:sub(1, -2)
     var.vizgate_uri = mode == "keep" and written or written:sub(#prefix)
     local cookies = var.http_cookie
     if cookies and cookies:find("vizgate", 1, true) then
@@ -192,6 +193,22 @@ function _M.balance()
         ngx.log(ngx.ERR, "cannot go to ", host, ":", port, ": ", problem)
         return ngx.exit(502)
     end
+end
+
+-- Header phase of a backend's answer. nginx has put cookies below the link's prefix, but browsers also accept tabs
+-- where it sees no attribute; no honest cookie has a control character.
+function _M.fence()
+    local cookies = ngx.header["Set-Cookie"]
+    if not cookies then
+        return
+    end
+    local kept = {}
+    for _, cookie in ipairs(type(cookies) == "table" and cookies or { cookies }) do
+        if not cookie:find("%c") then
+            kept[#kept + 1] = cookie
+        end
+    end
+    ngx.header["Set-Cookie"] = kept
 end
 
 -- Content phase of the control socket. GET /?alice/training tells what is served; a PUT of lines
