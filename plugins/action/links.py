@@ -26,7 +26,7 @@ class ActionModule(GatewayAction):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Returns the module's result; unchanged at once where the host has seen the same files under the same policy."""
+        """Returns the module's result; at once where the host has seen the same files under the same policy."""
         task_vars = task_vars or {}
         args = dict(self._task.args)
         validate_only = boolean(args.pop("validate_only", False))
@@ -59,7 +59,8 @@ class ActionModule(GatewayAction):
         try:
             names = sorted(filter(is_users_file, os.listdir(folder)))
         except OSError as error:
-            raise AnsibleActionFail(f"links: src {folder}: {error.strerror}; give the folder of the users files") from None
+            message = f"links: src {folder}: {error.strerror}; give the folder of the users files"
+            raise AnsibleActionFail(message) from None
         shown = os.path.basename(os.path.normpath(folder))
         texts = {}
         for name in names:

@@ -27,7 +27,7 @@ attributes:
     description: A second run changes nothing.
   action_group:
     support: full
-    description: "Belongs to the action group C(vizgate.gateway.gateway), so that C(module_defaults) can name I(root) once."
+    description: Belongs to C(vizgate.gateway.gateway), so that C(module_defaults) can name I(root) once.
 author:
   - The vizgate authors (@vizgate)
 requirements:

@@ -114,31 +114,42 @@ class Gateway:
 
     def info(self, user: str | None = None) -> dict[str, object]:
         """What is declared, by whom, and whether nginx serves it; for one user or for all."""
+        if user is not None:
+            problem = name_problem("user", user)
+            if problem:
+                raise InvalidData([problem])
+        state = {name: self.registry.sources(name) for name in ([user] if user else self.registry.users())}
         addresses = self.registry.addresses()
-        users: dict[str, dict[str, list[dict[str, object]]]] = {}
-        live = True
-        for name in [user] if user else self.registry.users():
-            shown_user = users.setdefault(name, {"links": [], "logins": []})
-            for source, data in self.registry.sources(name).items():
-                expected = _render.entries(name, data, addresses)
-                for link in data.links:
-                    try:
-                        served = _live.served(self.paths.control, f"{name}/{link.name}")
-                    except _live.NotLive:
-                        live, served = False, ""
-                    shown_user["links"].append(
-                        {
-                            "name": link.name,
-                            "url": url(name, link),
-                            "kind": link.kind,
-                            "target": link.target,
-                            "prefix": link.mode,
-                            "description": link.description,
-                            "source": source,
-                            "live": served == expected[f"{name}/{link.name}"],
-                        }
-                    )
-                shown_user["logins"] += [{"name": login.name, "source": source} for login in data.logins]
+        expected = {}
+        for name, sources in state.items():
+            expected.update(_render.entries(name, merged(sources), addresses))
+        try:
+            served = _live.served(self.paths.control, ["", *expected])
+            live = True
+        except _live.NotLive:
+            served, live = {}, False
+        users = {
+            name: {
+                "links": [
+                    {
+                        "name": link.name,
+                        "url": url(name, link),
+                        "kind": link.kind,
+                        "target": link.target,
+                        "prefix": link.mode,
+                        "description": link.description,
+                        "source": source,
+                        "live": served.get(f"{name}/{link.name}") == expected[f"{name}/{link.name}"],
+                    }
+                    for source, data in sources.items()
+                    for link in data.links
+                ],
+                "logins": [
+                    {"name": login.name, "source": source} for source, data in sources.items() for login in data.logins
+                ],
+            }
+            for name, sources in state.items()
+        }
         return {"users": users, "live": live}
 
     def recover(self) -> None:
@@ -167,21 +178,16 @@ class Gateway:
         addresses = self._addresses(new.values(), forget=verify)
         outcome = Outcome(plan=_plan(old, new, addresses))
 
-        files: dict[str, str | None] = {}
+        files = self._declarations(before, after, users)
         entries: dict[str, str] = {}
         for user in users:
-            for name, data in after[user].items():
-                if data != before.get(user, {}).get(name):
-                    files[self.registry.file(user, name)] = json.dumps(data.as_json(), indent=1, sort_keys=True) + "\n"
-            for name in before.get(user, {}).keys() - after[user].keys():
-                files[self.registry.file(user, name)] = None
-            rendered = _render.Rendered()
+            # in check mode on a host that is yet to become a gateway there are no templates
             if os.path.isdir(self.paths.templates) or not check:
                 rendered = _render.render(self.paths.templates, user, new[user], addresses)
-            for path in _render.file_names(user):
-                files[os.path.join(self.paths.includes, path)] = rendered.files.get(path)
-            entries.update(dict.fromkeys(_render.entries(user, old[user], {}), ""))
-            entries.update(rendered.entries)
+                files.update({os.path.join(self.paths.includes, path): None for path in _render.file_names(user)})
+                files.update({os.path.join(self.paths.includes, path): text for path, text in rendered.files.items()})
+                entries.update(dict.fromkeys(_render.entries(user, old[user], {}), ""))
+                entries.update(rendered.entries)
         if verify:
             files.update(dict.fromkeys(self._strangers(after), None))
         if addresses != self.registry.addresses():
@@ -191,8 +197,31 @@ class Gateway:
         files = {path: text for path, text in files.items() if text != present[path]}
         outcome.changed = any(path != self.paths.addresses for path in files)
         outcome.diff = _diff(old, new) + _file_diff(self.paths.includes, files, present)
-        if check:
-            return outcome
+        if not check:
+            outcome.reload = self._bring_about(files, entries)
+            if files:
+                self._drop_empty_folders(after)
+                self._record(outcome, cause)
+        return outcome
+
+    def _declarations(
+        self,
+        before: Mapping[str, Mapping[str, UserData]],
+        after: Mapping[str, Mapping[str, UserData]],
+        users: Iterable[str],
+    ) -> dict[str, str | None]:
+        """The registry files that change, with their coming text."""
+        files: dict[str, str | None] = {}
+        for user in users:
+            for name, data in after[user].items():
+                if data != before.get(user, {}).get(name):
+                    files[self.registry.file(user, name)] = json.dumps(data.as_json(), indent=1, sort_keys=True) + "\n"
+            for name in before.get(user, {}).keys() - after[user].keys():
+                files[self.registry.file(user, name)] = None
+        return files
+
+    def _bring_about(self, files: Mapping[str, str | None], entries: Mapping[str, str]) -> bool:
+        """Swaps the files and publishes the entries; whether nginx has to be reloaded before it serves them."""
         if files:
             _files.stage(files)
             try:
@@ -201,15 +230,14 @@ class Gateway:
                 _files.unstage(files)
                 raise
             _files.commit(self.paths.journal, files, entries)
+        live = True
         try:
             _live.publish(self.paths.control, entries)
         except _live.NotLive:
-            outcome.reload = bool(files)
+            live = False
         if files:
             _files.close(self.paths.journal)
-            self._drop_empty_folders(after)
-            self._record(outcome, cause)
-        return outcome
+        return bool(files) and not live
 
     def _addresses(self, users: Iterable[UserData], forget: bool) -> dict[str, str]:
         """Host name → address for the hosts of the users; with `forget`, for no other host."""
@@ -236,14 +264,18 @@ class Gateway:
         with tempfile.TemporaryDirectory(prefix="vizgate-") as folder:
             lines = [f"        include {path}.new;" for path in maps]
             temporary = "\n".join(
-                f"    {name}_temp_path {folder}/tmp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+                f"    {name}_temp_path {folder}/body;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
             )
             text = _TEST.format(folder=folder, temporary=temporary, includes="\n".join(lines))
             path = os.path.join(folder, "nginx.conf")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             done = subprocess.run(
-                [nginx, "-t", "-q", "-c", path, "-e", "stderr"], capture_output=True, text=True, check=False, timeout=120
+                [nginx, "-t", "-q", "-c", path, "-e", "stderr"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
             )
         if done.returncode != 0:
             raise NginxRefused(f"nginx refuses the include files, nothing was changed: {done.stderr.strip()}")
@@ -437,4 +469,3 @@ def _listed(folder: str) -> list[str]:
 
 def _me() -> str:
     return os.environ.get("SUDO_USER") or getpass.getuser()
-

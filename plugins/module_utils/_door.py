@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -22,6 +22,10 @@ try:
 except ImportError:
     MISSING = traceback.format_exc()
 
+Result = TypeVar("Result")
+
+__all__ = ["MISSING", "ROOT", "Outcome", "Policy", "attempt", "checked", "connect", "declare_one", "parse_user", "run"]
+
 ROOT = {"root": {"type": "path", "default": "/"}}
 
 
@@ -32,15 +36,17 @@ def connect(module: AnsibleModule) -> Gateway:
     return Gateway(Paths(module.params["root"]))
 
 
-@contextlib.contextmanager
-def told(module: AnsibleModule) -> Iterator[None]:
-    """Ends the module with the core's errors in their own words."""
+def attempt(module: AnsibleModule, work: Callable[[], Result]) -> Result:
+    """What `work` returns; the core's errors end the module in their own words."""
     try:
-        yield
+        return work()
     except InvalidData as error:
-        module.fail_json(msg="\n".join(error.problems), problems=error.problems)
+        failure = {"msg": "\n".join(error.problems), "problems": error.problems}
     except (NginxRefused, HashingFailed, Locked, OSError) as error:
-        module.fail_json(msg=str(error))
+        failure = {"msg": str(error)}
+    # not inside "except", where Ansible would add a traceback that helps nobody
+    module.fail_json(**failure)
+    raise AssertionError  # fail_json does not come back
 
 
 def checked(parsed: tuple[UserData, list[Problem]]) -> UserData:
@@ -53,13 +59,12 @@ def checked(parsed: tuple[UserData, list[Problem]]) -> UserData:
 
 def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:
     """Ends the module with what `work` did."""
-    with told(module):
-        outcome = work()
+    outcome = attempt(module, work)
     for step in outcome.plan:
         if step["action"] == "unresolved":
-            module.warn(f"{step['url']}: host of {step['target']} has no address; the link shows a 502 page until it has")
+            module.warn(f"{step['url']}: host of {step['target']} has no address; the link is a 502 page until it has")
     if outcome.reload:
-        module.warn("nginx does not run with the gateway's configuration; the change serves once it is reloaded or started")
+        module.warn("nginx does not run with the gateway's configuration; a reload or start makes it serve the change")
     module.exit_json(changed=outcome.changed, plan=outcome.plan, diff=outcome.diff, reload=outcome.reload)
 
 
@@ -69,7 +74,9 @@ def declare_one(module: AnsibleModule, kind: str, keys: Sequence[str]) -> None:
     user, source = module.params["user"], module.params["source"]
     item = {key: module.params[key] for key in keys if module.params[key] is not None}
     if source in ("inventory", "self"):
-        module.fail_json(msg=f"source '{source}' is not for single declarations: its owner would undo them; take another")
+        module.fail_json(
+            msg=f"source '{source}' is not for single declarations, its owner would undo them; take another"
+        )
 
     def declaration(registry: Registry) -> dict[str, UserData]:
         data = registry.sources(user).get(source, UserData()).as_json()

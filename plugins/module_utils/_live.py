@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class NotLive(RuntimeError):
@@ -25,26 +25,29 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _ask(control: str, method: str, path: str, body: str = "") -> str:
+def _ask(control: str, method: str, paths: Iterable[str], body: str = "") -> list[str]:
+    """The answers to one request for each path, over one connection."""
+    answers = []
     connection = _Connection(control)
     try:
-        connection.request(method, path, body.encode() or None)
-        answer = connection.getresponse()
-        text = answer.read().decode()
+        for path in paths:
+            connection.request(method, path, body.encode() or None)
+            answer = connection.getresponse()
+            answers.append(answer.read().decode())
+            if answer.status != 200:
+                raise NotLive(f"{control} answers {answer.status}: {answers[-1].strip()}")
     except (OSError, http.client.HTTPException) as error:
         raise NotLive(f"nothing answers on {control} ({error})") from None
     finally:
         connection.close()
-    if answer.status != 200:
-        raise NotLive(f"{control} answers {answer.status}: {text.strip()}")
-    return text
+    return answers
 
 
 def publish(control: str, entries: Mapping[str, str]) -> None:
     """Makes the entries (key → value, "" for one that is gone) what nginx serves from now on."""
-    _ask(control, "PUT", "/", "".join(f"{key}\t{value}\n" for key, value in entries.items()))
+    _ask(control, "PUT", ["/"], "".join(f"{key}\t{value}\n" for key, value in entries.items()))
 
 
-def served(control: str, key: str) -> str:
-    """What nginx serves for a key now; "" for nothing."""
-    return _ask(control, "GET", "/?" + key)
+def served(control: str, keys: Sequence[str]) -> dict[str, str]:
+    """Key → what nginx serves for it now; "" for nothing."""
+    return dict(zip(keys, _ask(control, "GET", [f"/?{key}" for key in keys]), strict=True))

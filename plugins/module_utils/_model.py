@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be declared: links, logins, users and the site policy. Parsing is strict and reports every problem at once."""
+"""What can be declared: links, logins, users, site policy. Parsing is strict and reports every problem at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Union
+from typing import Any
 
 from ._kinds import KEEP, KINDS, STRIP
 
@@ -34,8 +34,8 @@ _HASHES = (
     re.compile(r"\$5\$(?:rounds=[0-9]{4,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"),
 )
 
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
-Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Never a target, whatever the policy says: cloud metadata lives there, and nothing that anyone would publish.
 _NEVER = tuple(
@@ -356,13 +356,17 @@ class Policy:
                 elif re.fullmatch(r"[a-zA-Z0-9*](?:[a-zA-Z0-9.*-]*[a-zA-Z0-9*])?", line):
                     names.append(re.escape(line.lower()).replace(r"\*", "[a-z0-9-]+"))
                 else:
-                    problems.append(f"{self.origin}: allowed_hosts: {shown(line)} is neither a network nor a name pattern")
+                    problems.append(
+                        f"{self.origin}: allowed_hosts: {shown(line)} is neither a network nor a name pattern"
+                    )
         for line in self.allowed_ports:
             match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", line)
             if match and 1 <= int(match[1]) <= int(match[2] or match[1]) <= 65535:
                 ranges.append(range(int(match[1]), int(match[2] or match[1]) + 1))
             else:
-                problems.append(f"{self.origin}: allowed_ports: {shown(line)} is neither a port nor a range like 1024-65535")
+                problems.append(
+                    f"{self.origin}: allowed_ports: {shown(line)} is neither a port nor a range like 1024-65535"
+                )
         if problems:
             raise InvalidData(problems)
         object.__setattr__(self, "_networks", tuple(networks))

@@ -77,7 +77,8 @@ class Registry:
         except FileNotFoundError:
             if coming:
                 return coming
-            raise InvalidData([f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"]) from None
+            missing = f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"
+            raise InvalidData([missing]) from None
         except yaml.YAMLError as error:
             raise InvalidData([f"{self.paths.policy}: this is not YAML: {error}"]) from None
 

@@ -29,11 +29,11 @@ class Rendered:
     entries: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _environment(templates: str) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
-        autoescape=lambda name: name is not None and ".html" in name,
+        autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -75,4 +75,4 @@ def render(templates: str, user: str, data: UserData, addresses: Mapping[str, st
         environment.get_template(name).render(user=user, data=data, entries=found, kinds=KINDS)
         for name in ("links.map.j2", "logins.htpasswd.j2", "index.html.j2")
     ]
-    return Rendered(dict(zip(file_names(user), texts)), found)
+    return Rendered(dict(zip(file_names(user), texts, strict=True)), found)

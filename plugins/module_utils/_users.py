@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads users files: YAML, one file per user, the file's name is the user's. Every problem carries its file and line."""
+"""Reads users files: YAML, one per user, the file's name is the user's. Every problem carries its file and line."""
 
 from __future__ import annotations
 

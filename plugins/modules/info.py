@@ -10,7 +10,7 @@ module: info
 short_description: Tell what a gateway serves
 version_added: 0.1.0
 description:
-  - Returns all links and the names of all logins of a gateway, with the source that declared each, and whether they are live.
+  - Returns all links and the names of all logins of a gateway, who declared each, and whether nginx serves it.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
@@ -50,8 +50,8 @@ from ansible_collections.vizgate.gateway.plugins.module_utils import _door
 def main() -> None:
     module = AnsibleModule(argument_spec={**_door.ROOT, "user": {"type": "str"}}, supports_check_mode=True)
     gateway = _door.connect(module)
-    with _door.told(module):
-        module.exit_json(changed=False, **gateway.info(module.params["user"]))
+    found = _door.attempt(module, lambda: gateway.info(module.params["user"]))
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ options:
     default: inventory
   verify:
     description:
-      - Also put right the include files of users for whom nothing changed, for example after somebody edited one by hand.
+      - Also put right the include files of users for whom nothing changed, in case somebody edited one by hand.
       - Without it, a folder that the gateway has seen already costs one small command.
     type: bool
     default: false

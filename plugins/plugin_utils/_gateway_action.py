@@ -16,9 +16,8 @@ class GatewayAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Runs the module. Where the task gives no `root`, `gateway_rootless_dir` of the host is it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(
-            self._execute_module(module_args={"root": self._root(task_vars or {}), **self._task.args}, task_vars=task_vars)
-        )
+        args = {"root": self._root(task_vars or {}), **self._task.args}
+        result.update(self._execute_module(module_args=args, task_vars=task_vars))
         return result
 
     def _root(self, task_vars: dict[str, Any]) -> str:

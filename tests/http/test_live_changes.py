@@ -1,0 +1,150 @@
+"""A change of links serves at once, disturbs nobody, and is still there after reloads and restarts, the newest last."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import threading
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils import _resolve
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
+from conftest import Backends
+from rig import ALICE, BOB, Rig, eventually, patched
+
+
+def leads_to(gate: Rig, name: str = "t", user: str = "alice") -> str | int:
+    """Which backend answers at a link, or with what status the gateway does."""
+    answer = gate.get(f"/{user}/{name}/", {"alice": ALICE, "bob": BOB}[user])
+    return answer.backend or answer.status
+
+
+def after_nothing(gate: Rig) -> None:
+    """The live change itself."""
+
+
+def after_reload(gate: Rig) -> None:
+    """What the include files say joins what was published."""
+    gate.reload()
+
+
+def after_restart(gate: Rig) -> None:
+    """What the include files say is all there is."""
+    gate.restart()
+
+
+@pytest.mark.parametrize("later", [after_nothing, after_reload, after_restart])
+def test_links_come_change_and_go(gate: Rig, backends: Backends, later: Callable[[Rig], None]) -> None:
+    alice, bob = backends.alice.port, backends.bob.port
+    gate.declare("alice", [Link("goes", alice), Link("changes", alice), Link("mode", alice)])
+    if later is not after_nothing:
+        gate.reload()
+    workers = gate.workers()
+    outcome = gate.declare("alice", [Link("comes", alice), Link("changes", bob), Link("mode", alice, prefix="keep")])
+    assert (outcome.changed, outcome.reload) == (True, False)
+    assert gate.workers() == workers
+    later(gate)
+    found = {name: leads_to(gate, name) for name in ("comes", "changes", "goes", "echo")}
+    assert found == {"comes": "alice's", "changes": "bob's", "goes": 404, "echo": "alice's"}
+    assert gate.get("/alice/mode/x", ALICE).json()["target"] == "/alice/mode/x"
+    assert leads_to(gate, "echo", "bob") == "bob's"
+    assert all(link["live"] for link in gate.core.info("alice")["users"]["alice"]["links"])  # type: ignore[index]
+
+
+def test_the_newest_word_wins_over_older_files(gate: Rig, backends: Backends) -> None:
+    """nginx that was started, or reloaded, with other files serves what was declared since."""
+    gate.declare("alice", [Link("t", backends.alice.port)])
+    gate.reload()
+    gate.declare("alice", [Link("t", backends.bob.port)])
+    gate.reload()
+    assert leads_to(gate) == "bob's"
+    gate.declare("alice")
+    gate.reload()
+    assert leads_to(gate) == 404
+    gate.declare("alice", [Link("t", backends.alice.port)])
+    assert leads_to(gate) == "alice's"
+
+
+def test_a_change_drops_no_websocket_and_adds_no_worker(gate: Rig, backends: Backends) -> None:
+    workers = gate.workers()
+    with gate.websocket("/alice/ws/") as neighbour, gate.websocket("/alice/wskeep/") as other:
+        for port in (backends.alice.port, backends.bob.port, backends.dead):
+            gate.declare("alice", [Link("t", port)])
+            gate.declare("bob", [Link("t", port)])
+        gate.declare("alice")
+        for socket in (neighbour, other):
+            socket.recv(5)
+            socket.send("still here")
+            assert socket.recv(5) == "still here"
+    assert gate.workers() == workers
+
+
+def test_changes_during_reloads_are_served_at_once(gate: Rig, backends: Backends) -> None:
+    """In whatever order the two fall, the next request is served by the newest declaration."""
+    end = threading.Event()
+
+    def reload() -> None:
+        while not end.wait(0.05):
+            os.kill(gate.master(), signal.SIGHUP)
+
+    thread = threading.Thread(target=reload)
+    thread.start()
+    try:
+        for turn in range(20):
+            expected, port = [("alice's", backends.alice.port), ("bob's", backends.bob.port)][turn % 2]
+            gate.declare("alice", [Link("t", port)])
+            assert [leads_to(gate) for _ in range(3)] == [expected] * 3
+        gate.declare("alice")
+        assert [leads_to(gate) for _ in range(3)] == [404] * 3
+    finally:
+        end.set()
+        thread.join()
+    workers = os.cpu_count() or 1
+    eventually(lambda: len(gate.workers()) == workers)
+    assert leads_to(gate) == 404
+
+
+def test_without_nginx_a_change_waits_for_its_start(gate: Rig, backends: Backends) -> None:
+    gate.command("stop")
+    try:
+        outcome = gate.declare("alice", [Link("t", backends.alice.port)])
+        assert (outcome.changed, outcome.reload) == (True, True)
+        assert gate.core.info()["live"] is False
+    finally:
+        gate.command("start")
+    assert leads_to(gate) == "alice's"
+
+
+def test_only_root_publishes(gate: Rig) -> None:
+    """The rootless gateway's root is its user."""
+    control = gate.root / "run/vizgate/control"
+    assert stat.S_IMODE(control.stat().st_mode) == 0o700
+    assert control.stat().st_uid == os.getuid()
+    for folder in ("var/lib/vizgate", "var/lib/vizgate/users", "etc/nginx/vizgate/links.d"):
+        assert stat.S_IMODE((gate.root / folder).stat().st_mode) == 0o700
+    assert all(path.stat().st_mode & 0o007 == 0 for path in (gate.root / "etc/nginx/vizgate/logins.d").iterdir())
+
+
+def test_a_moved_host_is_followed(gate: Rig, backends: Backends) -> None:
+    """What the timer does every minute: a changed address is published, an unanswered look-up changes nothing."""
+    addresses = {"vizhost": ["127.0.0.1"]}
+    workers = gate.workers()
+    with patched(_resolve, "_lookup", lambda host: addresses.get(host, [])):
+        outcome = gate.declare("alice", [Link("t", backends.alice.port, host="vizhost"), Link("u", 9999, host="nohost")])
+        assert [step["action"] for step in outcome.plan] == ["add", "add", "unresolved"]
+        assert (leads_to(gate), leads_to(gate, "u")) == ("alice's", 502)
+        addresses["vizhost"] = ["127.0.0.99"]
+        assert leads_to(gate) == "alice's"
+        assert gate.core.refresh().changed
+        assert f"127.0.0.99:{backends.alice.port}" in gate.get("/alice/t/", ALICE).text
+        addresses["vizhost"] = []
+        assert not gate.core.refresh().changed
+        addresses["vizhost"] = ["127.0.0.98", "127.0.0.1"]
+        assert gate.core.refresh().changed
+        addresses["vizhost"] = ["127.0.0.1", "127.0.0.98"]
+        assert not gate.core.refresh().changed
+        addresses["vizhost"] = ["169.254.169.254", "::ffff:169.254.169.254"]
+        assert not gate.core.refresh().changed
+    assert gate.workers() == workers

@@ -1,0 +1,198 @@
+"""Who may pass: equal refusals, remembered verdicts, limited checks, and changes that count on the very next request."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login
+from conftest import Backends
+from rig import ALICE, BOB, Answer, Credential, Rig, basic, eventually
+
+FLOOR = 0.24
+"""Seconds that a refusal takes at least, whatever it is for; nginx's clock lags by a few milliseconds."""
+
+REFUSED: dict[str, tuple[str, dict[str, str]]] = {
+    "none": ("alice", {}),
+    "wrong": ("alice", {"Authorization": basic(("alice", "wrong"))}),
+    "capital": ("alice", {"Authorization": basic(("alice", "Wonder"))}),
+    "empty": ("alice", {"Authorization": basic(("alice", ""))}),
+    "unknown login": ("alice", {"Authorization": basic(("mallory", "wonder"))}),
+    "another user's": ("alice", {"Authorization": basic(BOB)}),
+    "unknown user": ("nobody", {"Authorization": basic(ALICE)}),
+    "unknown user, none": ("nobody", {}),
+    "user without logins": ("carol", {"Authorization": basic(ALICE)}),
+    "not base64": ("alice", {"Authorization": "Basic !!!"}),
+    "no scheme": ("alice", {"Authorization": "alice"}),
+    "nothing in it": ("alice", {"Authorization": ""}),
+    "another scheme": ("alice", {"Authorization": "Bearer " + basic(ALICE)[6:]}),
+    "very long": ("alice", {"Authorization": basic(("alice", "x" * 5000))}),
+}
+
+
+def anonymous(answer: Answer, user: str) -> tuple[int, list[tuple[str, str]], str]:
+    """A refusal without what has to differ: its time, and the user's name that the client itself wrote."""
+    headers = [(name, value.replace(f"vizgate {user}", "vizgate USER")) for name, value in answer.headers if name != "Date"]
+    return answer.status, headers, answer.text
+
+
+def test_all_refusals_are_alike(gate: Rig, backends: Backends) -> None:
+    gate.declare("carol", [Link("echo", backends.alice.port)])
+    found = {}
+    for path in ("", "/", "/echo/", "/nolink/", "/-/status/echo"):
+        with ThreadPoolExecutor(len(REFUSED)) as pool:
+            for what, answer in zip(
+                REFUSED,
+                pool.map(
+                    lambda case: anonymous(gate.get(f"/{case[0]}{path}", headers=case[1], source=gate.address()), case[0]),  # noqa: B023
+                    REFUSED.values(),
+                ),
+                strict=True,
+            ):
+                found[what, path] = answer
+    kinds = Counter(map(repr, found.values()))
+    usual = kinds.most_common(1)[0][0]
+    assert {case: answer for case, answer in found.items() if repr(answer) != usual} == {}
+    status, headers, text = found["none", "/"]
+    assert (status, dict(headers)["WWW-Authenticate"]) == (401, 'Basic realm="vizgate USER", charset="UTF-8"')
+    assert "Log in" in text
+    assert backends.alice.seen == []
+
+
+def test_a_refusal_takes_the_same_time_for_all(gate: Rig) -> None:
+    """Hashed or not: otherwise the clock would tell which users and logins exist."""
+    asked = {"hashed": ("alice", "alice"), "no such login": ("alice", "mallory"), "no such user": ("nobody", "alice")}
+    seconds = {}
+    for what, (user, login) in asked.items():
+        times = [gate.get(f"/{user}/", (login, f"{what}{n}"), source=gate.address()).seconds for n in range(5)]
+        assert min(times) >= FLOOR
+        seconds[what] = statistics.median(times)
+    assert max(seconds.values()) - min(seconds.values()) < 0.1
+
+
+def test_a_good_password_is_checked_once(gate: Rig) -> None:
+    gate.declare("alice", logins=[Login("guest", password="once")])
+    before = len(gate.checks())
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: gate.get("/alice/echo/", ("guest", "once")).status, range(60)))
+    assert set(answers) == {200}
+    assert len(gate.checks()) == before + 1
+
+
+def test_a_bad_password_is_checked_once(gate: Rig) -> None:
+    before = len(gate.checks())
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: gate.get("/alice/echo/", ("alice", "twice")).status, range(20)))
+    assert set(answers) == {401}
+    assert len(gate.checks()) == before + 1
+
+
+def test_few_passwords_of_one_address_are_checked(gate: Rig, backends: Backends) -> None:
+    """A flood of ever new passwords: five a second reach the checker, and nobody else notices."""
+    flood, bystander = gate.address(), gate.address()
+    before, end = len(gate.checks()), time.monotonic() + 11.5
+    answers: list[Answer] = []
+
+    def attack(number: int) -> None:
+        attempt = 0
+        while time.monotonic() < end - 10:
+            attempt += 1
+            answers.append(gate.get("/alice/echo/", (f"login{number}", f"{attempt}"), source=flood))
+
+    threads = [threading.Thread(target=attack, args=(number,)) for number in range(80)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    gate.declare("alice", logins=[Login("late", password="comer")])
+    assert gate.get("/alice/echo/", ("late", "comer"), source=bystander).seconds < 2
+    assert gate.get("/bob/echo/", BOB, source=flood).status == 200, "a remembered login needs no check"
+    for thread in threads:
+        thread.join()
+    took = 11.5 + time.monotonic() - end
+    assert {answer.status for answer in answers} == {401, 429}
+    checked = [line for line in gate.checks()[before:] if line.endswith("alice 401")]
+    assert 20 <= len(checked) <= 5 * (took + 2)
+    page = next(answer for answer in answers if answer.status == 429)
+    assert "Too many passwords at once" in page.text
+    assert page.all("WWW-Authenticate") == []
+    assert all(request.target == "/" for request in backends.alice.seen)
+
+
+def test_a_changed_password_counts_at_once(gate: Rig) -> None:
+    """One connection kept open: a change of logins counts for its next request."""
+    old, new = ("guest", "old"), ("guest", "new")
+
+    def statuses(*credentials: Credential) -> list[int]:
+        return [gate.get("/alice/echo/", one, over=connection).status for one in credentials]
+
+    connection = gate.connect(gate.address())
+    gate.declare("alice", logins=[Login("guest", password="old")])
+    assert statuses(old, old, new) == [200, 200, 401]
+    gate.declare("alice", logins=[Login("guest", password="new")])
+    assert statuses(old, new, ALICE) == [401, 200, 200]
+    gate.declare("alice", logins=[Login("guest", password="old")])
+    assert statuses(new, old) == [401, 200]
+    gate.declare("alice")
+    assert statuses(old, new, ALICE) == [401, 401, 200]
+    connection.close()
+
+
+def test_a_removed_user_is_a_stranger(gate: Rig, backends: Backends) -> None:
+    gate.declare("dora", [Link("echo", backends.alice.port)], [Login("dora", password="door")])
+    connection = gate.connect(gate.address())
+    login = ("dora", "door")
+    assert gate.get("/dora/echo/", login, over=connection).status == 200
+    gate.declare("dora")
+    gone = gate.get("/dora/echo/", login, over=connection)
+    assert gone.status == gate.get("/dora/", login, over=connection).status == 401
+    assert anonymous(gone, "dora") == anonymous(gate.get("/nobody/", login, over=connection), "nobody")
+    connection.close()
+    gate.restart()
+    assert gate.get("/dora/echo/", login, source=gate.address()).status == 401
+
+
+@pytest.mark.parametrize(
+    "password", ["-", "colon:s:in it", "ünïcödé ☃", "  spaces  ", "\"quotes'\\", "$2y$10$x", "%2F&<>", "x" * 72]
+)
+def test_any_password_logs_in(gate: Rig, password: str) -> None:
+    gate.declare("alice", logins=[Login("guest", password=password)])
+    answers = [gate.get("/alice/", ("guest", tried), source=gate.address()).status for tried in (password, "-" + password)]
+    assert answers == [200, 401]
+
+
+def test_without_the_password_checker(gate: Rig, backends: Backends) -> None:
+    """Who is known stays in; who is new is told that it is not the password."""
+    gate.declare("alice", logins=[Login("guest", password="late")])
+    assert gate.get("/alice/echo/", ALICE).status == 200
+    pid_file = gate.root / "run/vizgate/auth/nginx.pid"
+    os.kill(int(pid_file.read_text()), 15)
+    eventually(lambda: not pid_file.exists())
+    try:
+        answer = gate.get("/alice/echo/", ("guest", "late"), source=gate.address())
+        assert (answer.status, "Passwords cannot be checked right now" in answer.text) == (503, True)
+        assert gate.get("/alice/echo/", ALICE).status == 200
+    finally:
+        gate.command("start")
+    assert gate.get("/alice/echo/", ("guest", "late"), source=gate.address()).status == 200
+    assert len(backends.alice.seen) == 3
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["If-None-Match: *", "If-Match: x", "If-Modified-Since: Thu, 01 Jan 2037 00:00:00 GMT"],
+        ["Range: bytes=0-", "Expect: 100-continue", "X-HTTP-Method-Override: PUT"],
+        [f"X-Big-{number}: {'x' * 7000}" for number in range(4)],
+        [f"X-Many-{number}: x" for number in range(1000)],
+    ],
+    ids=["conditions", "range", "big", "many"],
+)
+def test_a_clients_other_headers_do_not_change_the_verdict(gate: Rig, lines: list[str]) -> None:
+    gate.declare("alice", logins=[Login("guest", password="right")])
+    assert gate.raw("/alice/echo/", ("guest", "right"), *lines).status == 200
+    assert gate.raw("/alice/echo/", ("guest", "wrong"), *lines).status == 401

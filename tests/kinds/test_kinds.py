@@ -1,0 +1,177 @@
+"""Every kind's start command, run as documented: the page works behind the gateway, and so does its websocket."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from chromium import Visit
+from conftest import Gateway
+from playwright.sync_api import Page, expect
+
+APPS = Path(__file__).with_name("apps")
+START_SECONDS = 60
+
+expect.set_options(timeout=30_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """A running tool: `folder` is where it was started, and its home."""
+
+    kind: str
+    gateway: Gateway
+    environment: dict[str, str]
+    folder: Path
+
+    def url(self, path: str = "") -> str:
+        return f"http://{self.gateway.origin}{self.gateway.prefix(self.kind)}/{path}"
+
+    def run(self, *command: str) -> None:
+        """Runs a command of the tool's environment."""
+        program = shutil.which(command[0], path=self.environment["PATH"])
+        subprocess.run([program or command[0], *command[1:]], cwd=self.folder, env=self.environment, check=True)
+
+
+@contextlib.contextmanager
+def running(kind: str, gateway: Gateway, tools: Path, folder: Path) -> Iterator[Backend]:
+    """Starts the tool with the words that the collection gives for its kind, nothing else."""
+    if (APPS / kind).exists():
+        shutil.copytree(APPS / kind, folder, dirs_exist_ok=True)
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(folder)}
+    backend = Backend(kind, gateway, environment, folder)
+    if (folder / "prepare.py").exists():
+        backend.run("python", "prepare.py")
+    port = gateway.ports[kind]
+    program, *words = KINDS[kind].command(gateway.prefix(kind), "127.0.0.1", port, gateway.origin)
+    if kind == "jupyter" and os.getuid() == 0:
+        words.append("--allow-root")
+    path = shutil.which(program, path=environment["PATH"])
+    assert path, f"{program} is not in tests/kinds/requirements.txt"
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [path, *words], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not listeners(port):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield backend
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+
+
+def listeners(port: int) -> list[str]:
+    """The addresses that something listens on at this port, as the kernel writes them."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, _, number = local.partition(":")
+            if int(number, 16) == port and state == "0A":
+                found.append(address)
+    return found
+
+
+def click_count(page: Page, _: Backend) -> None:
+    """Our small apps have a button, or a link, whose clicks the server counts."""
+    page.get_by_text("count", exact=True).click(timeout=30_000)
+    expect(page.get_by_text("clicks: 1")).to_be_visible()
+
+
+def post_to_visdom(page: Page, backend: Backend) -> None:
+    """What visdom's Python client posts through the gateway appears on the open page."""
+    expect(page.get_by_text("online", exact=True)).to_be_visible()
+    gateway = backend.gateway
+    server = f"http://{gateway.user}:{gateway.password}@127.0.0.1"
+    backend.run("python", "post.py", server, str(gateway.port), gateway.prefix("visdom"))
+    expect(page.get_by_text("clicks: 1")).to_be_visible()
+
+
+def run_a_cell(page: Page, _: Backend) -> None:
+    """A new notebook; its kernel computes."""
+    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=30_000)
+    page.locator(".jp-Notebook .cm-content").first.click(timeout=30_000)
+    page.keyboard.type("6 * 7")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-OutputArea-output")).to_have_text("42")
+
+
+def see_the_curve(page: Page, _: Backend) -> None:
+    """The curve of the run is drawn, from numbers that the page asked for."""
+    expect(page.get_by_text("loss", exact=True).first).to_be_visible()
+    expect(page.locator("line-chart").first).to_be_visible()
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """`use` does what a person would do on the page; `socket` is the path of its websocket below the link, if any;
+    `data` the start of what it asks for otherwise; `missing` what it asks for in vain, with or without a gateway."""
+
+    use: Callable[[Page, Backend], None]
+    socket: str = ""
+    data: str = ""
+    missing: str = ""
+
+
+CASES = {
+    "http": Case(click_count, data="second.html", missing="/favicon.ico"),
+    "visdom": Case(post_to_visdom, socket="socket", missing="/favicon.png"),
+    # TensorBoard has no websocket: its pages poll.
+    "tensorboard": Case(see_the_curve, data="data/", missing="/font-roboto/"),
+    "jupyter": Case(run_a_cell, socket="/channels"),
+    "bokeh": Case(click_count, socket="app/ws"),
+    "streamlit": Case(click_count, socket="_stcore/stream"),
+    "trame": Case(click_count, socket="ws", missing="/paraview/"),
+    "wsgi": Case(click_count, data="count", missing="/favicon.ico"),
+}
+
+
+def test_every_kind_has_a_case() -> None:
+    """Except novnc, which shows a desktop: role desktops has its tests."""
+    assert {*CASES, "novnc"} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_kind_works(kind: str, gateway: Gateway, tools: Path, visit: Callable[..., Visit], tmp_path: Path) -> None:
+    case = CASES[kind]
+    with running(kind, gateway, tools, tmp_path) as backend:
+        # Whoever reaches the port itself needs no login: no other machine may.
+        assert set(listeners(gateway.ports[kind])) == {"0100007F"}
+        alice = visit(gateway.user, gateway.password)
+        alice.page.goto(backend.url())
+        case.use(alice.page, backend)
+        prefix = gateway.prefix(kind)
+        assert [f for f in alice.failures if not (case.missing and case.missing in f)] == []
+        if case.socket:
+            assert alice.live_frames(case.socket) > 1
+            assert all(f"{gateway.origin}{prefix}/" in socket.url for socket in alice.sockets)
+        else:
+            assert alice.sockets == []
+            assert any(f"{prefix}/{case.data}" in answer.url for answer in alice.answers)
+
+
+def test_index_tells_who_answers(gateway: Gateway, tools: Path, visit: Callable[..., Visit], tmp_path: Path) -> None:
+    with running("http", gateway, tools, tmp_path):
+        page = visit(gateway.user, gateway.password).page
+        page.goto(f"http://{gateway.origin}/{gateway.user}/")
+        expect(page.locator("[data-link=http] .status")).to_contain_text("answers, ")
+        expect(page.locator("[data-link=bokeh] .status")).to_have_text("does not answer")
+
+
+def test_no_kind_opens_without_login(gateway: Gateway) -> None:
+    for kind in KINDS:
+        assert requests.get(f"http://127.0.0.1:{gateway.port}{gateway.prefix(kind)}/", timeout=10).status_code == 401
