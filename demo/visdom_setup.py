@@ -26,10 +26,15 @@ def ensure() -> None:
     wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + ASSETS.read_bytes()).hexdigest()
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
-    print("visdom: installing it (about 80 MB of Python packages)", flush=True)
+    print("visdom: installing it (about 70 MB of Python packages)", flush=True)
     # Constraints reach the packages that build others too; older pips know the first name, newer ones the second.
-    constraints = {"PIP_CONSTRAINT": REQUIREMENTS.name, "PIP_BUILD_CONSTRAINT": REQUIREMENTS.name}
-    subprocess.run([*PIP, "install", "-r", REQUIREMENTS.name], cwd=HERE, env=os.environ | constraints, check=True)
+    options = {
+        "PIP_CONSTRAINT": REQUIREMENTS.name,
+        "PIP_BUILD_CONSTRAINT": REQUIREMENTS.name,
+        # Debian 12's pip would build the old way, and say so at length.
+        "PIP_USE_PEP517": "1",
+    }
+    subprocess.run([*PIP, "install", "-r", REQUIREMENTS.name], cwd=HERE, env=os.environ | options, check=True)
     importlib.invalidate_caches()
     _install_assets(importlib.metadata.version("visdom"))
     STAMP.write_text(wanted)
@@ -45,7 +50,8 @@ def _install_assets(version: str) -> None:
         packages = sorted({package for _, package, source, _ in rows if source != "-"})
         npm = _npm(folder)
         print(f"visdom: fetching {len(packages)} npm packages for its page (4 MB)", flush=True)
-        subprocess.run([*npm, "pack", "--silent", *packages], cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        pack = [*npm, "pack", "--loglevel=error", *packages]
+        subprocess.run(pack, cwd=folder, stdout=subprocess.DEVNULL, check=True)
         for _, package, source, target in rows:
             path = static / target
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """A backend that tells what reached it, as JSON; a websocket request is upgraded and its bytes are sent back."""
 
+from __future__ import annotations
+
 import http.server
 import json
 import sys

@@ -76,9 +76,7 @@ def test_plots_are_drawn_and_stay_live(visit: Callable[..., Visit], demo: Demo, 
 
 
 @pytest.mark.parametrize("user", ["bob", "nobody", ""])
-@pytest.mark.parametrize(
-    "path", ["/alice/", "/alice/training/", "/alice/training/socket", "/alice/-/status/training"]
-)
+@pytest.mark.parametrize("path", ["/alice/", "/alice/training/", "/alice/training/socket", "/alice/-/status/training"])
 def test_alices_pages_are_closed_to_others(visit: Callable[..., Visit], demo: Demo, user: str, path: str) -> None:
     password = demo["users"].get(user, {}).get("password", "guess")
     page = (visit(user, password) if user else visit()).page

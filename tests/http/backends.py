@@ -103,12 +103,12 @@ class Server(http.server.ThreadingHTTPServer):
 class Backend:
     """An HTTP server in threads. `seen` is what arrived; `answers` maps the last part of a path to another answer."""
 
-    def __init__(self, name: str, host: str = "127.0.0.1") -> None:
+    def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.name = name
         self.seen: list[Request] = []
         self.answers: dict[str, Callable[[Handler, Request], None]] = {}
         server = type("Server6", (Server,), {"address_family": socket.AF_INET6}) if ":" in host else Server
-        self._server = server((host, 0), type("Handler", (Handler,), {"backend": self}))
+        self._server = server((host, port), type("Handler", (Handler,), {"backend": self}))
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -37,30 +37,27 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
 
 def anonymous(answer: Answer, user: str) -> tuple[int, list[tuple[str, str]], str]:
     """A refusal without what has to differ: its time, and the user's name that the client itself wrote."""
-    headers = [(name, value.replace(f"vizgate {user}", "vizgate USER")) for name, value in answer.headers if name != "Date"]
+    headers = [
+        (name, value.replace(f"vizgate {user}", "vizgate USER")) for name, value in answer.headers if name != "Date"
+    ]
     return answer.status, headers, answer.text
 
 
 def test_all_refusals_are_alike(gate: Rig, backends: Backends) -> None:
+    """Whatever is missing or wrong, and whether or not user and link exist, the answer is the same."""
     gate.declare("carol", [Link("echo", backends.alice.port)])
-    found = {}
-    for path in ("", "/", "/echo/", "/nolink/", "/-/status/echo"):
-        with ThreadPoolExecutor(len(REFUSED)) as pool:
-            for what, answer in zip(
-                REFUSED,
-                pool.map(
-                    lambda case: anonymous(gate.get(f"/{case[0]}{path}", headers=case[1], source=gate.address()), case[0]),  # noqa: B023
-                    REFUSED.values(),
-                ),
-                strict=True,
-            ):
-                found[what, path] = answer
-    kinds = Counter(map(repr, found.values()))
-    usual = kinds.most_common(1)[0][0]
-    assert {case: answer for case, answer in found.items() if repr(answer) != usual} == {}
-    status, headers, text = found["none", "/"]
+
+    def ask(case: tuple[str, str]) -> tuple[int, list[tuple[str, str]], str]:
+        user, headers = REFUSED[case[0]]
+        return anonymous(gate.get(f"/{user}{case[1]}", headers=headers, source=gate.address()), user)
+
+    cases = list(itertools.product(REFUSED, ["", "/", "/echo/", "/nolink/", "/-/status/echo"]))
+    with ThreadPoolExecutor(8) as pool:
+        found = dict(zip(cases, pool.map(ask, cases), strict=True))
+    status, headers, text = usual = found["none", "/"]
     assert (status, dict(headers)["WWW-Authenticate"]) == (401, 'Basic realm="vizgate USER", charset="UTF-8"')
     assert "Log in" in text
+    assert {case: answer for case, answer in found.items() if answer != usual} == {}
     assert backends.alice.seen == []
 
 
@@ -161,7 +158,9 @@ def test_a_removed_user_is_a_stranger(gate: Rig, backends: Backends) -> None:
 )
 def test_any_password_logs_in(gate: Rig, password: str) -> None:
     gate.declare("alice", logins=[Login("guest", password=password)])
-    answers = [gate.get("/alice/", ("guest", tried), source=gate.address()).status for tried in (password, "-" + password)]
+    answers = [
+        gate.get("/alice/", ("guest", tried), source=gate.address()).status for tried in (password, "-" + password)
+    ]
     assert answers == [200, 401]
 
 
@@ -188,7 +187,7 @@ def test_without_the_password_checker(gate: Rig, backends: Backends) -> None:
         ["If-None-Match: *", "If-Match: x", "If-Modified-Since: Thu, 01 Jan 2037 00:00:00 GMT"],
         ["Range: bytes=0-", "Expect: 100-continue", "X-HTTP-Method-Override: PUT"],
         [f"X-Big-{number}: {'x' * 7000}" for number in range(4)],
-        [f"X-Many-{number}: x" for number in range(1000)],
+        [f"X-Many-{number}: {'x' * 300}" for number in range(80)],
     ],
     ids=["conditions", "range", "big", "many"],
 )

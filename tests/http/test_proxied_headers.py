@@ -53,7 +53,9 @@ def test_two_passwords_in_one_request_are_refused_or_checked(gate: Rig, backends
         (";;vizgate=secret;", None),
     ],
 )
-def test_cookies_of_the_gateway_stay_with_it(gate: Rig, backends: Backends, link: str, sent: str, arrives: str | None) -> None:
+def test_cookies_of_the_gateway_stay_with_it(
+    gate: Rig, backends: Backends, link: str, sent: str, arrives: str | None
+) -> None:
     assert gate.get(f"/alice/{link}/", ALICE, headers={"Cookie": sent}).status == 200
     got = (backends.alice.seen[0].header("Cookie") or "").strip("; ")
     assert got == (arrives or "")
@@ -95,7 +97,9 @@ def test_no_client_speaks_for_the_gateway(gate: Rig, backends: Backends, link: s
     assert (told["x-real-ip"], told["host"]) == ("127.0.0.1", "gate:1")
 
 
-@pytest.mark.parametrize("header", ["X-Vizgate-User: alice", "X_Vizgate_User: alice", "X-Vizgate-User:alice\r\nX-Vizgate-User: alice"])
+@pytest.mark.parametrize(
+    "header", ["X-Vizgate-User: alice", "X_Vizgate_User: alice", "X-Vizgate-User:alice\r\nX-Vizgate-User: alice"]
+)
 def test_no_client_chooses_the_password_file(gate: Rig, header: str) -> None:
     assert gate.raw("/bob/echo/", ALICE, header).status == 401
     assert gate.raw("/bob/echo/", BOB, header).status == 200
@@ -117,7 +121,9 @@ def test_no_client_chooses_the_password_file(gate: Rig, header: str) -> None:
 @pytest.mark.parametrize("spelling", ["Path=", "path=", "PATH=", "Path =", " Path= "])
 def test_cookies_stay_below_the_link(gate: Rig, link: str, path: str, becomes: str, spelling: str) -> None:
     prefix = f"/alice/{link}"
-    answer = gate.get(say(link, f"Set-Cookie: a=1; HttpOnly;{spelling}{path.format(prefix=prefix)}; SameSite=Lax"), ALICE)
+    answer = gate.get(
+        say(link, f"Set-Cookie: a=1; HttpOnly;{spelling}{path.format(prefix=prefix)}; SameSite=Lax"), ALICE
+    )
     attributes = [part.strip().partition("=") for part in answer.all("Set-Cookie")[0].split(";")]
     paths = [value.strip() for name, _, value in attributes if name.strip().lower() == "path"]
     assert [value.rstrip("/") for value in paths] == [becomes.format(prefix=prefix).rstrip("/")]
@@ -125,7 +131,9 @@ def test_cookies_stay_below_the_link(gate: Rig, link: str, path: str, becomes: s
 
 
 @LINKS
-@pytest.mark.parametrize("attribute", ["\tPath=/", "Path\t=/", "Path=\t/", " Path = /bob/ ; Path=/", "Path=/alice/echox"])
+@pytest.mark.parametrize(
+    "attribute", ["\tPath=/", "Path\t=/", "Path=\t/", " Path = /bob/ ; Path=/", "Path=/alice/echox"]
+)
 def test_no_spelling_carries_a_cookie_to_another_user(gate: Rig, link: str, attribute: str) -> None:
     """Browsers trim spaces and tabs and take the last path; a cookie that is dropped goes nowhere either."""
     for cookie in gate.get(say(link, f"Set-Cookie: a=1;{attribute}"), ALICE).all("Set-Cookie"):
@@ -137,14 +145,18 @@ def test_no_spelling_carries_a_cookie_to_another_user(gate: Rig, link: str, attr
 @LINKS
 @pytest.mark.parametrize("domain", ["example.org", ".example.org", "127.0.0.1", "gate"])
 def test_cookies_stay_at_the_gateway(gate: Rig, link: str, domain: str) -> None:
-    answer = gate.get(say(link, f"Set-Cookie: a=1; Domain={domain}; Path=/"), ALICE, headers={"Host": "gate.example:81"})
+    answer = gate.get(
+        say(link, f"Set-Cookie: a=1; Domain={domain}; Path=/"), ALICE, headers={"Host": "gate.example:81"}
+    )
     cookie = http.cookies.SimpleCookie(answer.all("Set-Cookie")[0])["a"]
     assert (cookie["domain"], cookie["path"]) == ("gate.example", f"/alice/{link}/")
 
 
 @LINKS
 def test_each_of_several_cookies_is_rewritten(gate: Rig, link: str) -> None:
-    answer = gate.get(say(link, "Set-Cookie: a=1; Path=/", "Set-Cookie: b=2; Path=/x; Path=/", "Set-Cookie: c=3"), ALICE)
+    answer = gate.get(
+        say(link, "Set-Cookie: a=1; Path=/", "Set-Cookie: b=2; Path=/x; Path=/", "Set-Cookie: c=3"), ALICE
+    )
     prefix = f"/alice/{link}/"
     assert answer.all("Set-Cookie") == [f"a=1; Path={prefix}", f"b=2; Path={prefix}x; Path={prefix}", "c=3"]
 

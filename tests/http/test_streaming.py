@@ -43,7 +43,9 @@ def test_a_websocket_needs_login_and_link(gate: Rig, login: tuple[str, str] | No
 
 @pytest.mark.parametrize("protocol", ["h2c", "websocket, h2c", "TLS/1.0", "websockets"])
 def test_nothing_but_websockets_may_upgrade(gate: Rig, protocol: str) -> None:
-    answer = gate.raw("/alice/echo/", ALICE, f"Upgrade: {protocol}", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAA")
+    answer = gate.raw(
+        "/alice/echo/", ALICE, f"Upgrade: {protocol}", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAA"
+    )
     sent = {name.lower(): value for name, value in answer.json()["headers"]}
     assert "upgrade" not in sent
     assert "upgrade" not in sent.get("connection", "").lower()
@@ -64,7 +66,9 @@ def test_every_piece_arrives_when_it_is_sent(gate: Rig, backends: Backends, link
 
     backends.alice.answers["stream"] = stream
     connection = gate.connect()
-    connection.request("GET", f"/alice/{link}/stream", headers={"Authorization": basic(ALICE), "Accept-Encoding": "gzip"})
+    connection.request(
+        "GET", f"/alice/{link}/stream", headers={"Authorization": basic(ALICE), "Accept-Encoding": "gzip"}
+    )
     response = connection.getresponse()
     for number in range(3):
         assert response.read1() == b"data: %d\n\n" % number
@@ -150,7 +154,9 @@ def test_a_huge_upload_is_streamed(gate: Rig, backends: Backends, chunked: bool)
     backends.alice.answers["swallow"] = swallow
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
     with gate.dial() as client, Watch.over(gate):
-        client.sendall(f"POST /alice/keep/swallow HTTP/1.1\r\nHost: gate\r\nAuthorization: {basic(ALICE)}\r\n{length}\r\n\r\n".encode())
+        client.sendall(
+            f"POST /alice/keep/swallow HTTP/1.1\r\nHost: gate\r\nAuthorization: {basic(ALICE)}\r\n{length}\r\n\r\n".encode()
+        )
         thread = threading.Thread(target=upload, daemon=True)
         thread.start()
         eventually(lambda: arrived[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import socket
@@ -18,25 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 sys.path.insert(0, str(ROOT / "tests/browser"))
-from chromium import HOST, chromium, visit  # noqa: E402, F401
-
-
-@dataclasses.dataclass(frozen=True)
-class Gateway:
-    """Where the gateway listens, its only login, and the port of each kind's backend."""
-
-    port: int
-    ports: dict[str, int]
-    user: str = "alice"
-    password: str = "kinds-test"
-
-    @property
-    def origin(self) -> str:
-        """What the browser's address bar shows."""
-        return f"{HOST}:{self.port}"
-
-    def prefix(self, kind: str) -> str:
-        return f"/{self.user}/{kind}"
+from backends import Gateway  # noqa: E402
+from chromium import chromium, visit  # noqa: E402, F401
 
 
 def free_ports(count: int) -> list[int]:
@@ -69,7 +51,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     (site / "hosts.yml").write_text(json.dumps({"gateways": {"hosts": {"here": host}}}))
     (site / "users").mkdir()
     (site / f"users/{made.user}.yml").write_text(json.dumps(user))
-    playbook = [Path(sys.executable).with_name("ansible-playbook"), "playbooks/site.yml", "-i", site / "hosts.yml"]
+    ansible = Path(sys.executable).with_name("ansible-playbook")
+    playbook = [str(ansible), "playbooks/site.yml", "-i", str(site / "hosts.yml")]
     result = subprocess.run(playbook, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr
     yield made

@@ -2,88 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
-import shutil
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from backends import Backend, Gateway, listeners, running
 from chromium import Visit
-from conftest import Gateway
 from playwright.sync_api import Page, expect
 
-APPS = Path(__file__).with_name("apps")
-START_SECONDS = 60
-
 expect.set_options(timeout=30_000)
-
-
-@dataclasses.dataclass(frozen=True)
-class Backend:
-    """A running tool: `folder` is where it was started, and its home."""
-
-    kind: str
-    gateway: Gateway
-    environment: dict[str, str]
-    folder: Path
-
-    def url(self, path: str = "") -> str:
-        return f"http://{self.gateway.origin}{self.gateway.prefix(self.kind)}/{path}"
-
-    def run(self, *command: str) -> None:
-        """Runs a command of the tool's environment."""
-        program = shutil.which(command[0], path=self.environment["PATH"])
-        subprocess.run([program or command[0], *command[1:]], cwd=self.folder, env=self.environment, check=True)
-
-
-@contextlib.contextmanager
-def running(kind: str, gateway: Gateway, tools: Path, folder: Path) -> Iterator[Backend]:
-    """Starts the tool with the words that the collection gives for its kind, nothing else."""
-    if (APPS / kind).exists():
-        shutil.copytree(APPS / kind, folder, dirs_exist_ok=True)
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(folder)}
-    backend = Backend(kind, gateway, environment, folder)
-    if (folder / "prepare.py").exists():
-        backend.run("python", "prepare.py")
-    port = gateway.ports[kind]
-    program, *words = KINDS[kind].command(gateway.prefix(kind), "127.0.0.1", port, gateway.origin)
-    if kind == "jupyter" and os.getuid() == 0:
-        words.append("--allow-root")
-    path = shutil.which(program, path=environment["PATH"])
-    assert path, f"{program} is not in tests/kinds/requirements.txt"
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [path, *words], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not listeners(port):
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield backend
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(10)
-
-
-def listeners(port: int) -> list[str]:
-    """The addresses that something listens on at this port, as the kernel writes them."""
-    found = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            _, local, _, state, *_ = line.split()
-            address, _, number = local.partition(":")
-            if int(number, 16) == port and state == "0A":
-                found.append(address)
-    return found
 
 
 def click_count(page: Page, _: Backend) -> None:
@@ -150,9 +80,9 @@ def test_kind_works(kind: str, gateway: Gateway, tools: Path, visit: Callable[..
     case = CASES[kind]
     with running(kind, gateway, tools, tmp_path) as backend:
         # Whoever reaches the port itself needs no login: no other machine may.
-        assert set(listeners(gateway.ports[kind])) == {"0100007F"}
+        assert listeners(backend.port) == {"0100007F"}
         alice = visit(gateway.user, gateway.password)
-        alice.page.goto(backend.url())
+        alice.page.goto(backend.url)
         case.use(alice.page, backend)
         prefix = gateway.prefix(kind)
         assert [f for f in alice.failures if not (case.missing and case.missing in f)] == []

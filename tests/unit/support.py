@@ -38,7 +38,13 @@ POLICY = {"allowed_hosts": ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8", "*"], "allo
 def make_gateway(root: str, policy: dict[str, Any] | None = None) -> Gateway:
     """A gateway's tree below `root` as the role leaves it, with the role's templates and nothing declared."""
     paths = Paths(root)
-    for folder in (os.path.dirname(paths.policy), paths.users, paths.includes, paths.lib, os.path.dirname(paths.control)):
+    for folder in (
+        os.path.dirname(paths.policy),
+        paths.users,
+        paths.includes,
+        paths.lib,
+        os.path.dirname(paths.control),
+    ):
         os.makedirs(folder)
     os.symlink(TEMPLATES, paths.templates)
     Path(paths.policy).write_text(yaml.safe_dump(POLICY if policy is None else policy), encoding="utf-8")
@@ -84,6 +90,7 @@ class Control(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 class _Answer(http.server.BaseHTTPRequestHandler):
     server: Control
+    protocol_version = "HTTP/1.1"
 
     def do_PUT(self) -> None:
         text = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
@@ -158,7 +165,11 @@ def configure(gateway: Gateway, **variables: Any) -> str:
         os.makedirs(os.path.join(paths.includes, folder), exist_ok=True)
     for folder in ("var/log/nginx", "run/vizgate/auth"):
         os.makedirs(os.path.join(paths.root, folder), exist_ok=True)
-    for name, template in (("gateway.conf", "gateway.conf"), ("auth.conf", "auth.conf"), ("nginx.conf", "rootless.conf")):
+    for name, template in (
+        ("gateway.conf", "gateway.conf"),
+        ("auth.conf", "auth.conf"),
+        ("nginx.conf", "rootless.conf"),
+    ):
         text = rendered(f"nginx/{template}.j2", **variables)
         Path(paths.includes, name).write_text(text, encoding="utf-8")
     for folder in ("lua", "pages"):
@@ -171,7 +182,11 @@ def refusal(configuration: str) -> str:
     """What `nginx -t` says against a configuration; "" where it accepts it."""
     assert NGINX, "these tests need nginx"
     done = subprocess.run(
-        [NGINX, "-t", "-q", "-e", "stderr", "-c", configuration], capture_output=True, text=True, check=False, timeout=60
+        [NGINX, "-t", "-q", "-e", "stderr", "-c", configuration],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     return done.stderr.strip() if done.returncode else ""
 

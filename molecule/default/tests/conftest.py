@@ -1,5 +1,7 @@
 """What both kinds of tests share: what is declared now, what is declared in any state, and a client outside of the host."""
 
+from __future__ import annotations
+
 import base64
 import http.client
 import json

@@ -1,5 +1,7 @@
 """What accounts of the host can read, reach and run, and that nothing of a removed user stays."""
 
+from __future__ import annotations
+
 import pytest
 from conftest import GONE_USERS, NOW
 
@@ -12,7 +14,7 @@ def as_account(host, account, command):
 
 
 def files_below(host, *folders):
-    return host.check_output("find %s -type f" % " ".join(folders)).split()
+    return host.check_output(f"find {' '.join(folders)} -type f").split()
 
 
 @pytest.mark.parametrize("account", ["www-data", "visitor", "nobody"])
@@ -82,7 +84,8 @@ def test_everything_runs(host):
     assert host.run("nginx -t").rc == 0
     assert host.check_output("systemctl list-units --failed --plain --no-legend") == ""
     for unit in ("nginx.service", "vizgate-auth.service", "vizgate-resolve.timer"):
-        assert host.check_output("systemctl is-active %s; systemctl is-enabled %s", unit, unit).split() == ["active", "enabled"]
+        service = host.service(unit)
+        assert (service.is_running, service.is_enabled) == (True, True), unit
 
 
 @pytest.mark.parametrize("user", sorted(NOW))

@@ -1,5 +1,7 @@
 """What people outside get: every declared link for its logins, and nothing for anybody else."""
 
+from __future__ import annotations
+
 import base64
 import socket
 
@@ -80,7 +82,8 @@ def test_refusals_are_401_and_tell_nobody_who_exists(get, user):
     page = f"/{user}/training/"
     unknown = get("/nobody/training/", "nobody", "wrong")
     assert unknown.status == 401
-    for refused in (get(page), get(page, user, "wrong"), get(page, "nobody"), get(page, other), get(f"/{user}/"), get(f"/{user}/none/")):
+    wrong_logins = [get(page, user, "wrong"), get(page, "nobody"), get(page, other)]
+    for refused in [get(page), get(f"/{user}/"), get(f"/{user}/none/"), *wrong_logins]:
         assert like_stranger(refused, user) == like_stranger(unknown, "nobody")
 
 

@@ -1,5 +1,7 @@
 """What a removed gateway leaves on its host: nothing but traces that every installation of a package leaves."""
 
+from __future__ import annotations
+
 import re
 
 import pytest

@@ -222,7 +222,9 @@ def test_hosts_that_are_none(host: str, seen: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("host", "seen"), [(None, "None"), (127, "127"), (1.5, "1.5"), (["a"], "['a']"), (True, "True")])
+@pytest.mark.parametrize(
+    ("host", "seen"), [(None, "None"), (127, "127"), (1.5, "1.5"), (["a"], "['a']"), (True, "True")]
+)
 def test_hosts_that_are_no_text(host: object, seen: str) -> None:
     quote = '"' if "'" in seen else "'"
     assert problems(link={"host": host}) == [f"link 'run1': host {quote}{seen}{quote} is not a text; quote it"]
@@ -251,7 +253,10 @@ def test_hosts_are_read_in_one_spelling(written: str, read: str) -> None:
         ({"port": True}, "link 'run1': port 'True' is not a number; write it without quotes"),
         ({"port": False}, "link 'run1': port 'False' is not a number; write it without quotes"),
         ({"port": "8097"}, "link 'run1': port '8097' is not a number; write it without quotes"),
-        ({"port": "８０９７"}, r"link 'run1': port '\uff18\uff10\uff19\uff17' is not a number; write it without quotes"),  # noqa: RUF001
+        (
+            {"port": "８０９７"},
+            r"link 'run1': port '\uff18\uff10\uff19\uff17' is not a number; write it without quotes",
+        ),  # noqa: RUF001
         ({"port": 8097.0}, "link 'run1': port '8097.0' is not a number; write it without quotes"),
         ({"port": float("nan")}, "link 'run1': port 'nan' is not a number; write it without quotes"),
         ({"port": [8097]}, "link 'run1': port '[8097]' is not a number; write it without quotes"),
@@ -312,7 +317,10 @@ def test_descriptions_are_any_text(description: str) -> None:
 
 
 def test_a_link_takes_its_defaults() -> None:
-    assert parse_user({"links": [{"name": "a", "port": 8097}]}) == (UserData((Link("a", 8097, "http", "127.0.0.1"),)), [])
+    assert parse_user({"links": [{"name": "a", "port": 8097}]}) == (
+        UserData((Link("a", 8097, "http", "127.0.0.1"),)),
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -639,7 +647,9 @@ def _recursive() -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "value", [_deep(), _recursive(), 16**5000, {"a": 16**5000}, {16**5000}], ids=["deep", "recursive", "int", "in", "key"]
+    "value",
+    [_deep(), _recursive(), 16**5000, {"a": 16**5000}, {16**5000}],
+    ids=["deep", "recursive", "int", "in", "key"],
 )
 def test_a_value_too_big_to_print_is_shown_all_the_same(value: object) -> None:
     text = shown(value)

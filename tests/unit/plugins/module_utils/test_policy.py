@@ -166,7 +166,9 @@ def test_lines_that_are_no_hosts(host: str, text: str) -> None:
     assert error.value.problems == [f"policy.yml: {text}"]
 
 
-@pytest.mark.parametrize("port", ["", "0", "65536", "99999", "1-", "-1", "2-1", "1-65536", "a", "1 - 2", "80\n", "1,2", "８０"])  # noqa: RUF001
+@pytest.mark.parametrize(
+    "port", ["", "0", "65536", "99999", "1-", "-1", "2-1", "1-65536", "a", "1 - 2", "80\n", "1,2", "８０"]
+)  # noqa: RUF001
 def test_lines_that_are_no_ports(port: str) -> None:
     with pytest.raises(InvalidData) as error:
         policy("*", ports=("80", port))
@@ -234,8 +236,7 @@ def test_patterns_allow_exactly_the_names_that_match_label_by_label(name: str, p
     except InvalidData:
         return
     expected = any(
-        len(pattern.split(".")) == len(name.split("."))
-        and all(map(_stands_for, pattern.split("."), name.split(".")))
+        len(pattern.split(".")) == len(name.split(".")) and all(map(_stands_for, pattern.split("."), name.split(".")))
         for pattern in patterns
     )
     assert (rules.link_problem(Link("a", 8097, host=name)) is None) == expected

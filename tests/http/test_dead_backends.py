@@ -1,0 +1,128 @@
+"""A backend that is away costs its own link alone, and its page says what to do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
+from backends import Handler, Request, black_hole
+from conftest import Backends
+from rig import ALICE, BOB, Answer, Rig, resolving
+
+
+def assert_is_page(answer: Answer, status: int, *says: str) -> None:
+    """One of the gateway's own error pages: plain about what happened, kept by no cache, complete."""
+    assert (answer.status, answer.all("Content-Type")) == (status, ["text/html; charset=utf-8"])
+    assert answer.all("Cache-Control") == ["no-store"]
+    assert f"<title>{status} · vizgate</title>" in answer.text
+    assert answer.text.count("<h1>") == 1
+    assert "<!--#" not in answer.text
+    assert "(none)" not in answer.text
+    for text in says:
+        assert text in answer.text
+
+
+@pytest.fixture
+def hole() -> Iterator[int]:
+    """A port that takes connections in but never answers them."""
+    with black_hole() as port:
+        yield port
+
+
+@pytest.fixture
+def rude() -> Iterator[int]:
+    """A port that hangs up on everybody."""
+
+    def hang_up() -> None:
+        while True:
+            try:
+                listener.accept()[0].close()
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=hang_up, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_backend_that_does_not_run(gate: Rig, backends: Backends) -> None:
+    answer = gate.get("/alice/dead/some/page", ALICE)
+    assert_is_page(answer, 502, "dead is not running", f"127.0.0.1:{backends.dead}", "Start the program")
+    assert 'href="/alice/"' in answer.text
+
+
+def test_a_backend_that_hangs_up(gate: Rig, rude: int) -> None:
+    gate.declare("alice", [Link("rude", rude)])
+    assert_is_page(gate.get("/alice/rude/", ALICE), 502, "rude is not running", f"127.0.0.1:{rude}")
+
+
+def test_a_host_without_an_address(gate: Rig, backends: Backends) -> None:
+    with resolving({"nohost": []}):
+        outcome = gate.declare("alice", [Link("lost", 9999, host="nohost"), Link("t", backends.alice.port)])
+    assert (outcome.changed, outcome.reload) == (True, False)
+    assert_is_page(gate.get("/alice/lost/", ALICE), 502, "lost is not running", "has no address")
+    assert gate.get("/alice/-/status/lost", ALICE).json()["answers"] is False
+    gate.restart()
+    assert gate.get("/alice/lost/", ALICE).status == 502
+    assert gate.get("/alice/t/", ALICE).backend == "alice's"
+
+
+def test_a_machine_that_swallows_everything(gate: Rig, backends: Backends, hole: int) -> None:
+    """One connect timeout, for who asked; all others are served meanwhile."""
+    gate.declare("alice", [Link("hole", hole)])
+    answers: list[Answer] = []
+    threads = [threading.Thread(target=lambda: answers.append(gate.get("/alice/hole/", ALICE))) for _ in range(20)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    slowest = max(gate.get("/alice/echo/", ALICE).seconds for _ in range(50))
+    slowest = max(slowest, *(gate.get("/bob/echo/", BOB).seconds for _ in range(50)))
+    assert time.monotonic() - started < 5, "bystanders were to be asked while the others wait"
+    assert slowest < 1
+    status = gate.get("/alice/-/status/hole", ALICE)
+    assert (status.json()["answers"], status.seconds < 3) == (False, True)
+    for thread in threads:
+        thread.join()
+    assert all(4 < answer.seconds < 9 for answer in answers)
+    for answer in answers:
+        assert_is_page(answer, 504, "hole takes too long", f"127.0.0.1:{hole}", "Restart it if it hangs")
+
+
+def test_other_pages_say_what_to_do(gate: Rig) -> None:
+    assert_is_page(gate.get("/alice/"), 401, "Log in", "Ask the owner")
+    assert_is_page(gate.get("/"), 404, "There is no such page", "/user/link/")
+    known = gate.get("/alice/nolink/", ALICE)
+    assert_is_page(known, 404, "There is no such page", "Check the spelling", 'href="/alice/"')
+    for method in ("POST", "PUT", "DELETE"):
+        assert_is_page(gate.get("/alice/nolink/", ALICE, method=method, body=b"x"), 404, "There is no such page")
+
+
+def test_a_backend_that_breaks_off(gate: Rig, backends: Backends) -> None:
+    """Half an answer ends as half an answer, not as a whole one; the link works on."""
+
+    def half(handler: Handler, _: Request) -> None:
+        handler.start("text/plain", 1000)
+        handler.wfile.write(b"x" * 500)
+        handler.close_connection = True
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    backends.alice.answers["half"] = half
+    with pytest.raises(Exception, match="500 bytes read, 500 more expected"):
+        gate.get("/alice/echo/half", ALICE)
+    assert gate.get("/alice/echo/", ALICE).status == 200
+
+
+def test_a_restarted_backend_is_found_again(gate: Rig, backends: Backends) -> None:
+    """No back-off: the first request after a start is served, and a connection that was kept is not trusted blindly."""
+
+    def leave(handler: Handler, request: Request) -> None:
+        handler.echo(request)
+        handler.close_connection = True
+
+    backends.alice.answers["leave"] = leave
+    assert [gate.get("/alice/echo/leave", ALICE).status for _ in range(30)] == [200] * 30
