@@ -137,6 +137,15 @@ class Rig:
         self.command("stop")
         self.command("start")
 
+    def kill(self) -> None:
+        """Ends every process of the gateway at once, as a power cut would."""
+        pids = []
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if f"{self.root}/".encode() in cmdline.read_bytes() and b"python" not in cmdline.read_bytes():
+                    pids.append(int(cmdline.parent.name))
+        pids += self.workers()
+
     def reload(self) -> None:
         """Reloads nginx, and waits until new workers serve."""
         before = self.workers()
