@@ -31,7 +31,7 @@ class ActionModule(GatewayAction):
         args = dict(self._task.args)
         validate_only = boolean(args.pop("validate_only", False))
         source = args.get("source", "inventory")
-        texts = self._read(args.pop("src", None))
+        texts = self._read(args.get("src"))
         digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
         paths = Paths(self._root(task_vars))
 

@@ -27,6 +27,7 @@ attributes:
     description: A second run changes nothing.
   action_group:
     support: full
+    membership: [vizgate.gateway.gateway]
     description: Belongs to C(vizgate.gateway.gateway), so that C(module_defaults) can name I(root) once.
 author:
   - The vizgate authors (@vizgate)

@@ -5,34 +5,30 @@
 
 from __future__ import annotations
 
-import traceback
+import importlib.util
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-try:
-    from ._apply import Gateway, NginxRefused, Outcome
-    from ._model import InvalidData, Policy, Problem, UserData, parse_user
-    from ._passwords import HashingFailed
-    from ._paths import Paths
-    from ._registry import Locked, Registry
-
-    MISSING = ""
-except ImportError:
-    MISSING = traceback.format_exc()
+from ._apply import Gateway, NginxRefused, Outcome
+from ._model import InvalidData, Policy, Problem, UserData, parse_user
+from ._passwords import HashingFailed
+from ._paths import Paths
+from ._registry import Locked, Registry
 
 Result = TypeVar("Result")
 
-__all__ = ["MISSING", "ROOT", "Outcome", "Policy", "attempt", "checked", "connect", "declare_one", "parse_user", "run"]
+__all__ = ["ROOT", "Outcome", "Policy", "attempt", "checked", "connect", "declare_one", "parse_user", "run"]
 
 ROOT = {"root": {"type": "path", "default": "/"}}
 
 
 def connect(module: AnsibleModule) -> Gateway:
     """The gateway below the module's `root`."""
-    if MISSING:
-        module.fail_json(msg=missing_required_lib("jinja2 and PyYAML"), exception=MISSING)
+    for library in ("jinja2", "yaml"):
+        if importlib.util.find_spec(library) is None:
+            module.fail_json(msg=missing_required_lib(library))
     return Gateway(Paths(module.params["root"]))
 
 
@@ -41,7 +37,7 @@ def attempt(module: AnsibleModule, work: Callable[[], Result]) -> Result:
     try:
         return work()
     except InvalidData as error:
-        failure = {"msg": "\n".join(error.problems), "problems": error.problems}
+        failure: dict[str, Any] = {"msg": "\n".join(error.problems), "problems": error.problems}
     except (NginxRefused, HashingFailed, Locked, OSError) as error:
         failure = {"msg": str(error)}
     # not inside "except", where Ansible would add a traceback that helps nobody

@@ -10,7 +10,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from ._kinds import KEEP, KINDS, STRIP
 
@@ -34,8 +34,8 @@ _HASHES = (
     re.compile(r"\$5\$(?:rounds=[0-9]{4,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"),
 )
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 # Never a target, whatever the policy says: cloud metadata lives there, and nothing that anyone would publish.
 _NEVER = tuple(

@@ -14,8 +14,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from ._model import InvalidData, Policy, UserData, parse_user
 from ._paths import Paths
 
@@ -71,6 +69,8 @@ class Registry:
 
     def policy(self, coming: Policy | None = None) -> Policy:
         """The site policy; where there is none yet, the one that is `coming`."""
+        import yaml  # see _users
+
         try:
             with open(self.paths.policy, encoding="utf-8") as file:
                 return Policy.parse(yaml.safe_load(file), self.paths.policy)

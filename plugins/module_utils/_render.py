@@ -10,8 +10,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Mapping
-
-import jinja2
+from typing import Any
 
 from ._kinds import KINDS
 from ._model import UserData
@@ -30,7 +29,9 @@ class Rendered:
 
 
 @functools.cache
-def _environment(templates: str) -> jinja2.Environment:
+def _environment(templates: str) -> Any:
+    import jinja2  # so that its absence can be said in words
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         autoescape=jinja2.select_autoescape(["html.j2"]),

@@ -5,45 +5,50 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
-
-import yaml
 
 from ._model import UserData, name_problem, parse_user, shown
 
 ENDINGS = (".yml", ".yaml")
 
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class _Duplicate(ValueError):
+    """A key that stands twice in one mapping; the message begins with its line."""
 
 
-class _Duplicate(yaml.YAMLError):
-    """A key that stands twice in one mapping."""
+@functools.cache
+def _yaml() -> tuple[Any, Any, Any]:
+    """PyYAML, its safe loader, and a loader that also refuses duplicate keys and decrypts `!vault` values."""
+    # here, so that this file can be imported where PyYAML is missing, and that be said in words
+    import yaml
 
+    safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-class _Loader(_SafeLoader):  # type: ignore[misc]  # PyYAML's loader is chosen when it is imported
-    """PyYAML's safe loader that refuses duplicate keys and decrypts `!vault` values with `decrypt`."""
+    class Loader(safe):  # type: ignore[misc]  # PyYAML's loader is chosen at run time
+        decrypt: Callable[[str], str]
 
-    decrypt: Callable[[str], str]
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+            mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+            if len(mapping) != len(node.value):
+                seen = set()
+                for key, _value in node.value:
+                    if key.value in seen:
+                        line = key.start_mark.line + 1
+                        raise _Duplicate(
+                            f"{line}: key {shown(key.value)} stands twice; the second would hide the first"
+                        )
+                    seen.add(key.value)
+            return mapping
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        if len(mapping) != len(node.value):
-            seen = set()
-            for key, _value in node.value:
-                if key.value in seen:
-                    line = key.start_mark.line + 1
-                    raise _Duplicate(f"{line}: key {shown(key.value)} stands twice; the second would hide the first")
-                seen.add(key.value)
-        return mapping
+        def construct_vault(self, node: Any) -> str:
+            return self.decrypt(self.construct_scalar(node))
 
-    def construct_vault(self, node: Any) -> str:
-        return self.decrypt(self.construct_scalar(node))
-
-
-_Loader.add_constructor("!vault", _Loader.construct_vault)
-_Loader.add_constructor("!vault-encrypted", _Loader.construct_vault)
+    Loader.add_constructor("!vault", Loader.construct_vault)
+    Loader.add_constructor("!vault-encrypted", Loader.construct_vault)
+    return yaml, safe, Loader
 
 
 def is_users_file(name: str) -> bool:
@@ -56,6 +61,7 @@ def parse_users(texts: Mapping[str, str], decrypt: Callable[[str], str]) -> tupl
 
     Returns the users, and the problems (`alice.yml:7: link 'run1': port 99999 is not in 1-65535`), none left out.
     """
+    yaml, safe, loader_class = _yaml()
     users: dict[str, UserData] = {}
     problems: list[str] = []
     for path, text in sorted(texts.items()):
@@ -67,7 +73,7 @@ def parse_users(texts: Mapping[str, str], decrypt: Callable[[str], str]) -> tupl
         if user in users:
             problems.append(f"{path}:1: user {shown(user)} has two files; keep one")
             continue
-        loader = _Loader(text)
+        loader = loader_class(text)
         loader.decrypt = decrypt
         try:
             data = loader.get_single_data()
@@ -85,7 +91,7 @@ def parse_users(texts: Mapping[str, str], decrypt: Callable[[str], str]) -> tupl
             loader.dispose()
         users[user], found = parse_user(data)
         if found:
-            root = yaml.compose(text, Loader=_SafeLoader)
+            root = yaml.compose(text, Loader=safe)
             problems += [f"{path}:{_line(root, problem.path)}: {problem.text}" for problem in found]
     return users, problems
 
@@ -94,10 +100,11 @@ def _line(node: Any, path: tuple[str | int, ...]) -> int:
     """The line, from 1, of the value that `path` leads to, or of the last thing on the way that exists."""
     line = node.start_mark.line + 1 if node is not None else 1
     for step in path:
-        if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        kind = getattr(node, "id", "")
+        if kind == "sequence" and isinstance(step, int) and step < len(node.value):
             node = node.value[step]
             line = node.start_mark.line + 1
-        elif isinstance(node, yaml.MappingNode):
+        elif kind == "mapping":
             found = [(key, value) for key, value in node.value if key.value == str(step)]
             if not found:
                 break

@@ -107,7 +107,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_door.ROOT,
-            "src": {"type": "path"},
+            "src": {"type": "path", "required": True},
             "source": {"type": "str", "default": "inventory"},
             "verify": {"type": "bool", "default": False},
             "validate_only": {"type": "bool", "default": False},

@@ -73,7 +73,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
     """`visit(name, password)` opens a page of a browser that knows this login, `visit()` of one that knows none."""
-    contexts = []
+    visits = []
 
     def open_page(name: str = "", password: str = "") -> Visit:
         login = {"username": name, "password": password}
@@ -81,9 +81,11 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
             http_credentials=login if name else None,  # type: ignore[arg-type]
             viewport={"width": 1280, "height": 800},
         )
-        contexts.append(context)
-        return Visit(context.new_page())
+        visits.append(Visit(context.new_page()))
+        return visits[-1]
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for opened in visits:
+        # pytest shows this below a test that failed.
+        print(opened.page.url, *opened.failures, sep="\n  ")
+        opened.page.context.close()

@@ -13,9 +13,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway  # noqa: E402
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import parse_user  # noqa: E402
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths  # noqa: E402
+from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
 
 
 def main(root: str, step: int, port: int) -> None:

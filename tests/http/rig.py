@@ -9,6 +9,7 @@ import functools
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -78,6 +79,24 @@ def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
+def children(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(status.parent.name))
+    return sorted(found)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be noticed by its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Rig:
     """One rootless gateway below `folder`, which has to be short: a unix socket's path has 107 characters at most."""
 
@@ -139,12 +158,12 @@ class Rig:
 
     def kill(self) -> None:
         """Ends every process of the gateway at once, as a power cut would."""
-        pids = []
-        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                if f"{self.root}/".encode() in cmdline.read_bytes() and b"python" not in cmdline.read_bytes():
-                    pids.append(int(cmdline.parent.name))
-        pids += self.workers()
+        files = [self.root / "run/vizgate" / name for name in ("nginx.pid", "auth/nginx.pid", "resolve.pid")]
+        masters = [int(path.read_text()) for path in files]
+        pids = [*masters, *(child for master in masters for child in children(master))]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not any(map(is_alive, pids)))
 
     def reload(self) -> None:
         """Reloads nginx, and waits until new workers serve."""
@@ -237,13 +256,7 @@ class Rig:
 
     def workers(self) -> list[int]:
         """nginx's workers, also those that are on their way out."""
-        found = []
-        master = self.master()
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                if int(status.read_text().rpartition(")")[2].split()[1]) == master:
-                    found.append(int(status.parent.name))
-        return sorted(found)
+        return children(self.master())
 
     def memory(self) -> int:
         """Bytes that nginx's workers have in memory together."""

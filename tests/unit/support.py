@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import io
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import UserData, parse_user
@@ -58,13 +60,67 @@ def data(*links: dict[str, Any], logins: list[dict[str, Any]] | None = None) -> 
     return found
 
 
-def tree(root: str) -> dict[str, bytes | None]:
-    """Everything below a folder: path → content, None for a folder. The lock is left out, as it comes with any run."""
-    found: dict[str, bytes | None] = {}
-    for path in sorted(Path(root).rglob("*")):
-        if path.name != "lock" and not path.is_socket():
-            found[str(path.relative_to(root))] = None if path.is_dir() else path.read_bytes()
-    return found
+def tree(root: str) -> dict[str, bytes]:
+    """Every file below a folder: path → content. The lock is left out, as it comes with any run."""
+    files = (path for path in sorted(Path(root).rglob("*")) if path.is_file() and path.name != "lock")
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+class Killed(BaseException):
+    """The process ends here, as far as the code under test can tell: nothing catches this."""
+
+
+class Faulty:
+    """Stands for `os` and `open` in a module: the call number `at` that touches a file fails with `error`.
+
+    A write that fails has written half of its text before.
+    """
+
+    CALLS = frozenset(("fchown", "fsync", "makedirs", "open", "rename", "rmdir", "stat", "fstat", "sync", "unlink"))
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, at: int, error: BaseException) -> None:
+        self.at, self.error, self.calls = at, error, 0
+        monkeypatch.setattr(module, "os", self)
+        monkeypatch.setattr(module, "open", self._open, raising=False)
+
+    @property
+    def happened(self) -> bool:
+        """Whether there were as many calls as it took to fail."""
+        return self.calls >= self.at
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        if name not in self.CALLS:
+            return real
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._count()
+            return real(*arguments, **options)
+
+        return call
+
+    def _count(self) -> None:
+        self.calls += 1
+        if self.calls == self.at:
+            raise self.error
+
+    def _open(self, file: Any, mode: str = "r", **options: Any) -> Any:
+        if not isinstance(file, int):
+            return open(file, mode, **options)
+        written = _Torn(os.fdopen(file, mode + "b"), **options)
+        written.faulty = self
+        return written
+
+
+class _Torn(io.TextIOWrapper):
+    faulty: Faulty
+
+    def write(self, text: str) -> int:
+        self.faulty.calls += 1
+        if self.faulty.calls != self.faulty.at:
+            return super().write(text)
+        super().write(text[: len(text) // 2])
+        raise self.faulty.error
 
 
 class Control(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -80,6 +136,9 @@ class Control(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         super().__init__(path, _Answer)
         self.thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a client that goes away early is what some tests are about."""
 
     def stop(self) -> None:
         """Ends the server and takes its socket away."""

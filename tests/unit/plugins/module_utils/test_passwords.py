@@ -32,8 +32,7 @@ def test_two_hashes_of_one_password_differ() -> None:
 
 def test_other_hashes_are_checked_too() -> None:
     sha512 = (
-        "$6$rounds=1000$abcdefgh"
-        "$hNWV3710B01PtGd5gYCv63YkS8oo9IIeqTEUJHviy9fvppwU3reFqFFBfxg/qZSYskUYQ.RC.dFh9YoQLVC2L."
+        "$6$rounds=1000$abcdefgh$hNWV3710B01PtGd5gYCv63YkS8oo9IIeqTEUJHviy9fvppwU3reFqFFBfxg/qZSYskUYQ.RC.dFh9YoQLVC2L."
     )
     yescrypt = "$y$j75$abcdefghijklmnopqrstu/$YcDSWSKXfWmoCPQqk2buijeChX0eSoseQnlf4FlZdM6"
     for password_hash in (sha512, yescrypt):

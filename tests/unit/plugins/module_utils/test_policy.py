@@ -76,7 +76,6 @@ def test_hosts_that_are_allowed(lines: tuple[str, ...], host: str) -> None:
         (("::/0",), "64:ff9b::10.0.0.1"),
         (("::/0",), "2002:a00:1::"),
         (("10.0.0.0/8",), "11.0.0.1"),
-        (("10.0.0.0/8",), "::10.0.0.1"),
         ((), "gpu1"),
         ((), "127.0.0.1"),
     ],
@@ -256,6 +255,8 @@ def test_networks_allow_exactly_their_addresses(address: ipaddress.IPv4Address, 
     assert (rules.link_problem(Link("a", 8097, host=str(address))) is None) == expected
 
 
-def test_a_pattern_of_many_stars_is_matched_quickly() -> None:
-    # a regular expression that backtracks would still be at it tomorrow
-    assert refused(policy("*" * 30 + "x", "*a" * 30 + "x"), "a" * 63) is not None
+@pytest.mark.parametrize("line", ["**", "a*a*", "*a*a*a*a*x", "*" * 10_000, "x.**.y"])
+def test_a_label_has_one_star_at_most(line: str) -> None:
+    # a regular expression of many stars can take for ever to say no
+    with pytest.raises(InvalidData, match="is neither a network nor a name pattern"):
+        policy(line)

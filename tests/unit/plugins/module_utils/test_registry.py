@@ -1,0 +1,217 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry: reading what is declared, saying what is damaged, and one writer at a time."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils import _registry
+from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Locked, Registry
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
+
+
+@pytest.fixture
+def registry(gateway: Gateway) -> Registry:
+    """A registry in which nothing is declared."""
+    return gateway.registry
+
+
+def put(registry: Registry, user: str, source: str, text: str) -> str:
+    """Puts a file of any content into the registry; returns its path."""
+    path = Path(registry.file(user, source))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_what_is_declared(registry: Registry) -> None:
+    put(registry, "bob", "inventory", '{"links": [{"name": "a", "port": 1}]}')
+    put(registry, "alice", "self", '{"links": [{"name": "b", "port": 2}]}')
+    put(registry, "alice", "apps", '{"links": [{"name": "c", "port": 3}], "logins": []}')
+    put(registry, "alice", "apps.json.new", "half a fi")
+    assert registry.users() == ["alice", "bob"]
+    assert registry.everything() == {
+        "alice": {"apps": UserData((Link("c", 3),)), "self": UserData((Link("b", 2),))},
+        "bob": {"inventory": UserData((Link("a", 1),))},
+    }
+    assert registry.sources("carol") == {}
+
+
+def test_a_gateway_that_is_not_there_yet(root: str) -> None:
+    registry = Registry(Paths(root))
+    assert registry.users() == []
+    assert registry.everything() == {}
+    assert registry.addresses() == {}
+
+
+def test_a_folder_without_declarations_is_nobody(registry: Registry) -> None:
+    os.mkdir(os.path.join(registry.paths.users, "mallory"))
+    assert registry.everything() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", r"Expecting value: line 1 column 1 \(char 0\)"),
+        ('{"links": [', r"Expecting value: line 1 column 12 \(char 11\)"),
+        ("\0\0\0", r"Expecting value: line 1 column 1 \(char 0\)"),
+    ],
+)
+def test_a_damaged_file_is_named(registry: Registry, text: str, problem: str) -> None:
+    path = put(registry, "alice", "inventory", text)
+    with pytest.raises(
+        InvalidData, match=f"^{re.escape(path)} is damaged \\({problem}\\); remove it and declare its links again$"
+    ):
+        registry.everything()
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b'{"links": "\x80"}'])
+def test_a_file_that_is_no_text_is_named(registry: Registry, data: bytes) -> None:
+    path = put(registry, "alice", "inventory", "")
+    Path(path).write_bytes(data)
+    with pytest.raises(InvalidData, match=f"^{re.escape(path)} is damaged"):
+        registry.sources("alice")
+
+
+def test_a_file_of_another_content_is_named_with_all_its_problems(registry: Registry) -> None:
+    path = put(registry, "alice", "inventory", '{"links": [{"name": "a", "port": 0}, {"name": "b", "prot": 1}]}')
+    with pytest.raises(InvalidData) as error:
+        registry.sources("alice")
+    assert error.value.problems == [
+        f"{path}: link 'a': port 0 is not in 1-65535",
+        f"{path}: link 'b': unknown key 'prot'; did you mean 'port'?",
+        f"{path}: link 'b': it has no port",
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"gpu1": 5}', '{"gpu1": "gpu2"}'])
+def test_damaged_addresses_are_named(registry: Registry, text: str) -> None:
+    Path(registry.paths.addresses).write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidData, match=f"^{re.escape(registry.paths.addresses)} is damaged"):
+        registry.addresses()
+
+
+def test_the_policy_on_the_host_is_the_one_that_counts(registry: Registry) -> None:
+    Path(registry.paths.policy).write_text("allowed_hosts: [gpu1]\nallowed_ports: [80]\n", encoding="utf-8")
+    found = registry.policy(coming=Policy(("*",), ("1-65535",)))
+    assert found.allowed_hosts == ("gpu1",)
+    assert found.origin == registry.paths.policy
+
+
+def test_without_a_policy_the_coming_one_counts(registry: Registry) -> None:
+    os.unlink(registry.paths.policy)
+    coming = Policy(("*",), ("1-65535",))
+    assert registry.policy(coming=coming) is coming
+    with pytest.raises(InvalidData) as error:
+        registry.policy()
+    assert error.value.problems == [
+        f"{registry.paths.policy} is missing: is there a gateway here? Role gateway makes one"
+    ]
+
+
+@pytest.mark.parametrize("text", [b"allowed_hosts: [", b"a: b: c", b"\xff", b"\0", b"- ? [" * 5000])
+def test_a_policy_that_is_not_yaml_is_one_line_that_names_it(registry: Registry, text: bytes) -> None:
+    Path(registry.paths.policy).write_bytes(text)
+    with pytest.raises(InvalidData) as error:
+        registry.policy()
+    (problem,) = error.value.problems
+    assert problem.startswith(f"{registry.paths.policy}: this is not YAML: ")
+    assert "\n" not in problem
+
+
+def test_an_empty_policy_is_refused(registry: Registry) -> None:
+    Path(registry.paths.policy).write_text("", encoding="utf-8")
+    with pytest.raises(InvalidData, match=r"policy\.yml: 'None' is not a mapping"):
+        registry.policy()
+
+
+# the lock
+
+
+def test_who_holds_the_lock_is_named(registry: Registry) -> None:
+    started = time.monotonic()
+    with registry.locked(), pytest.raises(Locked) as error, registry.locked(0.1):
+        pass
+    assert time.monotonic() - started < 2
+    assert re.fullmatch(
+        rf"process {os.getpid()} of {getpass.getuser()}, since \d\d:\d\d:\d\d has held {re.escape(registry.paths.lock)}"
+        r" for over 0\.1 s; try again",
+        str(error.value),
+    )
+
+
+def test_a_holder_that_has_not_said_its_name_is_somebody(registry: Registry) -> None:
+    with registry.locked():
+        os.truncate(registry.paths.lock, 0)
+        with pytest.raises(Locked, match="^somebody has held"), registry.locked(0.05):
+            pass
+
+
+def test_the_lock_waits_for_its_turn(registry: Registry) -> None:
+    taken, order = threading.Event(), []
+
+    def hold() -> None:
+        with registry.locked():
+            taken.set()
+            time.sleep(0.2)
+            order.append("first")
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait(5)
+    with registry.locked(5):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_the_lock_is_free_after_an_error(registry: Registry) -> None:
+    with pytest.raises(ZeroDivisionError), registry.locked():
+        raise ZeroDivisionError
+    with registry.locked(0.05):
+        pass
+    assert os.path.getsize(registry.paths.lock) == 0
+
+
+def test_the_lock_dies_with_its_holder(registry: Registry) -> None:
+    program = f"""
+import sys, time
+sys.path.insert(0, {str(COLLECTION / "collections")!r})
+from {_registry.__name__} import Registry
+from {Paths.__module__} import Paths
+with Registry(Paths({registry.paths.root!r})).locked():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    holder = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(Locked, match=f"^process {holder.pid} of "), registry.locked(0.05):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with registry.locked(1):
+        pass
+
+
+def test_a_holder_without_a_name_is_a_number(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    with registry.locked(), pytest.raises(Locked, match=f" of uid {os.getuid()}, since "), registry.locked(0.05):
+        pass
