@@ -76,10 +76,16 @@ def unstage(files: Iterable[str]) -> None:
 def commit(journal: str, files: Mapping[str, str | None], notes: Any) -> None:
     """Decides for the staged texts: from here on they will be in place, if need be by `redo` after a crash.
 
-    `notes` is plain data that `redo` gives back; the journal stays until `close`.
+    `notes` is plain data that `redo` gives back; the journal stays until `close`. An error before the decision takes
+    the staged texts back.
     """
     order = {path: text is not None for path, text in files.items()}
-    write(journal, json.dumps({"files": order, "notes": notes}))
+    try:
+        write(journal, json.dumps({"files": order, "notes": notes}))
+    except OSError:
+        if not os.path.exists(journal):
+            unstage([*files, journal])
+        raise
     _carry_out(order)
 
 
