@@ -14,15 +14,11 @@ help: ## list the commands
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	@touch $@
 
-.venv/demo: demo/requirements.txt .venv/run
-	$(BIN)/pip install --quiet --requirement demo/requirements.txt
-	@touch $@
-
 .venv/test: tests/requirements.txt .venv/run
 	$(BIN)/pip install --quiet --requirement tests/requirements.txt
 	@touch $@
 
-demo: .venv/demo ## start a gateway with two visdom servers on http://127.0.0.1:8080
+demo: .venv/run ## start a gateway with two visdom servers on http://127.0.0.1:8080
 	ansible-playbook playbooks/site.yml -i inventories/demo
 	python demo/demo.py start
 

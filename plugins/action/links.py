@@ -20,6 +20,11 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_u
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
 
 
+def _decrypted(text: str) -> str:
+    # Ansible's string carries tags, and PyYAML wants a plain one
+    return str(EncryptedString(ciphertext=text)).encode().decode()
+
+
 class ActionModule(GatewayAction):
     """Validates all users files here, and runs module links there if anything differs from its last run."""
 
@@ -69,7 +74,7 @@ class ActionModule(GatewayAction):
                 with open(path, encoding="utf-8") as file:
                     text = file.read()
                 if text.startswith("$ANSIBLE_VAULT;"):
-                    text = str(EncryptedString(ciphertext=text))
+                    text = _decrypted(text)
             except (OSError, UnicodeDecodeError, AnsibleError) as error:
                 raise AnsibleActionFail(f"{shown}/{name}:1: this cannot be read: {error}") from None
             texts[f"{shown}/{name}"] = text
@@ -77,7 +82,7 @@ class ActionModule(GatewayAction):
 
     @staticmethod
     def _parse(texts: dict[str, str], policy: dict[str, Any] | None) -> dict[str, Any]:
-        users, problems = parse_users(texts, lambda text: str(EncryptedString(ciphertext=text)))
+        users, problems = parse_users(texts, _decrypted)
         if policy and not problems:
             try:
                 site = Policy.parse(policy, "gateway_allowed_* of the play")

@@ -25,12 +25,14 @@ def _flush(paths: Iterable[str]) -> None:
             os.close(descriptor)
 
 
-def _flush_all(paths: list[str]) -> None:
-    if len(paths) > FEW:
+def _flush_all(files: Iterable[str], entries: Iterable[str]) -> None:
+    """Brings files' texts, and the coming and going of folders' entries, to the disk."""
+    files, folders = list(files), {os.path.dirname(path) for path in entries}
+    if len(files) + len(folders) > FEW:
         os.sync()
     else:
-        _flush(paths)
-        _flush({os.path.dirname(path) for path in paths})
+        _flush(files)
+        _flush(folder for folder in folders if os.path.isdir(folder))
 
 
 def _stage(path: str, text: str) -> None:
@@ -61,7 +63,7 @@ def stage(files: Mapping[str, str | None]) -> None:
             if text is not None:
                 staged.append(path + _STAGED)
                 _stage(path, text)
-        _flush_all(staged)
+        _flush_all(staged, staged)
     except OSError:
         unstage(files)
         raise
@@ -114,7 +116,7 @@ def _carry_out(order: Mapping[str, bool]) -> None:
                 pass  # done before the crash
         else:
             _remove(path)
-    _flush_all([path for path, stays in order.items() if stays])
+    _flush_all([path for path, stays in order.items() if stays], order)
 
 
 def _remove(path: str) -> None:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import difflib
 import ipaddress
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -26,12 +28,17 @@ RESERVED_USERS = frozenset({"api", "login", "logout", "paraview", "proxy", "stat
 RESERVED_LINKS = frozenset({"favicon.ico", "index.html", "robots.txt"})
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# one star in a label: a regular expression of many can take for ever to say no
+_PATTERN_LABEL = re.compile(r"[a-z0-9][a-z0-9-]*\*?[a-z0-9-]*|\*[a-z0-9-]*")
+_NUMERIC = re.compile(r"[0-9.]+")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# What htpasswd, mkpasswd and passwd write. Other parameters are refused: some stop libcrypt with an error, and others keep
+# the one process that checks everybody's passwords busy for minutes.
 _HASHES = (
-    re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}"),
-    re.compile(r"\$y\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{0,86}\$[./A-Za-z0-9]{43}"),
-    re.compile(r"\$6\$(?:rounds=[0-9]{4,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"),
-    re.compile(r"\$5\$(?:rounds=[0-9]{4,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"),
+    re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}"),
+    re.compile(r"\$y\$j9T\$[./A-Za-z0-9]{22}\$[./A-Za-z0-9]{43}"),
+    re.compile(r"\$6\$(?:rounds=[1-9][0-9]{3,4}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"),
+    re.compile(r"\$5\$(?:rounds=[1-9][0-9]{3,4}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"),
 )
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -52,7 +59,7 @@ _NEVER = tuple(
         "ff00::/8",
     )
 )
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_WRAPPING = tuple(ipaddress.ip_network(network) for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +162,12 @@ class _Reader:
 
 def shown(value: object) -> str:
     """A value as an error message shows it: quoted, on one line, of bounded length."""
-    text = ascii(value) if isinstance(value, str) else ascii(str(value))
+    try:
+        # reprlib bounds what nests or repeats, as a few lines of YAML aliases can say a billion things
+        text = str(value) if isinstance(value, (str, int, float, datetime.date)) else reprlib.repr(value)
+    except (ValueError, RecursionError):
+        text = f"{type(value).__name__} too big to show"
+    text = ascii(text)
     return text if len(text) <= 82 else text[:78] + "…'"
 
 
@@ -234,7 +246,7 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
     elif isinstance(port, bool) or not isinstance(port, int):
         reader.refuse((*path, "port"), f"{label}: port {shown(port)} is not a number; write it without quotes")
     elif not 1 <= port <= 65535:
-        reader.refuse((*path, "port"), f"{label}: port {port} is not in 1-65535")
+        reader.refuse((*path, "port"), f"{label}: port {port if abs(port) < 10**9 else shown(port)} is not in 1-65535")
     description = data.get("description", "")
     if not isinstance(description, str):
         reader.refuse((*path, "description"), f"{label}: description {shown(description)} is not a text; quote it")
@@ -323,7 +335,7 @@ def parse_user(data: object) -> tuple[UserData, list[Problem]]:
 def _unwrapped(address: Address) -> Address:
     """The IPv4 address that an IPv6 address merely wraps, or the address itself."""
     if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
+        if int(address) > 1 and any(address in network for network in _WRAPPING):
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         return address.ipv4_mapped or address.sixtofour or address
     return address
@@ -348,17 +360,17 @@ class Policy:
         ranges: list[range] = []
         problems = []
         for line in self.allowed_hosts:
-            try:
-                networks.append(ipaddress.ip_network(line))
-            except ValueError as error:
-                if re.fullmatch(r"[0-9a-fA-F.:]*/[0-9]+|[0-9.]+", line):
+            if all(_PATTERN_LABEL.fullmatch(label) for label in line.lower().split(".")) and not _NUMERIC.fullmatch(
+                line
+            ):
+                names.append(re.escape(line.lower()).replace(r"\*", "[a-z0-9-]+"))
+            elif re.fullmatch(r"[0-9a-fA-F.:]*(?:/[0-9]+)?", line) and line:
+                try:
+                    networks.append(ipaddress.ip_network(line))
+                except ValueError as error:
                     problems.append(f"{self.origin}: allowed_hosts: {error}")
-                elif re.fullmatch(r"[a-zA-Z0-9*](?:[a-zA-Z0-9.*-]*[a-zA-Z0-9*])?", line):
-                    names.append(re.escape(line.lower()).replace(r"\*", "[a-z0-9-]+"))
-                else:
-                    problems.append(
-                        f"{self.origin}: allowed_hosts: {shown(line)} is neither a network nor a name pattern"
-                    )
+            else:
+                problems.append(f"{self.origin}: allowed_hosts: {shown(line)} is neither a network nor a name pattern")
         for line in self.allowed_ports:
             match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", line)
             if match and 1 <= int(match[1]) <= int(match[2] or match[1]) <= 65535:
@@ -380,9 +392,14 @@ class Policy:
             raise InvalidData([f"{origin}: {shown(data)} is not a mapping"])
         reader = _Reader()
         reader.keys((), origin, data, ("allowed_hosts", "allowed_ports"))
-        for key in ("allowed_hosts", "allowed_ports"):
-            if not isinstance(data.get(key), list):
+        for key, kinds in (("allowed_hosts", (str,)), ("allowed_ports", (str, int))):
+            lines = data.get(key)
+            if not isinstance(lines, list):
                 reader.refuse((key,), f"{origin}: {key} is not a list")
+                continue
+            for line in lines:
+                if isinstance(line, bool) or not isinstance(line, kinds):
+                    reader.refuse((key,), f"{origin}: {key}: {shown(line)} is not a text; quote it")
         if reader.problems:
             raise InvalidData(problem.text for problem in reader.problems)
         return cls(

@@ -18,7 +18,12 @@ class HashingFailed(RuntimeError):
 def _htpasswd(password: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            ["htpasswd", "-i", *arguments], input=password, capture_output=True, text=True, check=False, timeout=60
+            ["htpasswd", "-i", *arguments],
+            input=password,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=60,
         )
     except OSError as error:
         raise HashingFailed(f"htpasswd cannot be run ({error.strerror}); install apache2-utils") from None
@@ -34,7 +39,7 @@ def hash_password(password: str) -> str:
 
 def verify_password(password: str, password_hash: str) -> bool:
     """Whether a clear password has the hash."""
-    with tempfile.NamedTemporaryFile("w", prefix="vizgate-") as file:
+    with tempfile.NamedTemporaryFile("w", prefix="vizgate-", encoding="utf-8") as file:
         file.write(f"login:{password_hash}\n")
         file.flush()
         return _htpasswd(password, "-v", file.name, "login").returncode == 0

@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ._model import InvalidData, Policy, UserData, parse_user
+from ._model import InvalidData, Policy, UserData, parse_address, parse_user
 from ._paths import Paths
+from ._yaml import NotYaml, load
 
 LOCK_SECONDS = 30.0
 
@@ -60,27 +61,28 @@ class Registry:
 
     def everything(self) -> dict[str, dict[str, UserData]]:
         """User → source → what is declared."""
-        return {user: self.sources(user) for user in self.users()}
+        found = {user: self.sources(user) for user in self.users()}
+        return {user: sources for user, sources in found.items() if sources}
 
     def addresses(self) -> dict[str, str]:
         """Host name → last known address."""
-        found: dict[str, str] = self._json(self.paths.addresses, {})
+        found = self._json(self.paths.addresses, {})
+        if not isinstance(found, dict) or not all(parse_address(str(address)) for address in found.values()):
+            raise InvalidData([f"{self.paths.addresses} is damaged; remove it, names are looked up again"])
         return found
 
     def policy(self, coming: Policy | None = None) -> Policy:
         """The site policy; where there is none yet, the one that is `coming`."""
-        import yaml  # see _users
-
         try:
             with open(self.paths.policy, encoding="utf-8") as file:
-                return Policy.parse(yaml.safe_load(file), self.paths.policy)
+                return Policy.parse(load(file.read()), self.paths.policy)
         except FileNotFoundError:
             if coming:
                 return coming
             missing = f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"
             raise InvalidData([missing]) from None
-        except yaml.YAMLError as error:
-            raise InvalidData([f"{self.paths.policy}: this is not YAML: {error}"]) from None
+        except (NotYaml, UnicodeDecodeError) as error:
+            raise InvalidData([f"{self.paths.policy}: {error}"]) from None
 
     @staticmethod
     def _json(path: str, missing: Any) -> Any:

@@ -6,6 +6,7 @@ Both Debians run at the same time, each step's output in .build/fresh/. The imag
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import json
 import re
 import subprocess
@@ -51,6 +52,17 @@ logins: [{name: alice, password: alice-secret}]
 """
 
 
+def host(*command: str) -> str:
+    """The output of a command outside of the containers."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@functools.cache
+def head() -> str:
+    """The commit that is tested, the same for all machines whatever is committed meanwhile."""
+    return host("git", "-C", str(ROOT), "rev-parse", "HEAD")
+
+
 class Machine:
     """A container that has little more than git, make and python3-venv, and HEAD of this repository in /root/clone."""
 
@@ -63,15 +75,15 @@ class Machine:
         LOGS.mkdir(parents=True, exist_ok=True)
         self.log.write_text("")
         self._remove()
-        git = self._host("git", "-C", str(ROOT), "rev-parse", "--path-format=absolute", "--git-common-dir").strip()
+        git = host("git", "-C", str(ROOT), "rev-parse", "--path-format=absolute", "--git-common-dir")
         image = "vizgate-bare:" + self.name.rpartition("-")[2]
         volume = f"{git}:/repository:ro"
         options = ["--detach", "--init", "--label", "vizgate.test=fresh", "--name", self.name, "--volume", volume]
-        self._host("docker", "run", *options, image, "sleep", "infinity")
+        host("docker", "run", *options, image, "sleep", "infinity")
         # The repository belongs to somebody else, as git sees it.
-        self.run("git config --global safe.directory '*' && git clone --quiet /repository /root/clone", "/root")
-        head = self._host("git", "-C", str(ROOT), "rev-parse", "HEAD").strip()
-        self.run(f"git checkout --quiet --detach {head}")
+        self.run("git config --global safe.directory '*'", "/root")
+        self.run("git clone --quiet /repository clone", "/root")
+        self.run(f"git checkout --quiet --detach {head()}")
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -79,10 +91,6 @@ class Machine:
 
     def _remove(self) -> None:
         subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)
-
-    @staticmethod
-    def _host(*command: str) -> str:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def run(self, command: str, folder: str = "/root/clone") -> str:
         """Runs a shell command in the container; its output goes to the log, and is returned."""
@@ -100,12 +108,12 @@ class Machine:
 
     def ask(self, *expected: tuple[str, str, int]) -> None:
         """Requests URLs inside of the container: (url, login:password or nothing, the status that has to come)."""
-        done = self._host("docker", "exec", self.name, "python3", "-c", ASK, json.dumps(expected))
+        done = host("docker", "exec", self.name, "python3", "-c", ASK, json.dumps(expected))
         assert done == "", f"{self.name}: {done}"
 
     def processes(self) -> list[str]:
         """What runs besides the command that keeps the container."""
-        commands = self._host("docker", "top", self.name, "-o", "pid,args").splitlines()[1:]
+        commands = host("docker", "top", self.name, "-o", "pid,args").splitlines()[1:]
         return [line for line in commands if not line.endswith("sleep infinity")]
 
 
@@ -118,7 +126,7 @@ def changed(output: str) -> list[str]:
 
 def readme(machine: Machine) -> None:
     """README's first commands."""
-    block = re.search(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    block = re.search(r"^```sh\n(.*?)^```", machine.run("cat README.md"), re.DOTALL | re.MULTILINE)
     assert block
     start, stop = [line.partition("#")[0].strip() for line in block[1].splitlines()]
     machine.run(start)

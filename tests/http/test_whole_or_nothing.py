@@ -109,7 +109,6 @@ def test_killed_anywhere_the_next_start_serves_all_or_nothing(gate: Rig, backend
         found.append(serves())
         if done.returncode == 0:
             break
-    print(found)
     turn = found.index("after")
     assert found == ["before"] * turn + ["after"] * (len(found) - turn)
     assert len(found) > 20

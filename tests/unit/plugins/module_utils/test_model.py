@@ -254,9 +254,9 @@ def test_hosts_are_read_in_one_spelling(written: str, read: str) -> None:
         ({"port": False}, "link 'run1': port 'False' is not a number; write it without quotes"),
         ({"port": "8097"}, "link 'run1': port '8097' is not a number; write it without quotes"),
         (
-            {"port": "８０９７"},
+            {"port": "\uff18\uff10\uff19\uff17"},
             r"link 'run1': port '\uff18\uff10\uff19\uff17' is not a number; write it without quotes",
-        ),  # noqa: RUF001
+        ),
         ({"port": 8097.0}, "link 'run1': port '8097.0' is not a number; write it without quotes"),
         ({"port": float("nan")}, "link 'run1': port 'nan' is not a number; write it without quotes"),
         ({"port": [8097]}, "link 'run1': port '[8097]' is not a number; write it without quotes"),
@@ -362,11 +362,10 @@ B64 = "abcdefghijklmnopqrstuvwxyz./ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
         "$2b$12$" + B64[:53],
         "$2y$04$" + "." * 53,
         "$y$j9T$" + "a" * 21 + "/$" + "b" * 43,
-        "$y$j75$" + "a" * 21 + ".$" + "b" * 43,
         "$6$" + "a" * 16 + "$" + "b" * 86,
         "$6$rounds=5000$" + "a" * 16 + "$" + "b" * 86,
         "$5$abc$" + "b" * 43,
-        "$5$rounds=100000$abc$" + "b" * 43,
+        "$5$rounds=99999$abc$" + "b" * 43,
     ],
 )
 def test_hashes(password_hash: str) -> None:
@@ -438,12 +437,12 @@ def test_hashes_that_would_stop_the_password_checker_are_refused(password_hash: 
 
 
 @hypothesis.given(
-    strategies.sampled_from(["$2y$04$", "$y$j75$", "$y$j1T$", "$6$", "$6$rounds=1000$", "$5$", "$5$rounds=1234$"]),
+    strategies.sampled_from(["$2y$04$", "$y$j9T$", "$y$j1T$", "$6$", "$6$rounds=1000$", "$5$", "$5$rounds=1234$"]),
     strategies.text("./azAZ0189", max_size=24),
     strategies.sampled_from(["", "$"]),
     strategies.sampled_from([31, 43, 53, 86]),
 )
-@hypothesis.example("$y$j75$", "a" * 22, "$", 43)
+@hypothesis.example("$y$j9T$", "a" * 22, "$", 43)
 def test_every_accepted_hash_can_be_checked(start: str, salt: str, between: str, size: int) -> None:
     password_hash = start + salt + between + "b" * size
     hypothesis.event("accepted" if problems(login={"password_hash": password_hash}) == [] else "refused")

@@ -42,7 +42,7 @@ def test_what_is_declared(registry: Registry) -> None:
     put(registry, "bob", "inventory", '{"links": [{"name": "a", "port": 1}]}')
     put(registry, "alice", "self", '{"links": [{"name": "b", "port": 2}]}')
     put(registry, "alice", "apps", '{"links": [{"name": "c", "port": 3}], "logins": []}')
-    put(registry, "alice", "apps.json.new", "half a fi")
+    Path(registry.file("alice", "apps") + ".new").write_text("half a fi", encoding="utf-8")
     assert registry.users() == ["alice", "bob"]
     assert registry.everything() == {
         "alice": {"apps": UserData((Link("c", 3),)), "self": UserData((Link("b", 2),))},
@@ -98,7 +98,7 @@ def test_a_file_of_another_content_is_named_with_all_its_problems(registry: Regi
     ]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"gpu1": 5}', '{"gpu1": "gpu2"}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"gpu1": 5}'])
 def test_damaged_addresses_are_named(registry: Registry, text: str) -> None:
     Path(registry.paths.addresses).write_text(text, encoding="utf-8")
     with pytest.raises(InvalidData, match=f"^{re.escape(registry.paths.addresses)} is damaged"):
@@ -157,7 +157,7 @@ def test_who_holds_the_lock_is_named(registry: Registry) -> None:
 def test_a_holder_that_has_not_said_its_name_is_somebody(registry: Registry) -> None:
     with registry.locked():
         os.truncate(registry.paths.lock, 0)
-        with pytest.raises(Locked, match="^somebody has held"), registry.locked(0.05):
+        with pytest.raises(Locked, match=r"^somebody has held"), registry.locked(0.05):
             pass
 
 
