@@ -82,14 +82,11 @@ class ActionModule(GatewayAction):
 
     @staticmethod
     def _parse(texts: dict[str, str], policy: dict[str, Any] | None) -> dict[str, Any]:
-        users, problems = parse_users(texts, _decrypted)
-        if policy and not problems:
-            try:
-                site = Policy.parse(policy, "gateway_allowed_* of the play")
-                found = [(user, link, site.link_problem(link)) for user in users for link in users[user].links]
-                problems = [f"user '{user}': {problem}" for user, _link, problem in found if problem]
-            except InvalidData as error:
-                problems = error.problems
+        try:
+            site = Policy.parse(policy, "gateway_allowed_* of the play") if policy else None
+        except InvalidData as error:
+            raise AnsibleActionFail(f"the site policy, nothing was touched:\n{error}") from None
+        users, problems = parse_users(texts, _decrypted, site)
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             raise AnsibleActionFail(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))

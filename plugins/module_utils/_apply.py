@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import getpass
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from . import _files, _live, _passwords, _render, _resolve
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, shown
 from ._paths import Paths
-from ._registry import Registry
+from ._registry import Registry, me
 
 Declaration = Mapping[str, UserData]
 """User → what the source at hand declares for the user from now on; empty data withdraws everything."""
@@ -101,11 +101,8 @@ class Gateway:
         with self.registry.locked():
             self.recover()
             state = self.registry.everything()
-            hosts = {user: {link.host for link in merged(sources).links} for user, sources in state.items()}
-            known = self.registry.addresses()
-            now = _resolve.resolve(set().union(*hosts.values()), known)
-            moved = {host for host in now if now[host] != known.get(host)}
-            users = [user for user in sorted(state) if hosts[user] & moved]
+            _known, moved = self._addresses((merged(sources) for sources in state.values()), forget=False)
+            users = [user for user in sorted(state) if _hosts(state[user]) & moved]
             return self._transact(state, state, users, check=False, verify=False, cause="refresh")
 
     def remember(self, source: str, seen: str) -> None:
@@ -118,7 +115,7 @@ class Gateway:
             problem = name_problem("user", user)
             if problem:
                 raise InvalidData([problem])
-        state = {name: self.registry.sources(name) for name in ([user] if user else self.registry.users())}
+        state = {user: self.registry.sources(user)} if user else self.registry.everything()
         addresses = self.registry.addresses()
         expected = {}
         for name, sources in state.items():
@@ -173,9 +170,12 @@ class Gateway:
         cause: str,
     ) -> Outcome:
         """Renders `users`, compares with what is there, and unless in check mode brings the difference about."""
+        addresses, moved = self._addresses((merged(after[user]) for user in users), forget=verify)
+        if moved:
+            # whoever shares a host with these users follows it, too
+            users = [user for user in sorted(after) if user in users or _hosts(after[user]) & moved]
         old = {user: merged(before.get(user, {})) for user in users}
         new = {user: merged(after[user]) for user in users}
-        addresses = self._addresses(new.values(), forget=verify)
         outcome = Outcome(plan=_plan(old, new, addresses))
 
         files = self._declarations(before, after, users)
@@ -194,6 +194,10 @@ class Gateway:
             files[self.paths.addresses] = json.dumps(addresses, indent=1, sort_keys=True) + "\n"
 
         present = {path: _read(path) for path in files}
+        for path, text in present.items():
+            # what somebody wrote by hand, and nginx has read since, is withdrawn
+            if path.endswith(".map") and text != files[path]:
+                entries = {**dict.fromkeys(_KEY.findall(text or ""), ""), **entries}
         files = {path: text for path, text in files.items() if text != present[path]}
         outcome.changed = any(path != self.paths.addresses for path in files)
         outcome.diff = _diff(old, new) + _file_diff(self.paths.includes, files, present)
@@ -226,7 +230,7 @@ class Gateway:
             _files.stage(files)
             try:
                 self._test([path for path, text in files.items() if path.endswith(".map") and text is not None])
-            except NginxRefused:
+            except BaseException:
                 _files.unstage(files)
                 raise
             _files.commit(self.paths.journal, files, entries)
@@ -239,11 +243,12 @@ class Gateway:
             _files.close(self.paths.journal)
         return bool(files) and not live
 
-    def _addresses(self, users: Iterable[UserData], forget: bool) -> dict[str, str]:
-        """Host name → address for the hosts of the users; with `forget`, for no other host."""
+    def _addresses(self, users: Iterable[UserData], forget: bool) -> tuple[dict[str, str], set[str]]:
+        """Host name → address for the hosts of the users, with `forget` for no other host; and which have moved."""
         known = self.registry.addresses()
         found = _resolve.resolve({link.host for data in users for link in data.links}, known)
-        return found if forget else {**known, **found}
+        moved = {host for host in found if found[host] != known.get(host)}
+        return found if forget else {**known, **found}, moved
 
     def _strangers(self, users: Iterable[str]) -> list[str]:
         """Per-user include files of nobody for whom anything is declared."""
@@ -290,12 +295,19 @@ class Gateway:
 
     def _record(self, outcome: Outcome, cause: str) -> None:
         """Adds the changes to the audit log."""
-        line = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "source": cause, "by": _me()}
+        line = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "source": cause,
+            "by": os.environ.get("SUDO_USER") or me(),
+        }
         with open(self.paths.audit, "a", encoding="utf-8") as file:
             for step in outcome.plan:
                 if step["action"] != "unresolved":
                     file.write(json.dumps({**line, **step}) + "\n")
 
+
+_KEY = re.compile(r'^[ \t]*"?([^"\s;#]+)', re.MULTILINE)
+"""The keys of a map file."""
 
 _TEST = """\
 pid {folder}/pid;
@@ -321,6 +333,10 @@ def merged(sources: Mapping[str, UserData]) -> UserData:
         tuple(sorted((link for data in sources.values() for link in data.links), key=lambda link: link.name)),
         tuple(sorted((login for data in sources.values() for login in data.logins), key=lambda login: login.name)),
     )
+
+
+def _hosts(sources: Mapping[str, UserData]) -> set[str]:
+    return {link.host for data in sources.values() for link in data.links}
 
 
 def _refuse_conflicts(
@@ -412,19 +428,19 @@ def _diff(old: Mapping[str, UserData], new: Mapping[str, UserData]) -> list[dict
     if not differing:
         return []
 
-    def lines(state: Mapping[str, UserData], others: Mapping[str, UserData]) -> str:
+    def lines(state: Mapping[str, UserData], former: Mapping[str, UserData]) -> str:
         found = []
         for user in differing:
             for link in state[user].links:
                 description = f"  # {shown(link.description)}" if link.description else ""
                 found.append(f"{url(user, link)} -> {link.target} ({link.kind}, prefix {link.mode}){description}\n")
-            known = {login.name: login for login in others[user].logins}
+            known = {login.name: login for login in former[user].logins}
             for login in state[user].logins:
                 changed = " (password changes)" if known.get(login.name, login) != login else ""
                 found.append(f"/{user}/ opened by login {login.name}{changed}\n")
         return "".join(found)
 
-    return [{"before_header": "links", "after_header": "links", "before": lines(old, new), "after": lines(new, old)}]
+    return [{"before_header": "links", "after_header": "links", "before": lines(old, old), "after": lines(new, old)}]
 
 
 def _file_diff(
@@ -438,23 +454,24 @@ def _file_diff(
                 {
                     "before_header": path,
                     "after_header": path,
-                    "before": _without_hashes(path, present[path]),
-                    "after": _without_hashes(path, text),
+                    "before": _presentable(path, present[path]),
+                    "after": _presentable(path, text),
                 }
             )
     return found
 
 
-def _without_hashes(path: str, text: str | None) -> str:
+def _presentable(path: str, text: str | None) -> str:
     text = text or ""
     if path.endswith(".htpasswd"):
         return "".join(line.partition(":")[0] + ":(hash not shown)\n" for line in text.splitlines())
-    return text
+    # a terminal would obey control characters
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
 
 
 def _read(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return None
@@ -465,7 +482,3 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
-
-
-def _me() -> str:
-    return os.environ.get("SUDO_USER") or getpass.getuser()

@@ -40,7 +40,7 @@ def _stage(path: str, text: str) -> None:
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     descriptor = os.open(path + _STAGED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with open(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
         group = os.stat(folder).st_gid
         if os.fstat(descriptor).st_gid != group:

@@ -36,7 +36,7 @@ _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # the one process that checks everybody's passwords busy for minutes.
 _HASHES = (
     re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}"),
-    re.compile(r"\$y\$j9T\$[./A-Za-z0-9]{22}\$[./A-Za-z0-9]{43}"),
+    re.compile(r"\$y\$j(?:[78]5|[7-9AB]T)\$[./A-Za-z0-9]{21}[./01]\$[./A-Za-z0-9]{43}"),
     re.compile(r"\$6\$(?:rounds=[1-9][0-9]{3,4}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"),
     re.compile(r"\$5\$(?:rounds=[1-9][0-9]{3,4}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"),
 )
@@ -143,7 +143,7 @@ class _Reader:
         known = list(known)
         for key in data:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, 1, 0.5)
+                near = difflib.get_close_matches(shown(key)[1:-1], known, 1, 0.5)
                 advice = f"did you mean '{near[0]}'?" if near else "known keys: " + ", ".join(known)
                 self.refuse((*path, key), f"{label}: unknown key {shown(key)}; {advice}")
 
@@ -160,11 +160,15 @@ class _Reader:
         return [(index, item) for index, item in enumerate(found) if isinstance(item, Mapping)]
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 3
+
+
 def shown(value: object) -> str:
     """A value as an error message shows it: quoted, on one line, of bounded length."""
     try:
         # reprlib bounds what nests or repeats, as a few lines of YAML aliases can say a billion things
-        text = str(value) if isinstance(value, (str, int, float, datetime.date)) else reprlib.repr(value)
+        text = str(value) if isinstance(value, (str, int, float, datetime.date)) else _SHORT.repr(value)
     except (ValueError, RecursionError):
         text = f"{type(value).__name__} too big to show"
     text = ascii(text)
@@ -233,7 +237,7 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         reader.refuse((*path, "name"), problem if "name" in data else "link: it has no name")
     kind = data.get("kind", "http")
     if not isinstance(kind, str) or kind not in KINDS:
-        near = difflib.get_close_matches(str(kind), KINDS, 1)
+        near = difflib.get_close_matches(shown(kind)[1:-1], KINDS, 1)
         advice = f"did you mean '{near[0]}'?" if near else "kinds: " + ", ".join(KINDS)
         reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
     host = data.get("host", "127.0.0.1")
@@ -298,10 +302,10 @@ def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any
     return Login(name=str(name), password_hash=str(hashed or ""), password=str(password or ""))
 
 
-def parse_user(data: object) -> tuple[UserData, list[Problem]]:
+def parse_user(data: object, policy: Policy | None = None) -> tuple[UserData, list[Problem]]:
     """Reads what one source declares for one user: a mapping with the lists `links` and `logins`, both optional.
 
-    Returns what is good, and a problem for everything that is not.
+    Returns what is good, and a problem for everything that is not; with a `policy`, also for links that it refuses.
     """
     reader = _Reader()
     if data is None:
@@ -312,6 +316,9 @@ def parse_user(data: object) -> tuple[UserData, list[Problem]]:
     links = {}
     for index, item in reader.items(data, "links"):
         link = _parse_link(reader, ("links", index), item)
+        refused = policy.link_problem(link) if link and policy else None
+        if refused:
+            reader.refuse(("links", index), refused)
         if link and link.name in links:
             reader.refuse(("links", index), f"link {shown(link.name)}: declared twice")
         elif link:

@@ -81,8 +81,10 @@ class Registry:
                 return coming
             missing = f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"
             raise InvalidData([missing]) from None
-        except (NotYaml, UnicodeDecodeError) as error:
+        except NotYaml as error:
             raise InvalidData([f"{self.paths.policy}: {error}"]) from None
+        except UnicodeDecodeError as error:
+            raise InvalidData([f"{self.paths.policy}: this is not YAML: {error}"]) from None
 
     @staticmethod
     def _json(path: str, missing: Any) -> Any:
@@ -110,7 +112,7 @@ class Registry:
                         raise Locked(f"{holder} has held {self.paths.lock} for over {seconds:g} s; try again") from None
                     time.sleep(0.02)
             file.truncate(0)
-            file.write(f"process {os.getpid()} of {_me()}, since {time.strftime('%H:%M:%S')}\n")
+            file.write(f"process {os.getpid()} of {me()}, since {time.strftime('%H:%M:%S')}\n")
             file.flush()
             try:
                 yield
@@ -118,7 +120,8 @@ class Registry:
                 file.truncate(0)
 
 
-def _me() -> str:
+def me() -> str:
+    """Who runs this process: the login name, or the bare number of a user without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from ._model import UserData, name_problem, parse_user, shown
+from ._model import Policy, UserData, name_problem, parse_user, shown
 from ._yaml import Lines, NotYaml, load
 
 ENDINGS = (".yml", ".yaml")
@@ -19,8 +19,10 @@ def is_users_file(name: str) -> bool:
     return name.endswith(ENDINGS) and not name.startswith(".")
 
 
-def parse_users(texts: Mapping[str, str], decrypt: Callable[[str], str]) -> tuple[dict[str, UserData], list[str]]:
-    """Reads the texts of users files, by path.
+def parse_users(
+    texts: Mapping[str, str], decrypt: Callable[[str], str], policy: Policy | None = None
+) -> tuple[dict[str, UserData], list[str]]:
+    """Reads the texts of users files, by path, and holds their links against a `policy`.
 
     Returns the users, and the problems (`alice.yml:7: link 'run1': port 99999 is not in 1-65535`), none left out.
     """
@@ -36,7 +38,7 @@ def parse_users(texts: Mapping[str, str], decrypt: Callable[[str], str]) -> tupl
             problems.append(f"{file}:1: user {shown(user)} has two files; keep one")
         else:
             try:
-                users[user], found = parse_user(load(text, decrypt))
+                users[user], found = parse_user(load(text, decrypt), policy)
             except NotYaml as error:
                 problems.append(f"{file}:{error.line}: {error}")
                 continue

@@ -56,6 +56,13 @@ def _loaders() -> tuple[Any, Any, Any]:
                             raise NotYaml(line, f"key {shown(key.value)} stands twice; the second would hide the first")
                         seen.add(key.value)
             super().flatten_mapping(node)
+            # what was merged in stands before what overrides it; left there, it would grow with every merge
+            node.value = list(
+                {
+                    (key.value if isinstance(key, yaml.ScalarNode) else id(key)): (key, value)
+                    for key, value in node.value
+                }.values()
+            )
 
         def construct_vault(self, node: Any) -> str:
             text = self.construct_scalar(node)

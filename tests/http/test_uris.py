@@ -175,10 +175,8 @@ def test_no_combination_reaches_another_link(gate: Rig) -> None:
     gate.declare("alice", logins=[Login("both", password="same")])
     gate.declare("bob", logins=[Login("both", password="same")])
     first = ["alice", "bob", "", "..", "%2e", "alice%2f..%2fbob", "bob%2f..", "-"]
-    others = ["alice", "bob", "echo", "", "..", "%2E%2e", "-", "index", "..%2fecho", "echo%2f..", "alice%2fecho"]
-    targets = ["/" + "/".join(parts) for parts in itertools.product(first, others, others, ["", "..", "x"])]
-    # what leads to no user's name at all would wait for the refusal of its login
-    targets = [target for target in targets if not target.startswith("//index")]
+    others = ["alice", "bob", "echo", "", "..", "%2E%2e", "-", "..%2fecho", "echo%2f..", "alice%2fecho"]
+    targets = ["/" + "/".join(parts) for parts in itertools.product(first, others, others, ["", "x"])]
 
     def ask(some: list[str]) -> list[str]:
         wrong = []

@@ -86,7 +86,17 @@ local function refuse(user)
     return ngx.exit(401)
 end
 
-local passed, passed_since = {}, 0      -- this worker's accepted credentials of the last second
+-- What this worker has learnt in the current second: which credentials have passed, and where links lead.
+-- Every publication makes another edition, so that nothing here outlives a change.
+local known = {}
+
+local function recall()
+    local edition, second = links:get("edition"), ngx.time()
+    if known.edition ~= edition or known.second ~= second then
+        known = { edition = edition, second = second, passed = {}, links = {} }
+    end
+    return known
+end
 
 -- Lets a request through that brings a login of the user. The generation is part of what is remembered,
 -- so a verdict dies with the logins that it was given for.
@@ -95,25 +105,24 @@ local function authenticate(user)
     if not credential then
         return refuse(user)
     end
-    local generation = entry(user .. "/")
-    local claim = user .. "\n" .. (generation or "") .. "\n" .. credential
-    local now = ngx.now()
-    if now - passed_since > 1 then
-        passed, passed_since = {}, now
-    elseif passed[claim] then
+    local passed = recall().passed
+    if passed[user] and passed[user][credential] then
         return
     end
-    local digest = ngx.hmac_sha1(links:get("secret"), claim)
+    local started = ngx.now()
+    local generation = entry(user .. "/")
+    local digest = ngx.hmac_sha1(links:get("secret"), user .. "\n" .. (generation or "") .. "\n" .. credential)
     local verdict = verdicts:get(digest)
     if verdict == nil then
         verdict = verdict_on(digest, user, generation)
     end
     if verdict then
-        passed[claim] = true
+        passed[user] = passed[user] or {}
+        passed[user][credential] = true
     elseif verdict == nil then
         return ngx.exit(503)
     else
-        ngx.sleep(math.max(0, now + REFUSAL_SECONDS - ngx.now()))
+        ngx.sleep(math.max(0, started + REFUSAL_SECONDS - ngx.now()))
         return refuse(user)
     end
 end
@@ -136,11 +145,10 @@ local function report_status(host, port, path)
     return ngx.exit(200)
 end
 
--- Access phase of every request. Owner and link are taken from the URI as nginx normalised it; the backend
--- gets the URI as the client wrote it. Where the two do not begin alike (//, %2F, ..) the page does not exist.
-function _M.route()
-    local var = ngx.var
-    local uri, written = var.uri, var.request_uri
+-- Finds the link of a request; every answer that is not the backend's is given here. Owner and link are taken from
+-- the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the two do not begin alike
+-- (//, %2F, ..) the page does not exist.
+local function find_link(uri, written)
     local path = written:match("^[^?]*")
     local user, rest = uri:match("^/([a-z_][a-z0-9_-]*)/(.*)$")
     user = user or uri:match("^/([a-z_][a-z0-9_-]*)$")
@@ -148,7 +156,7 @@ function _M.route()
         return ngx.exit(404)
     end
     authenticate(user)
-    var.vizgate_user = user
+    ngx.var.vizgate_user = user
     local home = "/" .. user
     if path == home or path == home .. "/" then
         return ngx.exec("/-/index")
@@ -156,41 +164,61 @@ function _M.route()
 
     local status = rest and rest:match("^%-/status/(.*)$")
     local link, tail = (status or rest or ""):match("^([a-z0-9][a-z0-9._-]*)(.*)$")
+    local learnt = recall()
     local route = link and #link <= 63 and entry(user .. "/" .. link)
     if not route then
         return ngx.exit(404)
     end
-    var.vizgate_link = link
     local mode, host, port = route:match("^(%a+) (.*):(%d*)$")
-    local prefix = home .. "/" .. link .. "/"
+    local base = home .. "/" .. link
+    local prefix = base .. "/"
     if status and tail == "" then
         return report_status(host, tonumber(port), mode == "keep" and prefix or "/")
-    elseif path .. "/" == prefix and tail == "" then
+    elseif path == base and tail == "" then
         -- 302, not 301, which a browser would remember for ever
         return ngx.redirect(prefix .. written:sub(#prefix), 302)
     elseif path:sub(1, #prefix) ~= prefix or tail:sub(1, 1) ~= "/" then
         return ngx.exit(404)
     elseif host == "" then
-        var.vizgate_target = "a host that has no address"
+        ngx.var.vizgate_base = base
+        ngx.var.vizgate_target = "a host that has no address"
         return ngx.exit(502)
     end
-    var.vizgate_target = host .. ":" .. port
-    var.vizgate_prefix = prefix
-    var.vizgate_base = prefix:sub(1, -2)
-    var.vizgate_uri = mode == "keep" and written or written:sub(#prefix)
-    local cookies = var.http_cookie
-    if cookies and cookies:find("vizgate", 1, true) then
-        cookies = ("; " .. cookies):gsub(";%s*vizgate[^=;]*=?[^;]*", ""):gsub("^;%s*", "")
+    learnt.links[prefix] = {
+        base = base, target = host .. ":" .. port, keep = mode == "keep", passed = learnt.passed[user] or {},
+    }
+    return learnt.links[prefix]
+end
+
+-- Access phase of every request: a link that was found a moment ago and let the same credential pass, or a new search.
+function _M.route()
+    local var = ngx.var
+    local uri, written = var.uri, var.request_uri
+    local slash = uri:find("/", 2, true)
+    slash = slash and uri:find("/", slash + 1, true)
+    local prefix = slash and uri:sub(1, slash)
+    local link = prefix and recall().links[prefix]
+    if not link or written:sub(1, slash) ~= prefix or not link.passed[var.http_authorization or ""] then
+        link = find_link(uri, written)
     end
-    var.vizgate_cookies = cookies
+    var.vizgate_base = link.base
+    var.vizgate_target = link.target
+    var.vizgate_uri = link.keep and written or written:sub(#link.base + 1)
+    local cookies = var.http_cookie
+    if cookies then
+        if cookies:find("vizgate", 1, true) then
+            cookies = ("; " .. cookies):gsub(";%s*vizgate[^=;]*=?[^;]*", ""):gsub("^;%s*", "")
+        end
+        var.vizgate_cookies = cookies
+    end
 end
 
 -- Balancer phase: the one upstream leads to wherever the request's link does.
 function _M.balance()
-    local host, port = ngx.var.vizgate_target:match("^(.*):(%d+)$")
-    local done, problem = balancer.set_current_peer(host, tonumber(port))
+    local target = ngx.var.vizgate_target
+    local done, problem = balancer.set_current_peer(target)
     if not done then
-        ngx.log(ngx.ERR, "cannot go to ", host, ":", port, ": ", problem)
+        ngx.log(ngx.ERR, "cannot go to ", target, ": ", problem)
         return ngx.exit(502)
     end
 end
@@ -228,6 +256,7 @@ function _M.publish()
             full = full + 1
         end
     end
+    links:incr("edition", 1)
     ngx.status = full > 0 and 507 or 200
     ngx.say(published)
 end
@@ -236,6 +265,7 @@ end
 function _M.init()
     local random = io.open("/dev/urandom", "rb")
     links:add("secret", random:read(20))
+    links:add("edition", 0)
     random:close()
 end
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_users_file, parse_users
@@ -229,12 +231,23 @@ def test_anchors_and_merge_keys_save_typing(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("start", "step"),
-    [("[x,x]", "[{0},{0},{0},{0},{0},{0},{0},{0}]"), ("{x: 1}", "{{<<: [{0},{0},{0},{0},{0},{0},{0},{0}]}}")],
+    [
+        ("[x,x]", "[{0},{0},{0},{0},{0},{0},{0},{0}]"),
+        ("{x: 1}", "{{<<: [{0},{0},{0},{0},{0},{0},{0},{0}]}}"),
+    ],
+    ids=["lists", "merge keys"],
 )
 def test_a_bomb_of_aliases_does_not_go_off(start: str, step: str) -> None:
-    lines = [f"a0: &a0 {start}", *(f"a{n}: &a{n} {step.format(f'*a{n - 1}')}" for n in range(1, 7)), "links: *a6"]
+    # ten levels would take all memory; of seven, the peak tells
+    lines = [f"a0: &a0 {start}", *(f"a{n}: &a{n} {step.format(f'*a{n - 1}')}" for n in range(1, 8)), "links: *a7"]
+    parse("")
+    tracemalloc.start()
     problems = parse("\n".join(lines))[1]
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert problems
     assert len("".join(problems)) < 2000
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize(
