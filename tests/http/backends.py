@@ -77,15 +77,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             yield size
 
     def start(self, kind: str, length: int | None = None) -> None:
-        """Begins an answer that comes in pieces: so many bytes, or chunks."""
+        """Begins an answer that comes in pieces: so many bytes, or chunks, or with a length of -1 whatever comes."""
+        self.chunked = length is None
         self.send_response(200)
         self.send_header("Content-Type", kind)
-        self.send_header(*(("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))))
+        if length is None:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif length < 0:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(length))
         self.end_headers()
 
-    def chunk(self, data: bytes) -> None:
+    def piece(self, data: bytes) -> None:
         """Sends one piece; an empty one is the last."""
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if self.chunked else data)
 
     def log_message(self, *_: object) -> None:
         """Nothing: what happened is in `seen`."""

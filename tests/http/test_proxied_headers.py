@@ -191,11 +191,16 @@ def test_redirects_stay_below_the_link(gate: Rig, backends: Backends, link: str,
 
 @pytest.mark.parametrize("place", ["/-/index", "/-/password", "/-/error", "/bob/echo/", "/alice/keep/", "@any"])
 @pytest.mark.parametrize("status", [200, 404, 503])
-def test_no_backend_steers_nginx(gate: Rig, backends: Backends, place: str, status: int) -> None:
-    path = say("echo", f"X-Accel-Redirect: {place}", "X-Accel-Charset: koi8-r", "X-Accel-Limit-Rate: 1", status=status)
-    answer = gate.get(path, ALICE)
-    assert (answer.status, answer.backend, answer.seconds < 5) == (status, "alice's", True)
+def test_no_backend_sends_nginx_elsewhere(gate: Rig, backends: Backends, place: str, status: int) -> None:
+    answer = gate.get(say("echo", f"X-Accel-Redirect: {place}", status=status), ALICE)
+    assert (answer.status, answer.backend, answer.all("X-Accel-Redirect")) == (status, "alice's", [])
     assert (len(backends.alice.seen), backends.bob.seen) == (1, [])
+
+
+def test_no_backend_sets_nginxs_pace_or_charset(gate: Rig) -> None:
+    path = say("echo", "X-Accel-Limit-Rate: 1000", "X-Accel-Charset: koi8-r", "Content-Type: text/plain")
+    answer = gate.get(f"{path}&body={'x' * 6000}", ALICE)
+    assert (answer.all("Content-Type"), len(answer.body), answer.seconds < 2) == (["text/plain"], 6000, True)
 
 
 @LINKS

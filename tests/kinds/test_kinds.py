@@ -34,9 +34,12 @@ def post_to_visdom(page: Page, backend: Backend) -> None:
 def run_a_cell(page: Page, _: Backend) -> None:
     """A new notebook; its kernel computes."""
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=30_000)
-    page.locator(".jp-Notebook .cm-content").first.click(timeout=30_000)
-    page.keyboard.type("6 * 7")
-    page.keyboard.press("Shift+Enter")
+    # a notebook takes the focus away, and with it what is typed, when its kernel is ready
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
+    cell = page.locator(".jp-Notebook .cm-content").first
+    cell.fill("6 * 7", timeout=30_000)
+    expect(cell).to_have_text("6 * 7")
+    cell.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output")).to_have_text("42")
 
 

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils import _resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, Control, make_gateway
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, Control, make_gateway, short_folder
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(COLLECTION / ".build" / "hypothesis"))
 _USUAL = {"deadline": None, "suppress_health_check": list(hypothesis.HealthCheck)}
@@ -25,11 +23,9 @@ hypothesis.settings.load_profile("same")
 
 @pytest.fixture
 def root() -> Iterator[str]:
-    """An empty folder whose path is short enough for sockets below it; in memory, as thousands of files come and go."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    path = tempfile.mkdtemp(prefix="vizgate-unit-", dir=memory)
-    yield path
-    shutil.rmtree(path)
+    """An empty folder whose path is short enough for sockets below it."""
+    with short_folder() as path:
+        yield path
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import signal
 import socket
 import socketserver
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,16 @@ NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbi
 HASH = "$2y$10$4bQ711Ii7aERP5b7CdIYB.pVoVki5jvTewC7WJNB7Aqa1qtNOoRaa"
 OTHER_HASH = "$2y$10$uFJCLrubqDA8so/VGJ0uuOb.vVJpJm.XvwiQJCGVZ68JW1k0N2d4C"
 POLICY = {"allowed_hosts": ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8", "*"], "allowed_ports": ["1024-65535"]}
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[str]:
+    """An empty folder whose path is short enough for sockets below it; in memory, as thousands of files come and go."""
+    path = tempfile.mkdtemp(prefix="vizgate-unit-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 def make_gateway(root: str, policy: dict[str, Any] | None = None) -> Gateway:
