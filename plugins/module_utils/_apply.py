@@ -311,8 +311,10 @@ _KEY = re.compile(r'^[ \t]*"?([^"\s;#]+)', re.MULTILINE)
 
 _TEST = """\
 pid {folder}/pid;
+error_log stderr;
 events {{}}
 http {{
+    access_log off;
 {temporary}
     map_hash_max_size 524288;
     map_hash_bucket_size 256;

@@ -111,8 +111,7 @@ def test_killed_anywhere_the_next_start_serves_all_or_nothing(gate: Rig, backend
             break
     turn = found.index("after")
     assert found == ["before"] * turn + ["after"] * (len(found) - turn)
-    assert len(found) > 20
-    assert turn > 8
+    assert 6 < turn < len(found) - 4, "there was more to be killed at"
     gate.withdraw()
     leftovers = [path for path in gate.state() if path.endswith(".new") or "journal" in path]
     assert leftovers == []

@@ -209,6 +209,7 @@ def test_hosts(host: str) -> None:
         ("host/path", "'host/path'"),
         ("user@host", "'user@host'"),
         ("*", "'*'"),
+        ("\u212aelvin", r"'\u212aelvin'"),
         ("hôst", r"'h\xf4st'"),
         ("host\0", r"'host\x00'"),
         ("host。example", r"'host\u3002example'"),
@@ -645,15 +646,49 @@ def _recursive() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(
-    "value",
-    [_deep(), _recursive(), 16**5000, {"a": 16**5000}, {16**5000}],
-    ids=["deep", "recursive", "int", "in", "key"],
-)
+MONSTERS: dict[str, Any] = {
+    "deep": _deep(),
+    "recursive": _recursive(),
+    "int": 16**5000,
+    "negative": -(16**5000),
+    "in a dict": {"a": 16**5000},
+    "in a set": {16**5000},
+    "bytes": b"x" * 1_000_000,
+    "text": "\U0001f4a5" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("value", MONSTERS.values(), ids=MONSTERS)
 def test_a_value_too_big_to_print_is_shown_all_the_same(value: object) -> None:
     text = shown(value)
     assert len(text) <= 82
     assert text.replace("…", "").isascii()
+
+
+@pytest.mark.parametrize("value", MONSTERS.values(), ids=MONSTERS)
+def test_a_value_too_big_to_print_is_refused_in_every_field(value: object) -> None:
+    link = dict.fromkeys(("name", "port", "kind", "host", "description", "prefix"), value)
+    login = dict.fromkeys(("name", "password_hash"), value)
+    for data in (
+        value,
+        {"links": value, "logins": value},
+        {"links": [value, link], "logins": [login, {"password": value}]},
+    ):
+        refused = parse_user(data)[1]
+        assert refused
+        assert all(len(problem.text) < 500 for problem in refused)
+
+
+@pytest.mark.parametrize("key", [16**5000, "x" * 1_000_000, (1,) * 10_000, None, 1.5], ids=type)
+def test_a_key_of_any_size_is_refused(key: object) -> None:
+    for data in (
+        {key: 1},
+        {"links": [{"name": "a", "port": 1, key: 1}]},
+        {"logins": [{"name": "a", "password": "x", key: 1}]},
+    ):
+        (problem,) = parse_user(data)[1]
+        assert f"unknown key {shown(key)}; " in problem.text
+        assert len(problem.text) < 500
 
 
 def test_a_port_of_any_size_makes_a_short_message() -> None:

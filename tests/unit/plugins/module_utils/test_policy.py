@@ -154,6 +154,8 @@ def test_old_and_local_disguises_of_metadata(host: str) -> None:
         ("gpu.+|.*", "allowed_hosts: 'gpu.+|.*' is neither a network nor a name pattern"),
         ("gpu?", "allowed_hosts: 'gpu?' is neither a network nor a name pattern"),
         (".example", "allowed_hosts: '.example' is neither a network nor a name pattern"),
+        ("\u212a", r"allowed_hosts: '\u212a' is neither a network nor a name pattern"),
+        ("x" * 254, "allowed_hosts: '" + "x" * 77 + "…' is neither a network nor a name pattern"),
         ("gpu1\n", r"allowed_hosts: 'gpu1\n' is neither a network nor a name pattern"),
         ("fe80::%eth0", "allowed_hosts: 'fe80::%eth0' is neither a network nor a name pattern"),
         ("fd00::%\n/64", r"allowed_hosts: 'fd00::%\n/64' is neither a network nor a name pattern"),
