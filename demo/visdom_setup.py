@@ -50,7 +50,7 @@ def _install_assets(version: str) -> None:
         packages = sorted({package for _, package, source, _ in rows if source != "-"})
         npm = _npm(folder)
         print(f"visdom: fetching {len(packages)} npm packages for its page (4 MB)", flush=True)
-        pack = [*npm, "pack", "--loglevel=error", *packages]
+        pack = [*npm, "pack", "--loglevel=error", "--no-update-notifier", *packages]
         subprocess.run(pack, cwd=folder, stdout=subprocess.DEVNULL, check=True)
         for _, package, source, target in rows:
             path = static / target

@@ -11,13 +11,17 @@ import os
 import shlex
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.vault import EncryptedString
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_users_file, parse_users
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
+
+
+class _Refused(Exception):
+    """The users folder cannot be used; the message says why. Ansible's own exceptions would come with a traceback."""
 
 
 def _decrypted(text: str) -> str:
@@ -32,8 +36,12 @@ class ActionModule(GatewayAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Returns the module's result; at once where the host has seen the same files under the same policy."""
-        task_vars = task_vars or {}
-        args = dict(self._task.args)
+        try:
+            return self._publish(dict(self._task.args), task_vars or {})
+        except _Refused as error:
+            return {"failed": True, "msg": str(error)}
+
+    def _publish(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         validate_only = boolean(args.pop("validate_only", False))
         source = args.get("source", "inventory")
         texts = self._read(args.get("src"))
@@ -52,20 +60,20 @@ class ActionModule(GatewayAction):
             packed = self._connection._shell.join_path(self._make_tmp_path(), "users.json")
             self._transfer_data(packed, json.dumps({user: data.as_json() for user, data in users.items()}))
             self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
-            return self._execute_module(module_args={**args, "packed": packed}, task_vars=task_vars)
+            return self._run_module({**args, "packed": packed}, task_vars)
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
 
     def _read(self, src: str | None) -> dict[str, str]:
         """Users file, as messages name it → its text, decrypted where the whole file is vaulted."""
         if not src:
-            raise AnsibleActionFail("links: src is missing; give the folder of the users files")
+            raise _Refused("links: src is missing; give the folder of the users files")
         folder = self._loader.path_dwim(src)
         try:
             names = sorted(filter(is_users_file, os.listdir(folder)))
         except OSError as error:
             message = f"links: src {folder}: {error.strerror}; give the folder of the users files"
-            raise AnsibleActionFail(message) from None
+            raise _Refused(message) from None
         shown = os.path.basename(os.path.normpath(folder))
         texts = {}
         for name in names:
@@ -76,7 +84,7 @@ class ActionModule(GatewayAction):
                 if text.startswith("$ANSIBLE_VAULT;"):
                     text = _decrypted(text)
             except (OSError, UnicodeDecodeError, AnsibleError) as error:
-                raise AnsibleActionFail(f"{shown}/{name}:1: this cannot be read: {error}") from None
+                raise _Refused(f"{shown}/{name}:1: this cannot be read: {error}") from None
             texts[f"{shown}/{name}"] = text
         return texts
 
@@ -85,11 +93,11 @@ class ActionModule(GatewayAction):
         try:
             site = Policy.parse(policy, "gateway_allowed_* of the play") if policy else None
         except InvalidData as error:
-            raise AnsibleActionFail(f"the site policy, nothing was touched:\n{error}") from None
+            raise _Refused(f"the site policy, nothing was touched:\n{error}") from None
         users, problems = parse_users(texts, _decrypted, site)
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise AnsibleActionFail(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))
+            raise _Refused(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))
         return users
 
     def _seen(self, paths: Paths, source: str) -> str:

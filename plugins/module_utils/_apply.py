@@ -62,6 +62,7 @@ class Gateway:
         complete: bool = False,
         check: bool = False,
         verify: bool = False,
+        diff: bool = True,
         coming: Policy | None = None,
     ) -> Outcome:
         """Replaces what `source` declares.
@@ -69,7 +70,7 @@ class Gateway:
         `declaration` is called under the lock, so that it may build on what is there. With `complete` it speaks for
         all users: who is not in it loses what the source had declared. With `verify` the include files and live
         entries of all users are put right too, not only of those for whom something changes. `check` only tells; on a
-        host that is yet to become a gateway it does so by the policy that is `coming`.
+        host that is yet to become a gateway it does so by the policy that is `coming`. Without `diff` the outcome has none.
 
         Raises InvalidData (with every problem found), NginxRefused, Locked; then nothing has changed.
         """
@@ -80,8 +81,10 @@ class Gateway:
         with contextlib.nullcontext() if check else self.registry.locked():
             if not check:
                 self.recover()
-            before = self.registry.everything()
             wanted = dict(declaration(self.registry))
+            # one user's change must not cost reading everybody's files
+            everybody = complete or verify
+            before = self.registry.everything() if everybody else {user: self.registry.sources(user) for user in wanted}
             if complete:
                 for user, sources in before.items():
                     if source in sources:
@@ -94,7 +97,7 @@ class Gateway:
                 sources = {name: kept for name, kept in before.get(user, {}).items() if name != source}
                 after[user] = {**sources, source: data} if data.links or data.logins else sources
             users = [user for user in sorted(after) if verify or after[user] != before.get(user, {})]
-            return self._transact(before, after, users, check=check, verify=verify, cause=source)
+            return self._transact(before, after, users, check=check, verify=verify, diff=diff, cause=source)
 
     def refresh(self) -> Outcome:
         """Looks every host name up again and publishes the addresses that changed."""
@@ -103,7 +106,7 @@ class Gateway:
             state = self.registry.everything()
             _known, moved = self._addresses((merged(sources) for sources in state.values()), forget=False)
             users = [user for user in sorted(state) if _hosts(state[user]) & moved]
-            return self._transact(state, state, users, check=False, verify=False, cause="refresh")
+            return self._transact(state, state, users, check=False, verify=False, diff=False, cause="refresh")
 
     def remember(self, source: str, seen: str) -> None:
         """Notes what a complete run of `source` was made from; "" for a run that is worth repeating."""
@@ -111,11 +114,7 @@ class Gateway:
 
     def info(self, user: str | None = None) -> dict[str, object]:
         """What is declared, by whom, and whether nginx serves it; for one user or for all."""
-        if user is not None:
-            problem = name_problem("user", user)
-            if problem:
-                raise InvalidData([problem])
-        state = {user: self.registry.sources(user)} if user else self.registry.everything()
+        state = self.registry.everything() if user is None else {user: self.registry.sources(user)}
         addresses = self.registry.addresses()
         expected = {}
         for name, sources in state.items():
@@ -167,12 +166,15 @@ class Gateway:
         *,
         check: bool,
         verify: bool,
+        diff: bool,
         cause: str,
     ) -> Outcome:
         """Renders `users`, compares with what is there, and unless in check mode brings the difference about."""
         addresses, moved = self._addresses((merged(after[user]) for user in users), forget=verify)
         if moved:
             # whoever shares a host with these users follows it, too
+            others = {user: state for user, state in self.registry.everything().items() if user not in after}
+            before, after = {**before, **others}, {**after, **others}
             users = [user for user in sorted(after) if user in users or _hosts(after[user]) & moved]
         old = {user: merged(before.get(user, {})) for user in users}
         new = {user: merged(after[user]) for user in users}
@@ -200,7 +202,8 @@ class Gateway:
                 entries = {**dict.fromkeys(_KEY.findall(text or ""), ""), **entries}
         files = {path: text for path, text in files.items() if text != present[path]}
         outcome.changed = any(path != self.paths.addresses for path in files)
-        outcome.diff = _diff(old, new) + _file_diff(self.paths.includes, files, present)
+        if diff:
+            outcome.diff = _diff(old, new) + _file_diff(self.paths.includes, files, present)
         if not check:
             outcome.reload = self._bring_about(files, entries)
             if files:
@@ -219,7 +222,7 @@ class Gateway:
         for user in users:
             for name, data in after[user].items():
                 if data != before.get(user, {}).get(name):
-                    files[self.registry.file(user, name)] = json.dumps(data.as_json(), indent=1, sort_keys=True) + "\n"
+                    files[self.registry.file(user, name)] = json.dumps(data.as_json(), sort_keys=True) + "\n"
             for name in before.get(user, {}).keys() - after[user].keys():
                 files[self.registry.file(user, name)] = None
         return files

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -61,7 +62,9 @@ def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:
             module.warn(f"{step['url']}: host of {step['target']} has no address; the link is a 502 page until it has")
     if outcome.reload:
         module.warn("nginx does not run with the gateway's configuration; a reload or start makes it serve the change")
-    module.exit_json(changed=outcome.changed, plan=outcome.plan, diff=outcome.diff, reload=outcome.reload)
+    # the plan as text: of a list, Ansible would look at each of its thousands of values on the way to the controller
+    plan = json.dumps(outcome.plan)
+    module.exit_json(changed=outcome.changed, plan=plan, diff=outcome.diff, reload=outcome.reload)
 
 
 def declare_one(module: AnsibleModule, kind: str, keys: Sequence[str]) -> None:
@@ -81,4 +84,4 @@ def declare_one(module: AnsibleModule, kind: str, keys: Sequence[str]) -> None:
             data[kind].append(item)
         return {user: checked(parse_user(data))}
 
-    run(module, lambda: gateway.declare(source, declaration, check=module.check_mode))
+    run(module, lambda: gateway.declare(source, declaration, check=module.check_mode, diff=module._diff))

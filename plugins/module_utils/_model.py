@@ -197,7 +197,13 @@ def host_problem(host: object) -> str | None:
     if parse_address(host):
         return None
     labels = host.lower().split(".")
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or _NUMERIC_LABEL.fullmatch(labels[-1]):
+    # ASCII first: there are other letters whose small form is, like the Kelvin sign's
+    if (
+        not host.isascii()
+        or len(host) > 253
+        or not all(_LABEL.fullmatch(label) for label in labels)
+        or _NUMERIC_LABEL.fullmatch(labels[-1])
+    ):
         return f"host {shown(host)} is neither an IP address nor a host name (letters, digits, '-' and '.')"
     return None
 
@@ -367,9 +373,8 @@ class Policy:
         ranges: list[range] = []
         problems = []
         for line in self.allowed_hosts:
-            if all(_PATTERN_LABEL.fullmatch(label) for label in line.lower().split(".")) and not _NUMERIC.fullmatch(
-                line
-            ):
+            labels = line.lower().split(".") if line.isascii() and len(line) <= 253 else [""]
+            if all(_PATTERN_LABEL.fullmatch(label) for label in labels) and not _NUMERIC.fullmatch(line):
                 names.append(re.escape(line.lower()).replace(r"\*", "[a-z0-9-]+"))
             elif re.fullmatch(r"[0-9a-fA-F.:]*(?:/[0-9]+)?", line) and line:
                 try:

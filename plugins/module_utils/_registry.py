@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ._model import InvalidData, Policy, UserData, parse_address, parse_user
+from ._model import InvalidData, Policy, UserData, name_problem, parse_address, parse_user
 from ._paths import Paths
 from ._yaml import NotYaml, load
 
@@ -38,12 +38,15 @@ class Registry:
     def users(self) -> list[str]:
         """Everybody for whom something is declared, sorted."""
         try:
-            return sorted(os.listdir(self.paths.users))
+            return sorted(user for user in os.listdir(self.paths.users) if not name_problem("user", user))
         except FileNotFoundError:
             return []
 
     def sources(self, user: str) -> dict[str, UserData]:
         """Source → what it declares for the user. A damaged file is an error that names it."""
+        problem = name_problem("user", user)
+        if problem:
+            raise InvalidData([problem])
         found = {}
         folder = os.path.join(self.paths.users, user)
         try:

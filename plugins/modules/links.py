@@ -135,6 +135,7 @@ def main() -> None:
             complete=True,
             check=module.check_mode,
             verify=module.params["verify"],
+            diff=module._diff,
             coming=_door.Policy.parse(policy, "gateway_allowed_* of the play") if policy else None,
         )
         if not module.check_mode:

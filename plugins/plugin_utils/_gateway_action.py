@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -17,7 +18,14 @@ class GatewayAction(ActionBase):
         """Runs the module. Where the task gives no `root`, `gateway_rootless_dir` of the host is it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = {"root": self._root(task_vars or {}), **self._task.args}
-        result.update(self._execute_module(module_args=args, task_vars=task_vars))
+        result.update(self._run_module(args, task_vars or {}))
+        return result
+
+    def _run_module(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """What the module returns; it sends its plan as text."""
+        result: dict[str, Any] = self._execute_module(module_args=args, task_vars=task_vars)
+        if "plan" in result:
+            result["plan"] = json.loads(result["plan"])
         return result
 
     def _root(self, task_vars: dict[str, Any]) -> str:

@@ -35,6 +35,7 @@ def backends() -> Iterator[Backends]:
 @pytest.fixture(scope="session")
 def built(request: pytest.FixtureRequest, backends: Backends) -> Iterator[Rig]:
     """The gateway, as role and users files make it; its logs stay in .build/http where a test failed."""
+    # not below TMPDIR, which may be too long for unix sockets
     folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     users = {
         "alice": {
@@ -53,15 +54,16 @@ def built(request: pytest.FixtureRequest, backends: Backends) -> Iterator[Rig]:
         },
     }
     rig = Rig(folder, users)
-    failed = request.session.testsfailed
+    failures, complete = request.session.testsfailed, False
     try:
         rig.build()
+        complete = True
         yield rig
     finally:
         if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
             rig.command("stop")
         logs = rig.root / "var/log/nginx"
-        if logs.exists() and request.session.testsfailed > failed:
+        if logs.exists() and (not complete or request.session.testsfailed > failures):
             shutil.copytree(logs, REPOSITORY / ".build/http", dirs_exist_ok=True)
         shutil.rmtree(folder)
 

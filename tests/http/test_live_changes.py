@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -159,3 +161,17 @@ def test_a_moved_host_is_followed(gate: Rig, moved: Backend) -> None:
     assert gate.workers() == workers
     gate.restart()
     assert (leads_to(gate), leads_to(gate, "u")) == ("alice's", "moved")
+
+
+def test_the_installed_command_looks_hosts_up(gate: Rig, moved: Backend) -> None:
+    """The one that the timer starts, with the host's own resolver."""
+    with resolving({"localhost": ["127.0.0.2"]}):
+        gate.declare("alice", [Link("t", moved.port, host="localhost")])
+    assert leads_to(gate) == "moved"
+    with resolving({"localhost": []}):
+        gate.declare("alice", [Link("t", moved.port, host="localhost", description="x")])
+    assert leads_to(gate) == "moved"
+    command = [sys.executable, str(gate.root / "usr/local/lib/vizgate/bin/vizgate-resolve")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert leads_to(gate) == "alice's"

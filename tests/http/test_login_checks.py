@@ -140,17 +140,17 @@ def test_a_changed_password_counts_at_once(gate: Rig) -> None:
 
 
 def test_a_removed_user_is_a_stranger(gate: Rig, backends: Backends) -> None:
-    gate.declare("dora", [Link("echo", backends.alice.port)], [Login("dora", password="door")])
+    gate.declare("dave", [Link("echo", backends.alice.port)], [Login("dave", password="door")])
     connection = gate.connect(gate.address())
-    login = ("dora", "door")
-    assert gate.get("/dora/echo/", login, over=connection).status == 200
-    gate.declare("dora")
-    gone = gate.get("/dora/echo/", login, over=connection)
-    assert gone.status == gate.get("/dora/", login, over=connection).status == 401
-    assert anonymous(gone, "dora") == anonymous(gate.get("/nobody/", login, over=connection), "nobody")
+    login = ("dave", "door")
+    assert gate.get("/dave/echo/", login, over=connection).status == 200
+    gate.declare("dave")
+    gone = gate.get("/dave/echo/", login, over=connection)
+    assert gone.status == gate.get("/dave/", login, over=connection).status == 401
+    assert anonymous(gone, "dave") == anonymous(gate.get("/nobody/", login, over=connection), "nobody")
     connection.close()
     gate.restart()
-    assert gate.get("/dora/echo/", login, source=gate.address()).status == 401
+    assert gate.get("/dave/echo/", login, source=gate.address()).status == 401
 
 
 @pytest.mark.parametrize(

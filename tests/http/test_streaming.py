@@ -174,7 +174,7 @@ def test_a_huge_download_is_streamed(gate: Rig, backends: Backends, chunked: boo
     size = HUGE if not chunked else HUGE >> 3
     sent = [0]
 
-    def pour(handler: Handler, _: Request) -> None:
+    def pour(handler: Handler, request: Request) -> None:
         handler.start("application/octet-stream", None if chunked else size)
         block = bytes(BLOCK)
         for _ in range(size // BLOCK):
@@ -199,7 +199,7 @@ def test_a_backend_cannot_turn_buffering_on(gate: Rig, backends: Backends) -> No
     """A response that nginx buffers is spooled to a disk which all users share."""
     sent = [0]
 
-    def pour(handler: Handler, _: Request) -> None:
+    def pour(handler: Handler, request: Request) -> None:
         handler.send_response(200)
         handler.send_header("X-Accel-Buffering", "yes")
         handler.send_header("Content-Length", str(HUGE))

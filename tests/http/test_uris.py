@@ -15,6 +15,11 @@ from rig import ALICE, BOB, Rig, has_ipv6
 OVERLONG = "a" * 9000
 
 
+def brief(value: object) -> str:
+    """A parameter as the names of tests show it."""
+    return ascii(value)[1:40] if isinstance(value, str) else str(value)
+
+
 @pytest.mark.parametrize(
     "tail",
     [
@@ -40,6 +45,7 @@ OVERLONG = "a" * 9000
         "?" + "q" * 7000,
         "y/" * 3500,
     ],
+    ids=brief,
 )
 def test_the_backend_gets_what_the_client_wrote(gate: Rig, tail: str) -> None:
     stripped, kept = gate.raw(f"/alice/echo/{tail}"), gate.raw(f"/alice/keep/{tail}")
@@ -103,6 +109,7 @@ def test_the_backend_gets_what_the_client_wrote(gate: Rig, tail: str) -> None:
         "/alice/" + "x" * 64 + "/",
         "/" + "a" * 33 + "/",
     ],
+    ids=brief,
 )
 def test_a_mistyped_link_is_a_404(gate: Rig, backends: Backends, target: str) -> None:
     answer = gate.raw(target)
@@ -130,6 +137,7 @@ def test_a_mistyped_link_is_a_404(gate: Rig, backends: Backends, target: str) ->
         ("/alice/echo/?" + OVERLONG, 414),
         ("/" + OVERLONG, 414),
     ],
+    ids=brief,
 )
 def test_what_is_refused_reaches_no_backend(gate: Rig, backends: Backends, target: str, status: int) -> None:
     assert gate.raw(target).status == status

@@ -355,7 +355,9 @@ def assert_fit(problems: list[str], start: str = "") -> None:
 
 
 @MORE
-@hypothesis.given(field=st.sampled_from(["name", "kind", "host", "port", "description", "prefix"]), value=values)
+@hypothesis.given(
+    field=st.sampled_from(["name", "kind", "host", "port", "description", "prefix"]), value=texts | values
+)
 @hypothesis.example("host", "\u212a")
 @hypothesis.example("host", "gpu1\n")
 @hypothesis.example("name", "training\n")
@@ -383,7 +385,7 @@ def test_any_value_in_a_links_field(field: str, value: Any) -> None:
 
 
 @MORE
-@hypothesis.given(field=st.sampled_from(["name", "password", "password_hash"]), value=values)
+@hypothesis.given(field=st.sampled_from(["name", "password", "password_hash"]), value=texts | values)
 @hypothesis.example("password_hash", HASH + "\nmallory:" + HASH)
 @hypothesis.example("name", "alice:x")
 def test_any_value_in_a_logins_field(field: str, value: Any) -> None:
@@ -418,7 +420,7 @@ def test_every_accepted_password_can_be_used(password: str) -> None:
     assert verify_password(password, hash_password(password))
 
 
-@hypothesis.given(where=st.sampled_from(["links", "logins", ""]), key=keys, value=values)
+@hypothesis.given(where=st.sampled_from(["links", "logins", ""]), key=keys, value=texts | values)
 def test_any_other_key_is_refused(where: str, key: Any, value: Any) -> None:
     link = {"name": "run1", "port": 8097}
     login = {"name": "alice", "password_hash": HASH}
@@ -519,8 +521,40 @@ def decrypt(text: str) -> str:
     raise ValueError(f"cannot decrypt\n{text}")
 
 
+GOOD = f"""\
+links:
+  - name: training
+    kind: visdom
+    host: gpu1.example
+    port: 8097
+    description: "Loss curves"
+  - {{name: notes, port: 9000}}
+logins:
+  - name: alice
+    password_hash: {HASH}
+  - name: guest
+    password: geheim
+"""
+
+
+def put_in(places: list[tuple[int, int, str]]) -> str:
+    """The good file with oddities in some places, instead of as many characters."""
+    found = GOOD
+    for at, size, odd in places:
+        at %= len(found) + 1
+        found = found[:at] + odd + found[at + size :]
+    return found
+
+
+places = st.tuples(st.integers(0, 1000), st.integers(0, 8), st.sampled_from(FRAGMENTS) | texts)
+
+
 @MORE
-@hypothesis.given(text=st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join) | any_text)
+@hypothesis.given(
+    text=st.lists(places, max_size=3).map(put_in)
+    | st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
+    | any_text
+)
 def test_any_text_as_a_users_file(text: str) -> None:
     found, problems = parse_users({"users/alice.yml": text}, decrypt)
     assert_fit(problems)
@@ -529,8 +563,10 @@ def test_any_text_as_a_users_file(text: str) -> None:
         match = re.match(r"users/alice\.yml:([0-9]+): ", problem)
         assert match
         assert 1 <= int(match[1]) <= lines
+    hypothesis.event("refused" if problems else "accepted")
     if not problems:
-        assert_harmless("alice", found["alice"])
+        data = found["alice"]
+        assert_harmless("alice", UserData(data.links, tuple(login for login in data.logins if login.password_hash)))
 
 
 @hypothesis.given(name=texts.map(lambda text: text.replace("/", "")), ending=st.sampled_from([".yml", ".yaml"]))

@@ -1,0 +1,236 @@
+"""Measures the figures of docs/figures.md: `python tests/bench/bench.py`, or only some: `… bench.py requests publish`.
+
+Builds gateways in temporary folders, loads them over loopback for about ten minutes, prints a table and writes it to
+.build/figures.md. A target that is missed is in the table as missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path += [str(REPOSITORY / "collections"), str(REPOSITORY / "tests/http")]
+
+import load  # noqa: E402
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link  # noqa: E402
+from backends import WebsocketBackend  # noqa: E402
+from plays import PASSWORD, Gate, gate, users  # noqa: E402
+from rig import basic, free_port  # noqa: E402
+
+ROUNDS = 5
+MANY, LINKS = 1000, 10
+LOADED = 10
+"""So many users' links are asked for; the others are there."""
+WEBSOCKETS = 20
+
+
+@dataclasses.dataclass
+class Figure:
+    """A ratio that has a target, with what it was made from."""
+
+    what: str
+    ratios: list[float]
+    target: str
+    """`≥ 0.8` or `≤ 3`."""
+    detail: str
+
+    @property
+    def row(self) -> str:
+        """A line of the table: the median, and the span of the rounds."""
+        ratio = statistics.median(self.ratios)
+        sign, limit = self.target.split()
+        met = ratio >= float(limit) if sign == "≥" else ratio <= float(limit)
+        span = f"{min(self.ratios):.2f} to {max(self.ratios):.2f}"
+        verdict = "met" if met else "missed"
+        return f"| {self.what} | **{ratio:.2f}** | {span} | {self.target} | {verdict} | {self.detail} |"
+
+
+def compare(what: str, target: str, unit: str, pairs: Sequence[tuple[float, float]], more: str = "") -> Figure:
+    """The figure of pairs that were measured one after the other: the first of each by the second."""
+    first, second = (statistics.median(values) for values in zip(*pairs, strict=True))
+    return Figure(what, [a / b for a, b in pairs], target, f"{first:,.4g} against {second:,.4g} {unit}{more}")
+
+
+def rounds(name: str) -> Iterator[int]:
+    """Counts the rounds, visibly."""
+    for number in range(ROUNDS):
+        print(f"{name}: round {number + 1} of {ROUNDS}", file=sys.stderr)
+        yield number
+
+
+class Bench:
+    """The gateways that all figures share: of many users, of two with five links each, and of none."""
+
+    def __init__(self, many: Gate, few: Gate, none: Gate, ports: list[int]) -> None:
+        self.many, self.few, self.none, self.ports = many, few, none, ports
+
+    def requests(self) -> list[Figure]:
+        """Requests with a login, by requests to a fixed upstream without any."""
+        names = [f"user{number}" for number in range(LOADED)]
+        for name in names:  # the passwords' hashes are no part of it: one check serves for five minutes
+            assert self.many.get(f"/{name}/link0/", (name, PASSWORD), source=self.many.address()).status == 200
+        credentials = [basic((name, PASSWORD)).split()[1] for name in names]
+        pairs = []
+        with load.measured(self.many, self.ports[0]) as fixed:
+            for _ in rounds("requests"):
+                with_login, without = (
+                    load.wrk(self.many, f"http://127.0.0.1:{port}", str(LINKS), *credentials, script="requests.lua")
+                    for port in (self.many.port, fixed)
+                )
+                pairs.append((with_login, without))
+        cpu = [statistics.median(rate.microseconds for rate in side) for side in zip(*pairs, strict=True)]
+        return [
+            compare(
+                f"Requests with a login (bcrypt-10) at {MANY * LINKS:,} links, by a fixed upstream without login",
+                "≥ 0.8",
+                "requests/s",
+                [(a.requests_per_second, b.requests_per_second) for a, b in pairs],
+                f"; {cpu[0]:.1f} against {cpu[1]:.1f} µs of CPU a request",
+            )
+        ]
+
+    def flood(self) -> list[Figure]:
+        """A bystander's requests while others guess passwords, by the same in peace."""
+        name, path = "user1", "/user1/link0/"
+        header = f"Authorization: {basic((name, PASSWORD))}"
+        url = f"http://127.0.0.1:{self.many.port}{path}"
+        assert self.many.get(path, (name, PASSWORD), source=self.many.address()).status == 200
+        pairs, guesses, seconds = [], 0, 0.0
+        with load.measured(self.many, self.ports[0]):
+            for _ in rounds("flood"):
+                quiet = load.wrk(self.many, url, "-H", header)
+                started = time.monotonic()
+                with load.wrong_passwords(self.many, "/user0/link0/") as statuses:
+                    loud = load.wrk(self.many, url, "-H", header)
+                seconds += time.monotonic() - started
+                assert set(statuses) <= {401, 429}, set(statuses)
+                guesses += len(statuses)
+                pairs.append((loud.requests_per_second, quiet.requests_per_second))
+        what = "A bystander's requests while eight clients send wrong passwords, by the same in peace"
+        return [compare(what, "≥ 0.8", "requests/s", pairs, f"; {guesses / seconds:.0f} wrong passwords a second")]
+
+    def publish(self) -> list[Figure]:
+        """A link's way from its declaration to its first answer, at many links and at ten, with websockets open."""
+        backend = WebsocketBackend()
+        path = "/user0/socket/"
+        open_link = Link("socket", backend.port)
+        for where in (self.many, self.few):
+            where.declare("user0", [open_link])
+            assert where.get("/user0/link0/", ("user0", PASSWORD), source=where.address()).status == 200
+        sockets = [self.many.websocket(path, ("user0", PASSWORD)) for _ in range(WEBSOCKETS)]
+        for socket in sockets:
+            socket.recv(10)
+        workers = self.many.workers()
+        pairs = []
+        for number in rounds("publish"):
+            new = Link(f"new{number}", self.ports[0])
+            pairs.append((self._published(self.many, [open_link, new]), self._published(self.few, [open_link, new])))
+        added = len(set(self.many.workers()) - set(workers))
+        for socket in sockets:
+            socket.send("still there")
+        closed = sum(socket.recv(10) != "still there" for socket in sockets)
+        for socket in sockets:
+            socket.close()
+        self.many.withdraw()
+        self.few.withdraw()
+        backend.close()
+        return [
+            compare(
+                f"A link goes live at {MANY * LINKS:,} links, by the same at 10",
+                "≤ 3",
+                "ms",
+                pairs,
+                f"; {added} workers added, {closed} of {WEBSOCKETS} open websockets closed",
+            )
+        ]
+
+    @staticmethod
+    def _published(where: Gate, links: list[Link]) -> float:
+        """Milliseconds from the declaration of the last link to its answer."""
+        client = where.connect()
+        path, login = f"/user0/{links[-1].name}/", ("user0", PASSWORD)
+        assert where.get(path, login, over=client).status == 404
+        started = time.perf_counter()
+        where.declare("user0", links)
+        while where.get(path, login, over=client).status != 200:
+            pass
+        milliseconds = (time.perf_counter() - started) * 1000
+        client.close()
+        return milliseconds
+
+    def plays(self) -> list[Figure]:
+        """The playbook of links by an empty play, and the playbook of everything by itself with few users."""
+        first, second, whole = [], [], []
+        for _ in rounds("plays"):
+            self.none.renew()
+            nothing = self.none.play_nothing()
+            first.append((self.none.play("playbooks/links.yml", changed=True), nothing))
+            nothing = self.none.play_nothing()
+            second.append((self.none.play("playbooks/links.yml", changed=False), nothing))
+        for _ in rounds("site"):
+            few = self.few.play("playbooks/site.yml", changed=False)
+            whole.append((self.many.play("playbooks/site.yml", changed=False), few))
+        size = f"{MANY:,} users of {LINKS} links"
+        return [
+            compare(f"`links.yml` with {size} and nothing to change, by an empty play", "≤ 1.3", "s", second),
+            compare(f"`links.yml` with {size}, all of them new, by an empty play", "≤ 4", "s", first),
+            compare(f"`site.yml` with {size} and nothing to change, by itself with two users", "≤ 1.3", "s", whole),
+        ]
+
+
+def machine() -> str:
+    """What it ran on."""
+    nginx = subprocess.run(["/usr/sbin/nginx", "-v"], capture_output=True, text=True, check=True).stderr
+    ansible = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible"), "--version"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[0]
+    release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    return (
+        f"{len(load.CORES)} processors, {release['PRETTY_NAME'].strip(chr(34))}, nginx {nginx.split('/')[-1].strip()},"
+        f" ansible-core {ansible.split()[-1].strip('[]')}, Python {sys.version.split()[0]}"
+    )
+
+
+def report(figures: list[Figure]) -> str:
+    """The table, and what it was measured on."""
+    head = ["| figure | ratio | rounds | target | | made from |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *(figure.row for figure in figures), "", machine()]) + "\n"
+
+
+def main() -> None:
+    """Builds, measures, tells."""
+    parts: dict[str, Callable[[Bench], list[Figure]]] = {
+        "plays": Bench.plays,
+        "publish": Bench.publish,
+        "requests": Bench.requests,
+        "flood": Bench.flood,
+    }
+    parser = argparse.ArgumentParser(description="Measures the figures of docs/figures.md.")
+    parser.add_argument("part", nargs="*", choices=[[], *parts], help="only these; all of them without")
+    asked = parser.parse_args().part or list(parts)
+    if len(load.CORES) < 2 or not shutil.which("wrk"):
+        sys.exit("The benchmark needs two processors and wrk: apt-get install wrk")
+    ports = [free_port() for _ in range(LINKS)]
+    many = users(MANY, ports)
+    few = users(2, ports[: LINKS // 2])
+    print("building three gateways", file=sys.stderr)
+    with load.backend(ports), gate(many) as big, gate(few) as small, gate({}) as new:
+        new.remember()
+        new.write_users(new.inventory.parent / "users", many)
+        bench = Bench(big, small, new, ports)
+        text = report([figure for part in asked for figure in parts[part](bench)])
+    print(text)
+    (REPOSITORY / ".build").mkdir(exist_ok=True)
+    (REPOSITORY / ".build/figures.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

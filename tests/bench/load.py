@@ -1,0 +1,169 @@
+"""The load of the benchmark: a backend, wrk, eight clients with wrong passwords, and who runs on which processor."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rig import Rig, basic, children, eventually, free_port
+
+CORES = sorted(os.sched_getaffinity(0))
+GATEWAY_CORE, LOAD_CORE = CORES[0], CORES[-1]
+SECONDS = 4
+CONNECTIONS = 32
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+_BACKEND = """\
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    {temporary}
+    server {{
+        {listen}
+        location / {{
+            default_type text/html;
+            return 200 "<!doctype html><title>backend</title><p>A small page of a backend behind the gateway.";
+        }}
+    }}
+}}
+"""
+_FIXED = """\
+upstream fixed {{ server 127.0.0.1:{backend}; keepalive 256; }}
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_pass http://fixed;
+    }}
+}}
+"""
+
+
+@dataclasses.dataclass
+class Rate:
+    """What one run of wrk saw, and what it cost the gateway's worker."""
+
+    requests_per_second: float
+    microseconds: float
+    """CPU of the worker for a request."""
+
+
+def pin(pids: Sequence[int], core: int) -> None:
+    """Binds processes to one processor."""
+    for pid in pids:
+        os.sched_setaffinity(pid, {core})
+
+
+@contextlib.contextmanager
+def backend(ports: Sequence[int]) -> Iterator[None]:
+    """An nginx that answers on all ports with the same small page, on the processor of the load."""
+    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
+    config = folder / "nginx.conf"
+    temporary = "\n    ".join(f"{name}_temp_path {folder}/tmp;" for name in _TEMPORARY)
+    listen = "\n        ".join(f"listen 127.0.0.1:{port};" for port in ports)
+    config.write_text(_BACKEND.format(folder=folder, temporary=temporary, listen=listen))
+    subprocess.run(["/usr/sbin/nginx", "-e", folder / "error.log", "-c", config], check=True)
+    master = int((folder / "pid").read_text())
+    try:
+        eventually(lambda: children(master))
+        pin(children(master), LOAD_CORE)
+        yield
+    finally:
+        os.kill(master, signal.SIGTERM)
+        eventually(lambda: not (folder / "pid").exists())
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def measured(gateway: Rig, target: int) -> Iterator[int]:
+    """One worker for the gateway, on a processor that it shares with the password checker alone.
+
+    Gives the port of a server in the same nginx that proxies everything to the port `target`, without any login.
+    """
+    config = gateway.root / "etc/nginx/vizgate/nginx.conf"
+    before = config.read_text()
+    port = free_port()
+    fixed = gateway.folder / "fixed.conf"
+    fixed.write_text(_FIXED.format(backend=target, port=port))
+    head, http, rest = before.replace("worker_processes auto", "worker_processes 1").partition("http {")
+    config.write_text(f"{head}{http}\n    include {fixed};{rest}")
+    try:
+        gateway.reload()
+        pin(gateway.workers(), GATEWAY_CORE)
+        pin(children(int((gateway.root / "run/vizgate/auth/nginx.pid").read_text())), GATEWAY_CORE)
+        pin([0], LOAD_CORE)
+        yield port
+    finally:
+        os.sched_setaffinity(0, CORES)
+        config.write_text(before)
+        gateway.reload()
+
+
+def wrk(gateway: Rig, url: str, *arguments: str, connections: int = CONNECTIONS, script: str = "") -> Rate:
+    """Runs wrk for a few seconds; every request has to succeed."""
+    (worker,) = gateway.workers()
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s"]
+    if script:
+        command += ["-s", str(Path(__file__).with_name(script)), url, "--", *arguments]
+    else:
+        command += [*arguments, url]
+    before = _nanoseconds(worker)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    spent = _nanoseconds(worker) - before
+    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise RuntimeError(f"{url} refuses requests:\n{done.stdout}")
+    count = re.search(r"(\d+) requests in", done.stdout)
+    rate = re.search(r"Requests/sec:\s*([\d.]+)", done.stdout)
+    assert count
+    assert rate
+    return Rate(float(rate[1]), spent / 1000 / int(count[1]))
+
+
+def _nanoseconds(pid: int) -> int:
+    """CPU time of a process so far."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
+@contextlib.contextmanager
+def wrong_passwords(gateway: Rig, path: str, clients: int = 8) -> Iterator[list[int]]:
+    """Clients, each on an address and a connection of its own, that send one wrong password after the other.
+
+    Gives the statuses that they get.
+    """
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def work(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, 60, (f"127.9.0.{number + 1}", 0))
+        while not stop.is_set():
+            connection.request("GET", path, headers={"Authorization": basic(("user0", secrets.token_hex(8)))})
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: len(statuses) >= clients, 30)
+        yield statuses
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,185 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role gateway's templates, rendered by Ansible's own templar and judged by the programs that read them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.vizgate.gateway.plugins.module_utils import _live
+from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+from ansible_collections.vizgate.gateway.tests.unit.support import (
+    HASH,
+    ROLE,
+    configure,
+    data,
+    free_port,
+    refusal,
+    rendered,
+    serving,
+)
+
+ALICE = data({"name": "training", "kind": "visdom", "port": 8097}, logins=[{"name": "alice", "password_hash": HASH}])
+
+
+def templates() -> list[str]:
+    """The templates that Ansible renders; those of the include files are rendered by the core."""
+    folder = ROLE / "templates"
+    found = (path.relative_to(folder) for path in folder.rglob("*.j2"))
+    return sorted(str(path) for path in found if path.parts[0] != "include")
+
+
+def declare(gateway: Gateway) -> None:
+    """Declares alice."""
+    gateway.declare("inventory", lambda registry: {"alice": ALICE})
+
+
+@pytest.mark.parametrize("template", templates())
+@pytest.mark.parametrize("folder", ["", "/home/alice/gateway"])
+def test_every_template_renders_and_says_who_wrote_it(template: str, folder: str) -> None:
+    text = rendered(template, gateway_rootless_dir=folder)
+    assert "Ansible managed" in "".join(text.splitlines(keepends=True)[:4])
+    assert "{{" not in text
+    assert "{%" not in text
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"__gateway_listen": ["127.0.0.1", "[::1]"]},
+        {"__gateway_listen": ["0.0.0.0", "[::]"]},
+        {"gateway_idle_timeout": "90s", "gateway_links_memory": "1m"},
+        {"ansible_facts": {"user_id": "alice", "python": {"executable": "/usr/bin/python3"}}},
+    ],
+)
+def test_nginx_takes_the_whole_configuration(gateway: Gateway, variables: dict[str, Any]) -> None:
+    declare(gateway)
+    if any("[" in address for address in variables.get("__gateway_listen", [])) and not os.path.exists(
+        "/proc/net/if_inet6"
+    ):
+        pytest.skip("this machine has no IPv6")
+    assert refusal(configure(gateway, **variables)) == ""
+
+
+def test_nginx_takes_the_password_checkers_configuration(gateway: Gateway) -> None:
+    configuration = configure(gateway)
+    assert refusal(os.path.join(os.path.dirname(configuration), "auth.conf")) == ""
+
+
+def test_nginx_takes_the_configuration_of_a_whole_host(gateway: Gateway) -> None:
+    declare(gateway)
+    root = gateway.paths.root
+    configuration = configure(gateway)
+    whole_host = rendered("nginx/gateway.conf.j2", __gateway_root=root, gateway_listen_port=free_port())
+    Path(root, "whole-host.conf").write_text(whole_host, encoding="utf-8")
+    # stands for Debian's nginx.conf
+    text = Path(configuration).read_text(encoding="utf-8")
+    assert f"include {root}/etc/nginx/vizgate/gateway.conf;" in text
+    text = text.replace(f"{root}/etc/nginx/vizgate/gateway.conf", f"{root}/whole-host.conf")
+    Path(configuration).write_text(text, encoding="utf-8")
+    assert refusal(configuration) == ""
+
+
+def test_nginx_reads_the_include_files_of_all_users(gateway: Gateway) -> None:
+    declare(gateway)
+    gateway.declare("apps", lambda registry: {"bob": ALICE, "alice": data({"name": "app", "port": 9000})})
+    configuration = configure(gateway)
+    with serving(gateway, configuration):
+        found = _live.served(gateway.paths.control, ["alice/training", "alice/app", "bob/training", "bob/app"])
+        live = gateway.info()["live"]
+    assert found == {
+        "alice/training": "keep 127.0.0.1:8097",
+        "alice/app": "strip 127.0.0.1:9000",
+        "bob/training": "keep 127.0.0.1:8097",
+        "bob/app": "",
+    }
+    assert live is True
+
+
+def test_a_broken_include_file_would_be_noticed(gateway: Gateway) -> None:
+    declare(gateway)
+    configuration = configure(gateway)
+    with Path(gateway.paths.includes, "links.d", "alice.map").open("a", encoding="utf-8") as file:
+        file.write('"alice/x" "strip 10.0.0.1:22"')
+    assert "alice.map" in refusal(configuration)
+
+
+def test_backends_see_no_credentials() -> None:
+    text = rendered("nginx/gateway.conf.j2")
+    assert 'proxy_set_header Authorization "";' in text
+    assert "proxy_set_header Cookie $vizgate_cookies;" in text
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["10.0.0.0/8", "*"],
+        ["*.lab.example", "::1/128"],
+        ["null", "no", "1e3", "0x10", "gpu-1", "2026-01-02"],
+    ],
+)
+def test_the_policy_is_read_back_as_it_was_given(lines: list[str]) -> None:
+    text = rendered("policy.yml.j2", gateway_allowed_hosts=lines, gateway_allowed_ports=["1024-65535", "80"])
+    found = Policy.parse(yaml.safe_load(text), "policy.yml")
+    assert list(found.allowed_hosts) == lines
+    assert list(found.allowed_ports) == ["1024-65535", "80"]
+
+
+def test_the_default_policy_is_one() -> None:
+    Policy.parse(yaml.safe_load(rendered("policy.yml.j2")), "policy.yml")
+
+
+@pytest.mark.skipif(not shutil.which("visudo", path="/usr/sbin:/usr/bin"), reason="sudo is not installed here")
+def test_sudo_takes_the_rule(tmp_path: Path) -> None:
+    path = tmp_path / "sudoers"
+    path.write_text(rendered("sudoers.j2"), encoding="utf-8")
+    path.chmod(0o440)
+    subprocess.run(["/usr/sbin/visudo", "-cf", path], check=True, capture_output=True)
+
+
+def test_the_sudoers_rule_names_whole_commands() -> None:
+    rules = [line for line in rendered("sudoers.j2").splitlines() if line and not line.startswith("#")]
+    assert rules
+    for rule in rules:
+        match = re.fullmatch(r"ALL ALL=\(root\) NOPASSWD: (/[a-z/]+( [a-z]+)*)", rule)
+        assert match, f"more than one exact command: {rule}"
+
+
+@pytest.mark.parametrize("folder", ["/home/alice/gateway", "/home/al ice/$(id);x"])
+def test_the_rootless_command_is_a_shell_script_for_any_folder(tmp_path: Path, folder: str) -> None:
+    path = tmp_path / "script"
+    path.write_text(rendered("rootless.sh.j2", gateway_rootless_dir=folder), encoding="utf-8")
+    subprocess.run(["sh", "-n", path], check=True, capture_output=True)
+    done = subprocess.run(["sh", path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: ")
+    assert f"root={shlex.quote(folder)}\n" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", ["", "/home/alice/gateway"])
+def test_the_role_and_the_core_agree_about_places(folder: str) -> None:
+    paths = Paths(folder or "/")
+    gateway_conf = rendered("nginx/gateway.conf.j2", gateway_rootless_dir=folder)
+    auth_conf = rendered("nginx/auth.conf.j2", gateway_rootless_dir=folder)
+    assert f"listen unix:{paths.control};" in gateway_conf
+    assert f"include {paths.includes}/links.d/*.map;" in gateway_conf
+    assert f"root {paths.includes}/pages;" in gateway_conf
+    assert f'lua_package_path "{paths.lib}/lua/?.lua;;";' in gateway_conf
+    assert f"auth_basic_user_file {paths.includes}/logins.d/$http_x_vizgate_user.htpasswd;" in auth_conf
+    socket = re.search(r"listen unix:(\S+);", auth_conf)
+    assert socket
+    assert f"server unix:{socket[1]};" in gateway_conf
