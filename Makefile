@@ -16,6 +16,7 @@ help: ## list the commands
 
 .venv/test: tests/requirements.txt .venv/run
 	$(BIN)/pip install --quiet --requirement tests/requirements.txt
+	$(BIN)/python tests/docker/collections
 	@touch $@
 
 demo: .venv/run ## start a gateway with two visdom servers on http://127.0.0.1:8080

@@ -17,7 +17,7 @@ OVERLONG = "a" * 9000
 
 def brief(value: object) -> str:
     """A parameter as the names of tests show it."""
-    return ascii(value)[1:40] if isinstance(value, str) else str(value)
+    return ascii(value)[1:-1][:40] if isinstance(value, str) else str(value)
 
 
 @pytest.mark.parametrize(
