@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import difflib
+import functools
 import ipaddress
 import re
 import reprlib
@@ -208,6 +209,7 @@ def host_problem(host: object) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_address(host: str) -> Address | None:
     """The IP address that `host` is, if it is one. Zones (`fe80::1%eth0`) are none."""
     if "%" in host:
@@ -446,9 +448,11 @@ class Policy:
         return any(address in network for network in self._networks)
 
     @staticmethod
+    @functools.lru_cache(maxsize=4096)
     def address_problem(address: Address) -> str | None:
         """Why no link may ever lead to an address, or nothing: link-local, cloud metadata, multicast, unspecified."""
+        unwrapped = _unwrapped(address)
         for network in _NEVER:
-            if _unwrapped(address) in network:
+            if unwrapped in network:
                 return f"address {address} is never a target (built-in rule {network})"
         return None

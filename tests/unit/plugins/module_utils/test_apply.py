@@ -298,6 +298,13 @@ def test_a_damaged_registry_is_not_written_over(gateway: Gateway) -> None:
     assert problem.startswith(f"{path} is damaged")
 
 
+def test_a_damaged_file_of_one_user_stops_nobody_else(gateway: Gateway) -> None:
+    declare(gateway, {"alice": ALICE, "bob": BOB})
+    Path(gateway.registry.file("bob", "inventory")).write_text("{", encoding="utf-8")
+    outcome = declare(gateway, {"alice": data({"name": "app", "port": 9100})}, source="apps")
+    assert changes(outcome.plan) == [("add", "/alice/app/", "127.0.0.1:9100")]
+
+
 def test_a_gateway_that_is_busy_for_long(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = gateway.registry.locked
     before = files(gateway)
@@ -396,6 +403,12 @@ def test_a_new_password_alone_is_a_visible_difference(gateway: Gateway) -> None:
         gateway, {"bob": data(BOB.as_json()["links"][0], logins=[{"name": "bob", "password_hash": HASH}])}
     )
     assert outcome.diff[0]["before"] != outcome.diff[0]["after"]
+
+
+def test_a_diff_is_made_where_it_is_wanted(gateway: Gateway) -> None:
+    outcome = declare(gateway, {"alice": ALICE}, diff=False)
+    assert outcome.changed
+    assert outcome.diff == []
 
 
 def test_a_diff_holds_no_control_characters(gateway: Gateway) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_users_file, parse_users
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH
 
@@ -292,4 +292,27 @@ def test_a_value_that_cannot_be_decrypted_names_its_file_and_line() -> None:
 def test_a_decrypted_value_is_checked_like_any_other() -> None:
     assert parse("logins:\n  - name: a\n    password: !vault <two\n\n      lines>\n")[1] == [
         "users/alice.yml:3: login 'a': the password holds a control character"
+    ]
+
+
+def test_what_the_policy_refuses_is_said_with_file_and_line_beside_all_else() -> None:
+    policy = Policy(("127.0.0.0/8", "gpu*"), ("1024-65535",), "policy.yml")
+    text = """\
+links:
+  - name: good
+    port: 8097
+
+  - {name: far, host: 8.8.8.8, port: 8097}
+  - name: low
+    host: gpu1
+    port: 22
+  - name: typo
+    prt: 22
+"""
+    assert parse_users({"users/alice.yml": text, "users/bob.yml": "links: ["}, decrypt, policy)[1] == [
+        "users/alice.yml:5: link 'far': host '8.8.8.8' is not in allowed_hosts: 127.0.0.0/8, gpu* (policy.yml)",
+        "users/alice.yml:6: link 'low': port 22 is not in allowed_ports: 1024-65535 (policy.yml)",
+        "users/alice.yml:10: link 'typo': unknown key 'prt'; did you mean 'port'?",
+        "users/alice.yml:9: link 'typo': it has no port",
+        "users/bob.yml:2: this is not YAML: did not find expected node content",
     ]
