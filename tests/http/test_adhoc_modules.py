@@ -275,3 +275,27 @@ def test_unresolved_hosts_are_warned_of(gate: Rig) -> None:
     assert [step["action"] for step in added.result["plan"]] == ["add", "unresolved"]
     assert "/alice/lost/: host of no-such-host:9099 has no address" in " ".join(added.printed.split())
     eventually(lambda: gate.get("/alice/lost/", ALICE).status == 502)
+
+
+def test_module_defaults_name_the_gateway_once(gate: Rig, tmp_path: Path) -> None:
+    tasks = [
+        {"vizgate.gateway.link": {"user": "alice", "name": "once", "port": 9000}},
+        {"vizgate.gateway.login": {"user": "alice", "name": "once", "password_hash": HASH}},
+        {"vizgate.gateway.info": {"user": "alice"}, "register": "found"},
+        {"ansible.builtin.copy": {"dest": str(tmp_path / "found"), "content": "{{ found.users.alice | to_json }}"}},
+    ]
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "module_defaults": {"group/vizgate.gateway.gateway": {"root": str(gate.root)}},
+        "tasks": tasks,
+    }
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = gate.run("ansible-playbook", "-i", "localhost,", str(playbook))
+    assert done.returncode == 0, done.stdout
+    found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))
+    assert {"once"} <= {link["name"] for link in found["links"]}
+    assert {"once"} <= {login["name"] for login in found["logins"]}
