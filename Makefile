@@ -48,7 +48,7 @@ browser: .venv/test demo ## a real browser on the demo
 molecule: .venv/test ## Debian 12 and 13 in containers
 	tests/docker/engine
 	tests/docker/images
-	molecule test --all
+	MOLECULE_COMMAND_BORDERS=false molecule test --all
 
 fresh: .venv/test ## README's commands on bare machines, in containers
 	tests/docker/engine
