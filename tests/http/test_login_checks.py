@@ -8,6 +8,7 @@ import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login
@@ -195,3 +196,11 @@ def test_a_clients_other_headers_do_not_change_the_verdict(gate: Rig, lines: lis
     gate.declare("alice", logins=[Login("guest", password="right")])
     assert gate.raw("/alice/echo/", ("guest", "right"), *lines).status == 200
     assert gate.raw("/alice/echo/", ("guest", "wrong"), *lines).status == 401
+
+
+def test_the_checker_yields_the_processor_to_the_proxy(gate: Rig) -> None:
+    # "nice" counts within a session; autogroup is what the kernel goes by between the checker's and the proxy's
+    pid = (gate.root / "run/vizgate/auth/nginx.pid").read_text().strip()
+    autogroup = Path("/proc", pid, "autogroup")
+    assert os.getpriority(os.PRIO_PROCESS, int(pid)) == 10
+    assert not autogroup.exists() or autogroup.read_text().split()[-2:] == ["nice", "10"]

@@ -88,6 +88,10 @@ def test_everything_runs(host):
         assert (service.is_running, service.is_enabled) == (True, True), unit
 
 
+def test_the_password_checker_weighs_less_than_the_proxy(host):
+    assert host.check_output("systemctl show -P CPUWeight vizgate-auth.service") == "10"
+
+
 @pytest.mark.parametrize("user", sorted(NOW))
 def test_user_has_their_files(host, user):
     for path in (f"links.d/{user}.map", f"logins.d/{user}.htpasswd", f"pages/{user}.html"):
