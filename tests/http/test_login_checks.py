@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +68,8 @@ def test_a_refusal_takes_the_same_time_for_all(gate: Rig) -> None:
     for what, (user, login) in asked.items():
         times = [gate.get(f"/{user}/", (login, f"{what}{n}"), source=gate.address()).seconds for n in range(5)]
         assert min(times) >= FLOOR
-        seconds[what] = statistics.median(times)
+        # the quickest: on a busy machine any of them may be late
+        seconds[what] = min(times)
     assert max(seconds.values()) - min(seconds.values()) < 0.1
 
 
