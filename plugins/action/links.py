@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -42,6 +43,8 @@ class ActionModule(GatewayAction):
             return {"failed": True, "msg": str(error)}
 
     def _publish(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        # this process, Ansible's worker, ends with the task, and looking for garbage takes a good part of its time
+        gc.disable()
         validate_only = boolean(args.pop("validate_only", False))
         source = args.get("source", "inventory")
         texts = self._read(args.get("src"))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ ROOT = {"root": {"type": "path", "default": "/"}}
 
 def connect(module: AnsibleModule) -> Gateway:
     """The gateway below the module's `root`."""
+    # the process ends before there is any garbage worth looking for, and looking takes a third of its time
+    gc.disable()
     # check mode on a host that is yet to become a gateway does without
     for library in () if module.check_mode else ("jinja2", "yaml"):
         if importlib.util.find_spec(library) is None:

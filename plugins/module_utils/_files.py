@@ -38,7 +38,8 @@ def _flush_all(files: Iterable[str], entries: Iterable[str]) -> None:
 def _stage(path: str, text: str) -> None:
     """Writes the coming text beside a file, readable by the group that the folder belongs to."""
     folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if not os.path.isdir(folder):
+        os.makedirs(folder, mode=0o700)
     descriptor = os.open(path + _STAGED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
     with open(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
