@@ -12,7 +12,7 @@ local checks = ngx.shared.vizgate_checks
 local CHECKS_PER_SECOND = 5     -- password checks that one address may cause
 local TURNS = 10                -- seconds that a check waits for its turn before 429
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
-local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered
+local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
 
 local _M = {}
 
@@ -115,6 +115,9 @@ local function authenticate(user)
     local verdict = verdicts:get(digest)
     if verdict == nil then
         verdict = verdict_on(digest, user, generation)
+    elseif verdict then
+        -- whoever is here does not queue behind a guesser again
+        verdicts:expire(digest, ACCEPTED_SECONDS)
     end
     if verdict then
         passed[user] = passed[user] or {}
