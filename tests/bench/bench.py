@@ -7,6 +7,7 @@ Builds gateways in temporary folders, loads them over loopback for about ten min
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import shutil
 import statistics
@@ -24,11 +25,16 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
 from backends import WebsocketBackend  # noqa: E402
 from plays import PASSWORD, Gate, gate, users  # noqa: E402
 from rig import basic, free_port  # noqa: E402
+from websockets.exceptions import ConnectionClosed  # noqa: E402
+from websockets.sync.client import ClientConnection  # noqa: E402
 
 ROUNDS = 5
 MANY, LINKS = 1000, 10
 LOADED = 10
 """So many users' links are asked for; the others are there."""
+SLICES = 4
+"""A round takes turns of one second, so many for each side."""
+LOGIN = ("user0", PASSWORD)
 WEBSOCKETS = 20
 
 
@@ -56,7 +62,18 @@ class Figure:
 def compare(what: str, target: str, unit: str, pairs: Sequence[tuple[float, float]], more: str = "") -> Figure:
     """The figure of pairs that were measured one after the other: the first of each by the second."""
     first, second = (statistics.median(values) for values in zip(*pairs, strict=True))
-    return Figure(what, [a / b for a, b in pairs], target, f"{first:,.4g} against {second:,.4g} {unit}{more}")
+    digits = 0 if second >= 100 else 2
+    detail = f"{first:,.{digits}f} against {second:,.{digits}f} {unit}{more}"
+    return Figure(what, [a / b for a, b in pairs], target, detail)
+
+
+def answers(socket: ClientConnection) -> bool:
+    """Whether a websocket of the backend is still open: it greets, then echoes."""
+    try:
+        socket.send("still there?")
+        return "still there?" in (socket.recv(10), socket.recv(10))
+    except ConnectionClosed:
+        return False
 
 
 def rounds(name: str) -> Iterator[int]:
@@ -81,18 +98,20 @@ class Bench:
         pairs = []
         with load.measured(self.many, self.ports[0]) as fixed:
             for _ in rounds("requests"):
-                with_login, without = (
-                    load.wrk(self.many, f"http://127.0.0.1:{port}", str(LINKS), *credentials, script="requests.lua")
-                    for port in (self.many.port, fixed)
-                )
-                pairs.append((with_login, without))
-        cpu = [statistics.median(rate.microseconds for rate in side) for side in zip(*pairs, strict=True)]
+                pair = [load.Run(), load.Run()]
+                for _ in range(SLICES):
+                    for side, port in enumerate((self.many.port, fixed)):
+                        url = f"http://127.0.0.1:{port}"
+                        arguments = [str(LINKS), *credentials]
+                        pair[side] += load.wrk(self.many, url, *arguments, seconds=1, script="requests.lua")
+                pairs.append(pair)
+        cpu = [statistics.median(run.microseconds for run in side) for side in zip(*pairs, strict=True)]
         return [
             compare(
                 f"Requests with a login (bcrypt-10) at {MANY * LINKS:,} links, by a fixed upstream without login",
                 "≥ 0.8",
                 "requests/s",
-                [(a.requests_per_second, b.requests_per_second) for a, b in pairs],
+                [(with_login.rate, without.rate) for with_login, without in pairs],
                 f"; {cpu[0]:.1f} against {cpu[1]:.1f} µs of CPU a request",
             )
         ]
@@ -103,42 +122,34 @@ class Bench:
         header = f"Authorization: {basic((name, PASSWORD))}"
         url = f"http://127.0.0.1:{self.many.port}{path}"
         assert self.many.get(path, (name, PASSWORD), source=self.many.address()).status == 200
-        pairs, guesses, seconds = [], 0, 0.0
+        pairs, guesses = list[tuple[float, float]](), 0
         with load.measured(self.many, self.ports[0]):
             for _ in rounds("flood"):
-                quiet = load.wrk(self.many, url, "-H", header)
-                started = time.monotonic()
+                quiet = load.wrk(self.many, url, "-H", header, seconds=SLICES)
                 with load.wrong_passwords(self.many, "/user0/link0/") as statuses:
-                    loud = load.wrk(self.many, url, "-H", header)
-                seconds += time.monotonic() - started
+                    loud = load.wrk(self.many, url, "-H", header, seconds=SLICES)
+                    guesses += len(statuses)
                 assert set(statuses) <= {401, 429}, set(statuses)
-                guesses += len(statuses)
-                pairs.append((loud.requests_per_second, quiet.requests_per_second))
+                pairs.append((loud.rate, quiet.rate))
         what = "A bystander's requests while eight clients send wrong passwords, by the same in peace"
-        return [compare(what, "≥ 0.8", "requests/s", pairs, f"; {guesses / seconds:.0f} wrong passwords a second")]
+        return [compare(what, "≥ 0.8", "requests/s", pairs, f"; {guesses} wrong passwords answered meanwhile")]
 
     def publish(self) -> list[Figure]:
         """A link's way from its declaration to its first answer, at many links and at ten, with websockets open."""
         backend = WebsocketBackend()
-        path = "/user0/socket/"
-        open_link = Link("socket", backend.port)
+        socket_link = Link("socket", backend.port)
         for where in (self.many, self.few):
-            where.declare("user0", [open_link])
-            assert where.get("/user0/link0/", ("user0", PASSWORD), source=where.address()).status == 200
-        sockets = [self.many.websocket(path, ("user0", PASSWORD)) for _ in range(WEBSOCKETS)]
-        for socket in sockets:
-            socket.recv(10)
+            where.declare("user0", [socket_link])
+            assert where.get("/user0/link0/", LOGIN, source=where.address()).status == 200
         workers = self.many.workers()
-        pairs = []
-        for number in rounds("publish"):
-            new = Link(f"new{number}", self.ports[0])
-            pairs.append((self._published(self.many, [open_link, new]), self._published(self.few, [open_link, new])))
-        added = len(set(self.many.workers()) - set(workers))
-        for socket in sockets:
-            socket.send("still there")
-        closed = sum(socket.recv(10) != "still there" for socket in sockets)
-        for socket in sockets:
-            socket.close()
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(self.many.websocket("/user0/socket/", LOGIN)) for _ in range(WEBSOCKETS)]
+            pairs = []
+            for number in rounds("publish"):
+                links = [socket_link, Link(f"new{number}", self.ports[0])]
+                pairs.append((self._published(self.many, links), self._published(self.few, links)))
+            added = len(set(self.many.workers()) - set(workers))
+            closed = sum(not answers(socket) for socket in sockets)
         self.many.withdraw()
         self.few.withdraw()
         backend.close()
@@ -156,11 +167,11 @@ class Bench:
     def _published(where: Gate, links: list[Link]) -> float:
         """Milliseconds from the declaration of the last link to its answer."""
         client = where.connect()
-        path, login = f"/user0/{links[-1].name}/", ("user0", PASSWORD)
-        assert where.get(path, login, over=client).status == 404
+        path = f"/user0/{links[-1].name}/"
+        assert where.get(path, LOGIN, over=client).status == 404
         started = time.perf_counter()
         where.declare("user0", links)
-        while where.get(path, login, over=client).status != 200:
+        while where.get(path, LOGIN, over=client).status != 200:
             pass
         milliseconds = (time.perf_counter() - started) * 1000
         client.close()

@@ -84,3 +84,13 @@ def ipv6_backend() -> Iterator[int]:
     backend = Backend("six", "::1")
     yield backend.port
     backend.close()
+
+
+@pytest.fixture
+def warm(gate: Rig, backends: Backends) -> None:
+    """All workers have just passed these links' requests, and may remember how."""
+    for path, login in (("/alice/echo/", ALICE), ("/alice/keep/", ALICE), ("/bob/echo/", BOB)):
+        for _ in range(8):
+            gate.get(path, login)
+    for backend in (backends.alice, backends.bob):
+        backend.seen.clear()

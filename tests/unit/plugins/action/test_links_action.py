@@ -40,7 +40,13 @@ def links(folder: Path, *options: str, **arguments: Any) -> dict[str, Any]:
             *("-m", "vizgate.gateway.links", "-a", json.dumps({"src": str(folder), **arguments})),
         ],
         cwd=COLLECTION,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(COLLECTION / "ansible.cfg")},
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(COLLECTION / "ansible.cfg"),
+            "ANSIBLE_HOME": str(folder.parent),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_REMOTE_TMP": str(folder.parent / "tmp"),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -102,6 +108,7 @@ def test_a_folder_is_published_once(users: Path, gateway: Gateway, control: Cont
     checked = links(users, "--check", "--diff", root=root)
     assert gateway.registry.everything() == {}
     done = links(users, "--diff", root=root)
+    assert (checked.get("msg"), done.get("msg")) == (None, None)
     assert done["changed"] is checked["changed"] is True
     assert done["plan"] == checked["plan"]
     assert done["plan"] == [

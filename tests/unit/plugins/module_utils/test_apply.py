@@ -156,6 +156,13 @@ def test_a_removed_user_leaves_nothing(gateway: Gateway, control: Control) -> No
     assert control.entries["bob/lab"] == "keep 127.0.0.1:8888"
 
 
+def test_a_removed_link_is_withdrawn_even_where_its_map_is_gone_already(gateway: Gateway, control: Control) -> None:
+    declare(gateway, {"alice": ALICE})
+    os.unlink(os.path.join(gateway.paths.root, MAP.format("alice")))
+    declare(gateway, {"alice": UserData()})
+    assert control.entries == {"alice/": "", "alice/notes": "", "alice/training": ""}
+
+
 def test_only_a_complete_declaration_prunes_and_only_its_own_source(gateway: Gateway) -> None:
     declare(gateway, {"alice": ALICE, "bob": BOB})
     declare(gateway, {"alice": data({"name": "app", "port": 9100})}, source="apps")
