@@ -259,6 +259,7 @@ function _M.publish()
             full = full + 1
         end
     end
+    -- last: a worker that forgets before the entries are there would learn the old ones for another second
     links:incr("edition", 1)
     ngx.status = full > 0 and 507 or 200
     ngx.say(published)
