@@ -1,6 +1,6 @@
 # The everyday commands; `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop demo-info lint unit http kinds browser molecule fresh test test-fast bench clean
+.PHONY: help demo demo-stop demo-info lint unit http command kinds browser molecule fresh test test-fast bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,9 @@ unit: .venv/test ## the core, without a server
 http: .venv/test ## the real nginx on loopback
 	pytest tests/http
 
+command: .venv/test ## the command vizgate, by script and in a terminal
+	pytest tests/command
+
 kinds: .venv/test ## real tools behind the gateway
 	pytest tests/kinds
 
@@ -57,12 +60,14 @@ fresh: .venv/test ## README's commands on bare machines, in containers
 
 test-fast: ## everything that needs no container
 	tests/packages
-	$(MAKE) lint unit http kinds browser demo-stop
+	$(MAKE) lint unit http command kinds browser demo-stop
 
 test: test-fast ## everything
 	$(MAKE) molecule fresh
 
 bench: .venv/test ## the figures of docs/figures.md
+	tests/docker/engine
+	tests/docker/images
 	python tests/bench/bench.py
 
 clean: ## remove what the commands above made

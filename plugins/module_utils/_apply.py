@@ -15,11 +15,18 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
-from . import _files, _live, _passwords, _render, _resolve
+from . import _files, _live, _passwords, _render, _resolve, _sockets
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, shown
 from ._paths import Paths
-from ._registry import Registry, me
+from ._registry import Registry, whence
+
+INVENTORY, SELF = "inventory", "self"
+"""The sources that have rules of their own: what users declare themselves yields to what inventory declares."""
+AUDIT_BYTES, OWN_AUDIT_BYTES = 2**20, 2**18
+"""When the audit log, or that of one user's own changes, has grown so far, the next change begins another; the one before is
+kept. A change writes its log anew, so a user's own has to be quick."""
 
 Declaration = Mapping[str, UserData]
 """User → what the source at hand declares for the user from now on; empty data withdraws everything."""
@@ -29,13 +36,18 @@ class NginxRefused(RuntimeError):
     """nginx does not accept the include files; the message is nginx's own."""
 
 
+class NotServed(RuntimeError):
+    """nginx does not serve a change that is worth nothing otherwise; what was before has been put back."""
+
+
 @dataclasses.dataclass
 class Outcome:
     """What a run changed, or in check mode would change."""
 
     changed: bool = False
     plan: list[dict[str, str]] = dataclasses.field(default_factory=list)
-    """`{action, url, target, user}`: action is add, change, remove or unresolved, for logins add login, …"""
+    """`{action, url, target, user}`, changes also with `was` and `now`: action is add, change, remove, take over (by
+    inventory from self), give back, repair or unresolved; for logins add login, …"""
     diff: list[dict[str, str]] = dataclasses.field(default_factory=list)
     """Ansible's before/after pairs: URLs first, then include files, never a secret."""
     reload: bool = False
@@ -50,9 +62,10 @@ class Outcome:
 class Gateway:
     """One gateway, on the host it runs on."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, by: str = "", whence: str | None = None) -> None:
+        """`by`: on whose behalf it is changed, and from where; whoever runs this process where nothing is given."""
         self.paths = paths
-        self.registry = Registry(paths)
+        self.registry = Registry(paths, by, whence)
 
     def declare(
         self,
@@ -63,24 +76,34 @@ class Gateway:
         check: bool = False,
         verify: bool = False,
         diff: bool = True,
+        serve: bool = False,
         coming: Policy | None = None,
     ) -> Outcome:
         """Replaces what `source` declares.
 
-        `declaration` is called under the lock, so that it may build on what is there. With `complete` it speaks for
-        all users: who is not in it loses what the source had declared. With `verify` the include files and live
+        `declaration` is called under the lock, so that it may build on what is there, and once before. With `complete` it
+        speaks for all users: who is not in it loses what the source had declared. With `verify` the include files and live
         entries of all users are put right too, not only of those for whom something changes. `check` only tells; on a
         host that is yet to become a gateway it does so by the policy that is `coming`. Without `diff` the outcome has none.
+        With `serve` a change counts only if nginx serves it.
 
-        Raises InvalidData (with every problem found), NginxRefused, Locked; then nothing has changed.
+        Raises InvalidData (with every problem found), NginxRefused, NotServed, Locked; then nothing has changed.
         """
         problem = name_problem("source", source)
         if problem:
             raise InvalidData([problem])
         policy = self.registry.policy(coming=coming)
+        # name servers can be slow, and users' own: nobody else waits for them
+        coming_users = [{source: data} for data in declaration(self.registry).values()]
+        if complete or verify:
+            coming_users += self.registry.everything().values()
+        looked_up = self._look_up(coming_users, known_will_do=source == SELF)
         with contextlib.nullcontext() if check else self.registry.locked():
             if not check:
                 self.recover()
+            # putting back would need room on the disk, so better nothing is begun
+            if serve and (reason := self._contradiction({})):
+                raise NotServed(f"nginx does not serve, so nothing was changed: {reason}")
             wanted = dict(declaration(self.registry))
             # one user's change must not cost reading everybody's files
             everybody = complete or verify
@@ -89,63 +112,104 @@ class Gateway:
                 for user, sources in before.items():
                     if source in sources:
                         wanted.setdefault(user, UserData())
-            _refuse_conflicts(source, wanted, before, policy)
+            self._refuse_conflicts(source, wanted, before, policy)
             after = dict(before)
             for user, data in wanted.items():
                 old = before.get(user, {}).get(source, UserData())
-                data = UserData(data.links, _hashed(data.logins, old.logins, check))
+                data = dataclasses.replace(data, logins=_hashed(data.logins, old.logins, check))
                 sources = {name: kept for name, kept in before.get(user, {}).items() if name != source}
+                if source == INVENTORY:
+                    sources = _handed_over(sources, data)
                 after[user] = {**sources, source: data} if data.links or data.logins else sources
-            users = [user for user in sorted(after) if verify or after[user] != before.get(user, {})]
-            return self._transact(before, after, users, check=check, verify=verify, diff=diff, cause=source)
+            # whoever insists on being served gets what somebody has edited by hand put right, too
+            users = [user for user in sorted(after) if verify or serve or after[user] != before.get(user, {})]
+            log = next(iter(wanted)) if source == SELF and len(wanted) == 1 else ""
+            return self._transact(
+                before,
+                after,
+                users,
+                looked_up,
+                check=check,
+                verify=verify,
+                diff=diff,
+                serve=serve,
+                cause=source,
+                log=log,
+            )
 
     def refresh(self) -> Outcome:
-        """Looks every host name up again and publishes the addresses that changed."""
+        """Looks every host name up again, publishes the addresses that changed, and makes what a reboot has taken."""
+        # reading thousands of users takes seconds, and nobody waits for those
+        state = self.registry.everything()
+        looked_up = self._look_up(state.values())
+        users_of_sockets = [user for user, sources in state.items() if _has_socket(merged(sources))]
         with self.registry.locked():
             self.recover()
+            with contextlib.suppress(_live.NotLive):
+                _live.tidy(self.paths.control)
+            known = self.registry.addresses()
+            moved = {host for host, address in looked_up.items() if known.get(host) != address}
+            if not moved and all(map(self._has_socket_folder, users_of_sockets)):
+                return Outcome()
             state = self.registry.everything()
-            _known, moved = self._addresses((merged(sources) for sources in state.values()), forget=False)
+            self._make_socket_folders({user: merged(sources) for user, sources in state.items()})
             users = [user for user in sorted(state) if _hosts(state[user]) & moved]
-            return self._transact(state, state, users, check=False, verify=False, diff=False, cause="refresh")
+            return self._transact(
+                state, state, users, looked_up, check=False, verify=False, diff=False, cause="refresh"
+            )
+
+    def drift(self) -> list[dict[str, str]]:
+        """The include files that are not as declared, as Ansible's before/after pairs."""
+        state = self.registry.everything()
+        return self._transact(state, state, sorted(state), {}, check=True, verify=True, diff=True, cause="").diff
 
     def remember(self, source: str, seen: str) -> None:
         """Notes what a complete run of `source` was made from; "" for a run that is worth repeating."""
         _files.write(self.paths.digest(source), seen)
 
     def info(self, user: str | None = None) -> dict[str, object]:
-        """What is declared, by whom, and whether nginx serves it; for one user or for all."""
+        """What is declared, by whom, and whether it is rendered and served; for one user or for all.
+
+        Returns `{users: {name: {links, logins}}, live}`, where `live` says whether nginx runs with the gateway's
+        configuration.
+        """
         state = self.registry.everything() if user is None else {user: self.registry.sources(user)}
         addresses = self.registry.addresses()
-        expected = {}
+        expected: dict[str, str] = {}
         for name, sources in state.items():
             expected.update(_render.entries(name, merged(sources), addresses))
         try:
-            served = _live.served(self.paths.control, ["", *expected])
-            live = True
+            served, live = _live.served(self.paths.control, list(expected)), True
         except _live.NotLive:
             served, live = {}, False
-        users = {
-            name: {
+        users = {}
+        for name, sources in state.items():
+            rendered = dict(_ENTRY.findall(_read(os.path.join(self.paths.includes, _render.file_names(name)[0])) or ""))
+            links, logins = owned(sources, _links), owned(sources, _logins)
+            users[name] = {
                 "links": [
                     {
-                        "name": link.name,
+                        **link.as_json(),
                         "url": url(name, link),
-                        "kind": link.kind,
                         "target": link.target,
                         "prefix": link.mode,
-                        "description": link.description,
                         "source": source,
-                        "live": served.get(f"{name}/{link.name}") == expected[f"{name}/{link.name}"],
+                        "yields_to": yields_to,
+                        "moving": link.name in data.moving,
+                        "rendered": not yields_to and rendered.get(key) == expected[key],
+                        "live": not yields_to and served.get(key) == expected[key],
                     }
                     for source, data in sources.items()
                     for link in data.links
+                    for key in [f"{name}/{link.name}"]
+                    for yields_to in [_yields(source, links[link.name][0])]
                 ],
                 "logins": [
-                    {"name": login.name, "source": source} for source, data in sources.items() for login in data.logins
+                    {"name": login.name, "source": source, "yields_to": _yields(source, logins[login.name][0])}
+                    for source, data in sources.items()
+                    for login in data.logins
                 ],
             }
-            for name, sources in state.items()
-        }
         return {"users": users, "live": live}
 
     def recover(self) -> None:
@@ -163,14 +227,22 @@ class Gateway:
         before: Mapping[str, Mapping[str, UserData]],
         after: Mapping[str, Mapping[str, UserData]],
         users: list[str],
+        looked_up: Mapping[str, str],
         *,
         check: bool,
         verify: bool,
         diff: bool,
         cause: str,
+        serve: bool = False,
+        log: str = "",
     ) -> Outcome:
         """Renders `users`, compares with what is there, and unless in check mode brings the difference about."""
-        addresses, moved = self._addresses((merged(after[user]) for user in users), forget=verify)
+        known = self.registry.addresses()
+        hosts = {host for user in users for host in _hosts(after[user])}
+        found = {host: {**known, **looked_up}[host] for host in hosts & (known.keys() | looked_up.keys())}
+        moved = {host for host in found if found[host] != known.get(host)}
+        # a verifying run forgets what nobody needs any more
+        addresses = found if verify else {**known, **found}
         if moved:
             # whoever shares a host with these users follows it, too
             others = {user: state for user, state in self.registry.everything().items() if user not in after}
@@ -178,21 +250,23 @@ class Gateway:
             users = [user for user in sorted(after) if user in users or _hosts(after[user]) & moved]
         old = {user: merged(before.get(user, {})) for user in users}
         new = {user: merged(after[user]) for user in users}
-        outcome = Outcome(plan=_plan(old, new, addresses))
+        outcome = Outcome(plan=_plan(before, {user: after[user] for user in users}, addresses))
 
         files = self._declarations(before, after, users)
+        former: dict[str, str] = {}
         entries: dict[str, str] = {}
         for user in users:
+            former.update(_render.entries(user, old[user], known))
             # in check mode on a host that is yet to become a gateway there are no templates
             if os.path.isdir(self.paths.templates) or not check:
                 rendered = _render.render(self.paths.templates, user, new[user], addresses)
-                files.update({os.path.join(self.paths.includes, path): None for path in _render.file_names(user)})
-                files.update({os.path.join(self.paths.includes, path): text for path, text in rendered.files.items()})
-                entries.update(dict.fromkeys(_render.entries(user, old[user], {}), ""))
+                texts = {**dict.fromkeys(_render.file_names(user)), **rendered.files}
+                files.update({os.path.join(self.paths.includes, path): text for path, text in texts.items()})
                 entries.update(rendered.entries)
+        entries = {**dict.fromkeys(former, ""), **entries}
         if verify:
             files.update(dict.fromkeys(self._strangers(after), None))
-        if addresses != self.registry.addresses():
+        if addresses != known:
             files[self.paths.addresses] = json.dumps(addresses, indent=1, sort_keys=True) + "\n"
 
         present = {path: _read(path) for path in files}
@@ -202,14 +276,100 @@ class Gateway:
                 entries = {**dict.fromkeys(_KEY.findall(text or ""), ""), **entries}
         files = {path: text for path, text in files.items() if text != present[path]}
         outcome.changed = any(path != self.paths.addresses for path in files)
+        changing = {user for user in users if before.get(user, {}) != after[user] or _hosts(after[user]) & moved}
+        outcome.plan += self._repairs(files, changing)
         if diff:
             outcome.diff = _diff(old, new) + _file_diff(self.paths.includes, files, present)
         if not check:
-            outcome.reload = self._bring_about(files, entries)
             if files:
-                self._drop_empty_folders(after)
-                self._record(outcome, cause)
+                files.update(self._audited(outcome, cause, log))
+            present = {path: _read(path) for path in files}
+            self._make_socket_folders(new)
+            if serve:
+                self._insist(files, entries, present, {**dict.fromkeys(entries, ""), **former})
+            else:
+                outcome.reload = bool(self._bring_about(files, entries) and files)
+            self._drop_empty_folders(after)
         return outcome
+
+    def _insist(
+        self,
+        files: Mapping[str, str | None],
+        entries: Mapping[str, str],
+        present: Mapping[str, str | None],
+        former: Mapping[str, str],
+    ) -> None:
+        """Brings a change about that nginx serves, or puts back the files that are `present` and the `former` entries."""
+        try:
+            reason = self._bring_about(files, entries, insist=True) or self._contradiction(entries)
+        except OSError as error:
+            if not os.path.exists(self.paths.journal):
+                raise  # before anything was decided
+            reason = str(error)
+        if not reason:
+            return
+        try:
+            self._put_back(present, former)
+        except OSError as error:
+            raise NotServed(
+                f"nginx does not serve the change yet ({reason}), and it cannot be put back ({error})"
+            ) from None
+        for path in present:
+            if path.startswith(self.paths.users):
+                with contextlib.suppress(OSError):  # others' declarations are in it
+                    os.rmdir(os.path.dirname(path))
+        raise NotServed(f"nginx does not serve the change, so nothing was changed: {reason}")
+
+    def _contradiction(self, entries: Mapping[str, str]) -> str:
+        """Why nginx does not serve the entries that have been published, or nothing."""
+        try:
+            return "" if _live.served(self.paths.control, list(entries)) == entries else "another change came between"
+        except _live.NotLive as error:
+            return str(error)
+
+    def _refuse_conflicts(
+        self,
+        source: str,
+        wanted: Declaration,
+        before: Mapping[str, Mapping[str, UserData]],
+        policy: Policy,
+    ) -> None:
+        """Raises InvalidData with everything that the policy or another source stands against."""
+        problems = []
+        for user, data in sorted(wanted.items()):
+            problem = name_problem("user", user)
+            if problem:
+                problems.append(problem)
+            others = {name: kept for name, kept in before.get(user, {}).items() if name != source}
+            if source == INVENTORY:
+                others.pop(SELF, None)
+            # what users have may stay as it is: inventory gives back what it took over, and a policy that has become
+            # narrower must not keep them from removing what it refuses
+            had = before.get(user, {}).get(source, UserData()) if source == SELF else UserData()
+            links, logins = owned(others, _links), owned(others, _logins)
+            found: list[str | None] = []
+            for link in set(data.links) - set(had.links):
+                found += [policy.link_problem(link), self._socket_problem(user, link)]
+                found += [_taken("link", link.name, links[link.name][0])] if link.name in links else []
+            for login in set(data.logins) - set(had.logins):
+                found += [_taken("login", login.name, logins[login.name][0])] if login.name in logins else []
+            problems += sorted(f"user {shown(user)}: {text}" for text in found if text)
+        if problems:
+            raise InvalidData(problems)
+
+    def _socket_problem(self, user: str, link: Link) -> str | None:
+        folder = self.paths.sockets(user)
+        if link.socket and os.path.dirname(link.socket) != folder:
+            return f"link {shown(link.name)}: socket {shown(link.socket)} is not in {folder}; put it there"
+        return None
+
+    def _has_socket_folder(self, user: str) -> bool:
+        return _sockets.is_made(self.paths.sockets(user), user, rootless=self.paths.root != "/")
+
+    def _make_socket_folders(self, users: Mapping[str, UserData]) -> None:
+        for user, data in users.items():
+            if _has_socket(data):
+                _sockets.make_folder(self.paths.sockets(user), user, rootless=self.paths.root != "/")
 
     def _declarations(
         self,
@@ -227,31 +387,49 @@ class Gateway:
                 files[self.registry.file(user, name)] = None
         return files
 
-    def _bring_about(self, files: Mapping[str, str | None], entries: Mapping[str, str]) -> bool:
-        """Swaps the files and publishes the entries; whether nginx has to be reloaded before it serves them."""
+    def _put_back(self, files: Mapping[str, str | None], entries: Mapping[str, str]) -> None:
+        try:
+            self._bring_about(files, entries, ending=_files.OLD)
+        except OSError:
+            # wherever it got to: the whole once more does no harm, and half of it would
+            self._bring_about(files, entries, ending=_files.OLD)
+
+    def _bring_about(
+        self,
+        files: Mapping[str, str | None],
+        entries: Mapping[str, str],
+        *,
+        insist: bool = False,
+        ending: str = _files.NEW,
+    ) -> str:
+        """Swaps the files and publishes the entries. Returns why nginx does not serve them before a reload, or nothing.
+
+        With `insist`, the journal of what is not served stays, for the way back to take its place.
+        """
         if files:
-            _files.stage(files)
+            _files.stage(files, ending)
             try:
-                self._test([path for path, text in files.items() if path.endswith(".map") and text is not None])
+                self._test(
+                    [path + ending for path, text in files.items() if path.endswith(".map") and text is not None]
+                )
             except BaseException:
-                _files.unstage(files)
+                _files.unstage(files, ending)
                 raise
-            _files.commit(self.paths.journal, files, entries)
-        live = True
+            _files.commit(self.paths.journal, files, entries, ending)
+        reason = ""
         try:
             _live.publish(self.paths.control, entries)
-        except _live.NotLive:
-            live = False
-        if files:
+        except _live.NotLive as error:
+            reason = str(error)
+        if files and not (insist and reason):
             _files.close(self.paths.journal)
-        return bool(files) and not live
+        return reason
 
-    def _addresses(self, users: Iterable[UserData], forget: bool) -> tuple[dict[str, str], set[str]]:
-        """Host name → address for the hosts of the users, with `forget` for no other host; and which have moved."""
+    def _look_up(self, users: Iterable[Mapping[str, UserData]], known_will_do: bool = False) -> dict[str, str]:
+        """Host name → address for all the hosts of the users that have one, or only for those not known yet."""
         known = self.registry.addresses()
-        found = _resolve.resolve({link.host for data in users for link in data.links}, known)
-        moved = {host for host in found if found[host] != known.get(host)}
-        return found if forget else {**known, **found}, moved
+        hosts = {host for sources in users for host in _hosts(sources)}
+        return _resolve.resolve(hosts - known.keys() if known_will_do else hosts, known)
 
     def _strangers(self, users: Iterable[str]) -> list[str]:
         """Per-user include files of nobody for whom anything is declared."""
@@ -270,7 +448,7 @@ class Gateway:
         if nginx is None:
             raise NginxRefused("nginx is not installed on this host; role gateway does that")
         with tempfile.TemporaryDirectory(prefix="vizgate-") as folder:
-            lines = [f"        include {path}.new;" for path in maps]
+            lines = [f"        include {path};" for path in maps]
             temporary = "\n".join(
                 f"    {name}_temp_path {folder}/body;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
             )
@@ -296,18 +474,35 @@ class Gateway:
                 except OSError:
                     pass  # it never was there
 
-    def _record(self, outcome: Outcome, cause: str) -> None:
-        """Adds the changes to the audit log."""
+    def _repairs(self, files: Iterable[str], changing: set[str]) -> list[dict[str, str]]:
+        """A step for every include file that differs though nothing else is declared than before."""
+        steps = []
+        for path in files:
+            user = os.path.basename(path).rpartition(".")[0]
+            if path.startswith(self.paths.includes) and user not in changing:
+                steps.append({"action": "repair", "url": f"/{user}/", "target": path, "user": user})
+        return steps
+
+    def _audited(self, outcome: Outcome, cause: str, log: str) -> dict[str, str | None]:
+        """The audit log with the changes added: of the user `log`, so that nobody floods another's, or everybody else's."""
         line = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "source": cause,
-            "by": os.environ.get("SUDO_USER") or me(),
+            "by": self.registry.by,
+            "from": whence() if self.registry.whence is None else self.registry.whence,
         }
-        with open(self.paths.audit, "a", encoding="utf-8") as file:
-            for step in outcome.plan:
-                if step["action"] != "unresolved":
-                    file.write(json.dumps({**line, **step}) + "\n")
+        text = "".join(json.dumps({**line, **step}) + "\n" for step in outcome.plan if step["action"] != "unresolved")
+        path = self.paths.audit(log)
+        present = _read(path) or ""
+        if not text:
+            return {}
+        if len(present) < (OWN_AUDIT_BYTES if log else AUDIT_BYTES):
+            return {path: present + text}
+        return {path + ".1": present, path: text}
 
+
+_ENTRY = re.compile(r'^"([^"]+)" "([^"]*)";$', re.MULTILINE)
+"""The entries of a map file, as they are rendered."""
 
 _KEY = re.compile(r'^[ \t]*"?([^"\s;#]+)', re.MULTILINE)
 """The keys of a map file."""
@@ -332,47 +527,59 @@ http {{
 """
 
 
+Item = TypeVar("Item", Link, Login)
+
+
+def owned(sources: Mapping[str, UserData], items: Callable[[UserData], Iterable[Item]]) -> dict[str, tuple[str, Item]]:
+    """Name → which source has it, and what it is, of a user's links or logins. The user's own yield to all others."""
+    return {
+        item.name: (source, item)
+        for source in sorted(sources, key=lambda source: source != SELF)
+        for item in items(sources[source])
+    }
+
+
+def _taken(what: str, name: str, source: str) -> str:
+    return f"{what} {shown(name)} belongs to source {shown(source)}; remove it there, or take another name"
+
+
+def _yields(source: str, owner: str) -> str:
+    return owner if owner != source else ""
+
+
+def _has_socket(data: UserData) -> bool:
+    return any(link.socket for link in data.links)
+
+
+def _links(data: UserData) -> Iterable[Link]:
+    return data.links
+
+
+def _logins(data: UserData) -> Iterable[Login]:
+    return data.logins
+
+
 def merged(sources: Mapping[str, UserData]) -> UserData:
     """What all sources declare for one user, together."""
-    return UserData(
-        tuple(sorted((link for data in sources.values() for link in data.links), key=lambda link: link.name)),
-        tuple(sorted((login for data in sources.values() for login in data.logins), key=lambda login: login.name)),
+    links, logins = owned(sources, _links), owned(sources, _logins)
+    return UserData(tuple(links[name][1] for name in sorted(links)), tuple(logins[name][1] for name in sorted(logins)))
+
+
+def _handed_over(sources: Mapping[str, UserData], coming: UserData) -> dict[str, UserData]:
+    """The sources without those of the user's own links that were waiting for inventory to declare them."""
+    own = sources.get(SELF, UserData())
+    gone = set(own.moving) & {link.name for link in coming.links}
+    rest = UserData(
+        tuple(link for link in own.links if link.name not in gone),
+        own.logins,
+        tuple(name for name in own.moving if name not in gone),
     )
+    others = {name: data for name, data in sources.items() if name != SELF}
+    return {**others, SELF: rest} if rest.links or rest.logins else others
 
 
 def _hosts(sources: Mapping[str, UserData]) -> set[str]:
-    return {link.host for data in sources.values() for link in data.links}
-
-
-def _refuse_conflicts(
-    source: str, wanted: Declaration, before: Mapping[str, Mapping[str, UserData]], policy: Policy
-) -> None:
-    """Raises InvalidData with everything that the policy or another source stands against."""
-    problems = []
-    for user, data in sorted(wanted.items()):
-        problem = name_problem("user", user)
-        if problem:
-            problems.append(problem)
-        others = {name: kept for name, kept in before.get(user, {}).items() if name != source}
-        links = {link.name: name for name, kept in others.items() for link in kept.links}
-        logins = {login.name: name for name, kept in others.items() for login in kept.logins}
-        for link in data.links:
-            if link.name in links:
-                problems.append(
-                    f"user {shown(user)}: link {shown(link.name)} belongs to source {shown(links[link.name])};"
-                    f" remove it there, or take another name"
-                )
-            refused = policy.link_problem(link)
-            if refused:
-                problems.append(f"user {shown(user)}: {refused}")
-        for login in data.logins:
-            if login.name in logins:
-                problems.append(
-                    f"user {shown(user)}: login {shown(login.name)} belongs to source {shown(logins[login.name])};"
-                    f" remove it there, or take another name"
-                )
-    if problems:
-        raise InvalidData(problems)
+    return {link.host for data in sources.values() for link in data.links if not link.socket}
 
 
 def _hashed(logins: Iterable[Login], known: Iterable[Login], check: bool) -> tuple[Login, ...]:
@@ -393,25 +600,41 @@ def _hashed(logins: Iterable[Login], known: Iterable[Login], check: bool) -> tup
 
 
 def _plan(
-    old: Mapping[str, UserData], new: Mapping[str, UserData], addresses: Mapping[str, str]
+    before: Mapping[str, Mapping[str, UserData]],
+    after: Mapping[str, Mapping[str, UserData]],
+    addresses: Mapping[str, str],
 ) -> list[dict[str, str]]:
     plan = []
-    for user in new:
-        links = {link.name: link for link in old[user].links}
-        for link in new[user].links:
-            was = links.pop(link.name, None)
-            if was != link:
-                plan.append(_step("change" if was else "add", user, link))
+    for user, sources in after.items():
+        links, former_links = owned(sources, _links), owned(before.get(user, {}), _links)
+        for name in sorted(links):
+            link = links[name][1]
+            action = _action(former_links.get(name), links[name])
+            if action:
+                plan.append(_step(action, user, link))
+                if name in former_links:
+                    plan[-1].update(was=_told(former_links[name][1]), now=_told(link))
             if link.host not in addresses and _resolve.is_name(link.host):
                 plan.append(_step("unresolved", user, link))
-        plan += [_step("remove", user, link) for link in links.values()]
-        logins = {login.name: login for login in old[user].logins}
-        for login in new[user].logins:
-            known = logins.pop(login.name, None)
-            if known != login:
-                plan.append(_login_step("change login" if known else "add login", user, login))
-        plan += [_login_step("remove login", user, login) for login in logins.values()]
+        plan += [_step("remove", user, former_links[name][1]) for name in sorted(former_links.keys() - links.keys())]
+        logins, former_logins = owned(sources, _logins), owned(before.get(user, {}), _logins)
+        for name in sorted(logins):
+            action = _action(former_logins.get(name), logins[name])
+            if action:
+                plan.append(_login_step(f"{action} login", user, name))
+        plan += [_login_step("remove login", user, name) for name in sorted(former_logins.keys() - logins.keys())]
     return plan
+
+
+def _action(was: tuple[str, Item] | None, now: tuple[str, Item]) -> str:
+    """What happens to a name; "" where nothing does."""
+    if was is None:
+        return "add"
+    if was[0] == SELF != now[0]:
+        return "take over"
+    if now[0] == SELF != was[0]:
+        return "give back"
+    return "change" if was[1] != now[1] else ""
 
 
 def url(user: str, link: Link) -> str:
@@ -423,8 +646,14 @@ def _step(action: str, user: str, link: Link) -> dict[str, str]:
     return {"action": action, "url": url(user, link), "target": link.target, "user": user}
 
 
-def _login_step(action: str, user: str, login: Login) -> dict[str, str]:
-    return {"action": action, "url": f"/{user}/", "target": login.name, "user": user}
+def _login_step(action: str, user: str, name: str) -> dict[str, str]:
+    return {"action": action, "url": f"/{user}/", "target": name, "user": user}
+
+
+def _told(link: Link) -> str:
+    """All that a link says, on one line."""
+    description = f"  # {shown(link.description)}" if link.description else ""
+    return f"{link.target} ({link.kind}, prefix {link.mode}){description}"
 
 
 def _diff(old: Mapping[str, UserData], new: Mapping[str, UserData]) -> list[dict[str, str]]:
@@ -437,8 +666,7 @@ def _diff(old: Mapping[str, UserData], new: Mapping[str, UserData]) -> list[dict
         found = []
         for user in differing:
             for link in state[user].links:
-                description = f"  # {shown(link.description)}" if link.description else ""
-                found.append(f"{url(user, link)} -> {link.target} ({link.kind}, prefix {link.mode}){description}\n")
+                found.append(f"{url(user, link)} -> {_told(link)}\n")
             known = {login.name: login for login in former[user].logins}
             for login in state[user].logins:
                 changed = " (password changes)" if known.get(login.name, login) != login else ""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ._apply import Gateway, NginxRefused, Outcome
+from ._apply import Gateway, NginxRefused, NotServed, Outcome
 from ._model import InvalidData, Policy, Problem, UserData, parse_user
 from ._passwords import HashingFailed
 from ._paths import Paths
@@ -31,9 +31,8 @@ def connect(module: AnsibleModule) -> Gateway:
     # the process ends before there is any garbage worth looking for, and looking takes a third of its time
     gc.disable()
     # check mode on a host that is yet to become a gateway does without
-    for library in () if module.check_mode else ("jinja2", "yaml"):
-        if importlib.util.find_spec(library) is None:
-            module.fail_json(msg=missing_required_lib(library))
+    if not module.check_mode and importlib.util.find_spec("jinja2") is None:
+        module.fail_json(msg=missing_required_lib("jinja2"))
     return Gateway(Paths(module.params["root"]))
 
 
@@ -43,7 +42,7 @@ def attempt(module: AnsibleModule, work: Callable[[], Result]) -> Result:
         return work()
     except InvalidData as error:
         failure: dict[str, Any] = {"msg": "\n".join(error.problems), "problems": error.problems}
-    except (NginxRefused, HashingFailed, Locked, OSError) as error:
+    except (NginxRefused, NotServed, HashingFailed, Locked, OSError) as error:
         failure = {"msg": str(error)}
     # not inside "except", where Ansible would add a traceback that helps nobody
     module.fail_json(**failure)
@@ -64,6 +63,8 @@ def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:
     for step in outcome.plan:
         if step["action"] == "unresolved":
             module.warn(f"{step['url']}: host of {step['target']} has no address; the link is a 502 page until it has")
+        elif step["action"] == "repair":
+            module.warn(f"{step['target']} was not as declared, and has been put right")
     if outcome.reload:
         module.warn("nginx does not run with the gateway's configuration; a reload or start makes it serve the change")
     # the plan as text: of a list, Ansible would look at each of its thousands of values on the way to the controller

@@ -13,7 +13,8 @@ from typing import Any
 FEW = 64
 """Up to so many files are flushed one by one; beyond, one flush of everything is quicker."""
 
-_STAGED = ".new"
+NEW, OLD = ".new", ".old"
+"""How staged texts end: those of a change, and those that put back what was before one whose journal still stands."""
 
 
 def _flush(paths: Iterable[str]) -> None:
@@ -35,14 +36,16 @@ def _flush_all(files: Iterable[str], entries: Iterable[str]) -> None:
         _flush(folder for folder in folders if os.path.isdir(folder))
 
 
-def _stage(path: str, text: str) -> None:
+def _stage(path: str, text: str, ending: str = NEW) -> None:
     """Writes the coming text beside a file, readable by the group that the folder belongs to."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         os.makedirs(folder, mode=0o700)
-    descriptor = os.open(path + _STAGED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
+    descriptor = os.open(path + ending, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
     with open(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
+        # whatever the umask of whoever changes something: nginx's processes read by their group
+        os.fchmod(descriptor, 0o640)
         group = os.stat(folder).st_gid
         if os.fstat(descriptor).st_gid != group:
             os.fchown(descriptor, -1, group)
@@ -51,32 +54,32 @@ def _stage(path: str, text: str) -> None:
 def write(path: str, text: str) -> None:
     """Replaces one file atomically and durably."""
     _stage(path, text)
-    _flush([path + _STAGED])
-    os.rename(path + _STAGED, path)
+    _flush([path + NEW])
+    os.rename(path + NEW, path)
     _flush([os.path.dirname(path)])
 
 
-def stage(files: Mapping[str, str | None]) -> None:
+def stage(files: Mapping[str, str | None], ending: str = NEW) -> None:
     """Writes the coming texts beside their files; nothing has changed yet. An error takes them all back."""
     staged = []
     try:
         for path, text in files.items():
             if text is not None:
-                staged.append(path + _STAGED)
-                _stage(path, text)
+                staged.append(path + ending)
+                _stage(path, text, ending)
         _flush_all(staged, staged)
     except OSError:
-        unstage(files)
+        unstage(files, ending)
         raise
 
 
-def unstage(files: Iterable[str]) -> None:
+def unstage(files: Iterable[str], ending: str = NEW) -> None:
     """Takes staged texts back."""
     for path in files:
-        _remove(path + _STAGED)
+        _remove(path + ending)
 
 
-def commit(journal: str, files: Mapping[str, str | None], notes: Any) -> None:
+def commit(journal: str, files: Mapping[str, str | None], notes: Any, ending: str = NEW) -> None:
     """Decides for the staged texts: from here on they will be in place, if need be by `redo` after a crash.
 
     `notes` is plain data that `redo` gives back; the journal stays until `close`. An error before the decision takes
@@ -84,12 +87,19 @@ def commit(journal: str, files: Mapping[str, str | None], notes: Any) -> None:
     """
     order = {path: text is not None for path, text in files.items()}
     try:
-        write(journal, json.dumps({"files": order, "notes": notes}))
+        _stage(journal, json.dumps({"files": order, "notes": notes, "ending": ending}))
+        _flush([journal + NEW])
+        os.rename(journal + NEW, journal)
     except OSError:
-        if not os.path.exists(journal):
-            unstage([*files, journal])
+        unstage(files, ending)
+        unstage([journal])
         raise
-    _carry_out(order)
+    try:
+        _flush([os.path.dirname(journal)])
+        _carry_out(order, ending)
+    except OSError:
+        # decided is decided; whoever comes next would do it
+        _carry_out(order, ending)
 
 
 def redo(journal: str) -> Any:
@@ -99,7 +109,7 @@ def redo(journal: str) -> Any:
             found = json.load(file)
     except FileNotFoundError:
         return None
-    _carry_out(found["files"])
+    _carry_out(found["files"], found["ending"])
     return found["notes"]
 
 
@@ -108,16 +118,17 @@ def close(journal: str) -> None:
     _remove(journal)
 
 
-def _carry_out(order: Mapping[str, bool]) -> None:
+def _carry_out(order: Mapping[str, bool], ending: str) -> None:
     for path, stays in order.items():
         if stays:
             try:
-                os.rename(path + _STAGED, path)
+                os.rename(path + ending, path)
             except FileNotFoundError:
                 pass  # done before the crash
         else:
             _remove(path)
-    _flush_all([path for path, stays in order.items() if stays], order)
+    # the texts were flushed when they were staged
+    _flush_all([], order)
 
 
 def _remove(path: str) -> None:

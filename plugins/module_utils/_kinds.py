@@ -10,6 +10,7 @@ import shlex
 
 KEEP = "keep"
 STRIP = "strip"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Kind:
 
     def command(self, prefix: str, host: str, port: int, origin: str) -> list[str]:
         """The words of the command that starts the tool for one link."""
-        return [word.format(prefix=prefix, host=host, port=port, origin=origin) for word in shlex.split(self.start)]
+        words = [word.format(prefix=prefix, host=host, port=port, origin=origin) for word in shlex.split(self.start)]
+        # visdom listens on loopback or on all addresses
+        return [word for word in words if word != "-bind_local" or host in _LOOPBACK]
 
 
 _KINDS = (

@@ -21,6 +21,8 @@ USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 LINK = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,62}")
 SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+SOCKET = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
+SOCKET_CHARACTERS = 107
 DESCRIPTION_CHARACTERS = 200
 PASSWORD_BYTES = 72
 """bcrypt looks at no more."""
@@ -81,15 +83,16 @@ class InvalidData(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """A published target: `http://gateway/<user>/<name>/` leads to `host`:`port`."""
+    """A published target: `http://gateway/<user>/<name>/` leads to `host`:`port`, or to a unix `socket`."""
 
     name: str
-    port: int
+    port: int = 0
     kind: str = "http"
     host: str = "127.0.0.1"
     description: str = ""
     prefix: str = ""
     """`keep`, `strip`, or nothing for what the kind says."""
+    socket: str = ""
 
     @property
     def mode(self) -> str:
@@ -98,8 +101,15 @@ class Link:
 
     @property
     def target(self) -> str:
-        """`host:port`, as people write it."""
+        """`host:port` or `unix:<path>`, as people and nginx write it."""
+        if self.socket:
+            return f"unix:{self.socket}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it in plain types; of host and port, and socket, those that count."""
+        idle = ("host", "port") if self.socket else ("socket",)
+        return {key: value for key, value in vars(self).items() if key not in idle}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,10 +127,16 @@ class UserData:
 
     links: tuple[Link, ...] = ()
     logins: tuple[Login, ...] = ()
+    moving: tuple[str, ...] = ()
+    """Names of links that source `inventory` takes over for good as soon as it declares them."""
 
-    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+    def as_json(self) -> dict[str, list[Any]]:
         """The same in plain types, defaults left out; `parse_user` reads it back."""
-        return {"links": [_plain(link) for link in self.links], "logins": [_plain(login) for login in self.logins]}
+        found: dict[str, list[Any]] = {
+            "links": [_plain(link) for link in self.links],
+            "logins": [_plain(login) for login in self.logins],
+        }
+        return {**found, "moving": list(self.moving)} if self.moving else found
 
 
 def _plain(item: Link | Login) -> dict[str, Any]:
@@ -209,6 +225,15 @@ def host_problem(host: object) -> str | None:
     return None
 
 
+def socket_problem(path: object) -> str | None:
+    """Why `path` cannot be a unix socket's, or nothing. Whose folder it has to be in is the gateway's to say."""
+    if not isinstance(path, str) or not SOCKET.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        return f"socket {shown(path)} is not an absolute path of letters, digits, '.', '_' and '-'"
+    if len(path) > SOCKET_CHARACTERS:
+        return f"socket {shown(path)} has {len(path)} characters; {SOCKET_CHARACTERS} is the limit"
+    return None
+
+
 @functools.lru_cache(maxsize=4096)
 def parse_address(host: str) -> Address | None:
     """The IP address that `host` is, if it is one. Zones (`fe80::1%eth0`) are none."""
@@ -235,6 +260,26 @@ def password_problem(password: object) -> str | None:
     return None
 
 
+def _check_target(reader: _Reader, path: tuple[str | int, ...], label: str, data: Mapping[Any, Any]) -> None:
+    """Refuses what is wrong with `host` and `port`, or with the `socket` that stands for both."""
+    problem = host_problem(data.get("host", "127.0.0.1"))
+    if problem:
+        reader.refuse((*path, "host"), f"{label}: {problem}")
+    port, socket = data.get("port"), data.get("socket")
+    if socket is not None:
+        reasons = [socket_problem(socket)] + [
+            f"it has both socket and {key}; keep one" for key in ("host", "port") if data.get(key) is not None
+        ]
+        for reason in filter(None, reasons):
+            reader.refuse((*path, "socket"), f"{label}: {reason}")
+    elif port is None:
+        reader.refuse(path, f"{label}: it has no port")
+    elif isinstance(port, bool) or not isinstance(port, int):
+        reader.refuse((*path, "port"), f"{label}: port {shown(port)} is not a number; write it without quotes")
+    elif not 1 <= port <= 65535:
+        reader.refuse((*path, "port"), f"{label}: port {port if abs(port) < 10**9 else shown(port)} is not in 1-65535")
+
+
 def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> Link | None:
     before = len(reader.problems)
     name = data.get("name")
@@ -248,17 +293,7 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         near = difflib.get_close_matches(shown(kind)[1:-1], KINDS, 1)
         advice = f"did you mean '{near[0]}'?" if near else "kinds: " + ", ".join(KINDS)
         reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
-    host = data.get("host", "127.0.0.1")
-    problem = host_problem(host)
-    if problem:
-        reader.refuse((*path, "host"), f"{label}: {problem}")
-    port = data.get("port")
-    if port is None:
-        reader.refuse(path, f"{label}: it has no port")
-    elif isinstance(port, bool) or not isinstance(port, int):
-        reader.refuse((*path, "port"), f"{label}: port {shown(port)} is not a number; write it without quotes")
-    elif not 1 <= port <= 65535:
-        reader.refuse((*path, "port"), f"{label}: port {port if abs(port) < 10**9 else shown(port)} is not in 1-65535")
+    _check_target(reader, path, label, data)
     description = data.get("description", "")
     if not isinstance(description, str):
         reader.refuse((*path, "description"), f"{label}: description {shown(description)} is not a text; quote it")
@@ -274,12 +309,14 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         reader.refuse((*path, "prefix"), f"{label}: prefix {shown(prefix)} is neither 'keep' nor 'strip'")
     if len(reader.problems) > before:
         return None
-    address = parse_address(str(host))
+    host = str(data.get("host", "127.0.0.1"))
+    address = parse_address(host)
     return Link(
         name=str(name),
         kind=str(kind),
-        host=str(address) if address else str(host).lower(),
-        port=int(str(port)),
+        host=str(address) if address else host.lower(),
+        port=data.get("port") or 0,
+        socket=data.get("socket") or "",
         description=str(description),
         prefix=str(prefix),
     )
@@ -310,17 +347,18 @@ def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any
     return Login(name=str(name), password_hash=str(hashed or ""), password=str(password or ""))
 
 
-def parse_user(data: object, policy: Policy | None = None) -> tuple[UserData, list[Problem]]:
+def parse_user(data: object, policy: Policy | None = None, *, stored: bool = False) -> tuple[UserData, list[Problem]]:
     """Reads what one source declares for one user: a mapping with the lists `links` and `logins`, both optional.
 
     Returns what is good, and a problem for everything that is not; with a `policy`, also for links that it refuses.
+    What the registry has `stored` may also say which links are `moving`.
     """
     reader = _Reader()
     if data is None:
         return UserData(), []
     if not isinstance(data, Mapping):
         return UserData(), [Problem((), f"{shown(data)} is not a mapping with the keys links and logins")]
-    reader.keys((), "the file", data, ("links", "logins"))
+    reader.keys((), "the file", data, ("links", "logins", "moving") if stored else ("links", "logins"))
     links = {}
     for index, item in reader.items(data, "links"):
         link = _parse_link(reader, ("links", index), item)
@@ -342,6 +380,7 @@ def parse_user(data: object, policy: Policy | None = None) -> tuple[UserData, li
         UserData(
             tuple(links[name] for name in sorted(links)),
             tuple(logins[name] for name in sorted(logins)),
+            tuple(sorted(links.keys() & set(map(str, data.get("moving") or ())))) if stored else (),
         ),
         reader.problems,
     )
@@ -356,6 +395,10 @@ def _unwrapped(address: Address) -> Address:
     return address
 
 
+_POLICY_KEYS = ("allowed_hosts", "allowed_ports", "url", "self_service", "links_per_user", "logins_per_user")
+_CALLED: dict[type, str] = {str: "text", bool: "truth value", int: "whole number"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Policy:
     """What the administrator allows as a target. A `*` in a host pattern stands for one whole or part of a label."""
@@ -364,6 +407,13 @@ class Policy:
     allowed_ports: tuple[str, ...] = ()
     origin: str = "the site policy"
     """Where the policy was read from, for messages."""
+    url: str = ""
+    """Where browsers find the gateway: `http://gate.example.org:1234`."""
+    self_service: bool = False
+    """Whether users declare links and logins of their own, by the command `vizgate`."""
+    links_per_user: int = 200
+    logins_per_user: int = 50
+    """How many of their own a user may declare."""
 
     _networks: tuple[Network, ...] = dataclasses.field(init=False, repr=False, compare=False, default=())
     _names: re.Pattern[str] = dataclasses.field(init=False, repr=False, compare=False, default=re.compile(""))
@@ -401,11 +451,12 @@ class Policy:
 
     @classmethod
     def parse(cls, data: object, origin: str) -> Policy:
-        """Reads `{allowed_hosts: [text], allowed_ports: [text or number]}`; raises InvalidData."""
+        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, self_service: bool, links_per_user:
+        number, logins_per_user: number}`, all but the first two optional; raises InvalidData."""
         if not isinstance(data, Mapping):
             raise InvalidData([f"{origin}: {shown(data)} is not a mapping"])
         reader = _Reader()
-        reader.keys((), origin, data, ("allowed_hosts", "allowed_ports"))
+        reader.keys((), origin, data, _POLICY_KEYS)
         for key, kinds in (("allowed_hosts", (str,)), ("allowed_ports", (str, int))):
             lines = data.get(key)
             if not isinstance(lines, list):
@@ -414,16 +465,25 @@ class Policy:
             for line in lines:
                 if isinstance(line, bool) or not isinstance(line, kinds):
                     reader.refuse((key,), f"{origin}: {key}: {shown(line)} is not a text; quote it")
+        more: dict[str, Any] = {}
+        for key, kind in (("url", str), ("self_service", bool), ("links_per_user", int), ("logins_per_user", int)):
+            if key in data:
+                more[key] = data[key]
+                if not isinstance(more[key], kind) or isinstance(more[key], bool) != (kind is bool):
+                    reader.refuse((key,), f"{origin}: {key}: {shown(more[key])} is no {_CALLED[kind]}")
         if reader.problems:
             raise InvalidData(problem.text for problem in reader.problems)
         return cls(
             tuple(str(line) for line in data["allowed_hosts"]),
             tuple(str(line) for line in data["allowed_ports"]),
             origin,
+            **more,
         )
 
     def link_problem(self, link: Link) -> str | None:
         """Why the policy refuses a link, with the policy line that does, or nothing."""
+        if link.socket:
+            return None
         address = parse_address(link.host)
         if address:
             problem = self.address_problem(address)

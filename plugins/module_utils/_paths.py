@@ -21,7 +21,7 @@ class Paths:
     @property
     def policy(self) -> str:
         """The site policy."""
-        return self._below("etc/vizgate/policy.yml")
+        return self._below("etc/vizgate/policy.json")
 
     @property
     def state(self) -> str:
@@ -48,10 +48,13 @@ class Paths:
         """The file that a writer holds locked; its text says who that is."""
         return os.path.join(self.state, "lock")
 
-    @property
-    def audit(self) -> str:
-        """One JSON line for every change."""
-        return os.path.join(self.state, "audit.jsonl")
+    def audit(self, user: str = "") -> str:
+        """One JSON line for every change: of a user's own making, or of everybody else's."""
+        return os.path.join(self.state, "audit", user + ".jsonl") if user else os.path.join(self.state, "audit.jsonl")
+
+    def turn(self, user: str) -> str:
+        """The file that a user's own change holds locked, so that nobody makes two at a time."""
+        return os.path.join(self.state, "turns", user)
 
     def digest(self, source: str) -> str:
         """What the last complete run of a source was made from."""
@@ -71,6 +74,10 @@ class Paths:
     def templates(self) -> str:
         """The templates of the include files."""
         return os.path.join(self.lib, "templates")
+
+    def sockets(self, user: str) -> str:
+        """The folder of the unix sockets that a user's links may lead to; nobody else's processes but nginx's enter it."""
+        return self._below(f"run/vizgate/sockets/{user}")
 
     @property
     def control(self) -> str:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import json
 import os
+import pwd
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from ._model import InvalidData, Policy, UserData, name_problem, parse_address, parse_user
 from ._paths import Paths
-from ._yaml import NotYaml, load
 
 LOCK_SECONDS = 30.0
 
@@ -28,8 +28,11 @@ class Locked(RuntimeError):
 class Registry:
     """Reads a gateway's registry. Writing is the business of `_apply`, in transactions."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, by: str = "", whence: str | None = None) -> None:
+        """`by`: on whose behalf it is written to, and from where; whoever runs this process where nothing is given."""
         self.paths = paths
+        self.by = by or os.environ.get("SUDO_USER") or me()
+        self.whence = whence
 
     def file(self, user: str, source: str) -> str:
         """Where a source's declaration for a user stands."""
@@ -56,7 +59,7 @@ class Registry:
         for name in names:
             if name.endswith(".json"):
                 path = os.path.join(folder, name)
-                data, problems = parse_user(self._json(path, {}))
+                data, problems = parse_user(self._json(path, {}), stored=True)
                 if problems:
                     raise InvalidData(f"{path}: {problem.text}" for problem in problems)
                 found[name[: -len(".json")]] = data
@@ -76,34 +79,40 @@ class Registry:
 
     def policy(self, coming: Policy | None = None) -> Policy:
         """The site policy; where there is none yet, the one that is `coming`."""
-        try:
-            with open(self.paths.policy, encoding="utf-8") as file:
-                return Policy.parse(load(file.read()), self.paths.policy)
-        except FileNotFoundError:
-            if coming:
-                return coming
-            missing = f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"
-            raise InvalidData([missing]) from None
-        except NotYaml as error:
-            raise InvalidData([f"{self.paths.policy}: {error}"]) from None
-        except UnicodeDecodeError as error:
-            raise InvalidData([f"{self.paths.policy}: this is not YAML: {error}"]) from None
+        if os.path.exists(self.paths.policy):
+            found = self._json(self.paths.policy, {}, "run role gateway, which writes it")
+            return Policy.parse(found, self.paths.policy)
+        if coming:
+            return coming
+        raise InvalidData([f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"])
 
     @staticmethod
-    def _json(path: str, missing: Any) -> Any:
+    def _json(path: str, missing: Any, fix: str = "remove it and declare its links again") -> Any:
         try:
             with open(path, encoding="utf-8") as file:
                 return json.load(file)
         except FileNotFoundError:
             return missing
-        except ValueError as error:
-            raise InvalidData([f"{path} is damaged ({error}); remove it and declare its links again"]) from None
+        except (ValueError, RecursionError) as error:
+            raise InvalidData([f"{path} is damaged ({error}); {fix}"]) from None
 
     @contextlib.contextmanager
     def locked(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         """Holds the gateway for one writer; raises Locked with the holder's name after `seconds`."""
+        with self._held(self.paths.lock, seconds), _hurrying():
+            yield
+
+    @contextlib.contextmanager
+    def turn(self, user: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+        """Waits for the user's own earlier change, so that in the line for the gateway's lock everybody stands once."""
+        os.makedirs(os.path.dirname(self.paths.turn(user)), mode=0o700, exist_ok=True)
+        with self._held(self.paths.turn(user), seconds):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, path: str, seconds: float) -> Iterator[None]:
         deadline = time.monotonic() + seconds
-        with open(self.paths.lock, "a+", encoding="utf-8") as file:
+        with open(path, "a+", encoding="utf-8") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,20 +121,57 @@ class Registry:
                     if time.monotonic() > deadline:
                         file.seek(0)
                         holder = file.read().strip() or "somebody"
-                        raise Locked(f"{holder} has held {self.paths.lock} for over {seconds:g} s; try again") from None
+                        raise Locked(f"{holder} has held {path} for over {seconds:g} s; try again") from None
                     time.sleep(0.02)
             file.truncate(0)
-            file.write(f"process {os.getpid()} of {me()}, since {time.strftime('%H:%M:%S')}\n")
-            file.flush()
+            # on a full disk nobody is named, but what was decided can still be finished
+            with contextlib.suppress(OSError):
+                os.write(
+                    file.fileno(), f"process {os.getpid()} of {self.by}, since {time.strftime('%H:%M:%S')}\n".encode()
+                )
             try:
                 yield
             finally:
                 file.truncate(0)
 
 
-def me() -> str:
-    """Who runs this process: the login name, or the bare number of a user without one."""
+@contextlib.contextmanager
+def _hurrying() -> Iterator[None]:
+    """First in line for the processor, where root's: a user with a thousand processes could make all others wait."""
+    former = os.getpriority(os.PRIO_PROCESS, 0)
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    except PermissionError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, former)
+
+
+def me() -> str:
+    """Who runs this process: the account's name, or the bare number of a user without one."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid {os.getuid()}"
+
+
+def whence(cgroup: str = "") -> str:
+    """The machine from which whoever runs this process has logged in, as systemd knows it; "" for this one.
+
+    `cgroup` is what `/proc/self/cgroup` says, or has said before the process went elsewhere.
+    """
+    try:
+        if not cgroup:
+            with open("/proc/self/cgroup", encoding="utf-8") as file:
+                cgroup = file.read()
+        session = re.search(r"/session-(\w+)\.scope$", cgroup, re.MULTILINE)
+        if session:
+            with open(f"/run/systemd/sessions/{session[1]}", encoding="utf-8") as file:
+                host = re.search(r"^REMOTE_HOST=(\S+)$", file.read(), re.MULTILINE)
+            return host[1] if host else ""
+    except (OSError, UnicodeDecodeError):
+        pass  # no systemd here, or none that keeps sessions
+    return ""

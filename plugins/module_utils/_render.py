@@ -18,6 +18,8 @@ from ._resolve import is_name
 
 FOLDERS = {"links.d": ".map", "logins.d": ".htpasswd", "pages": ".html"}
 """The folders of per-user include files, and how the files in them end."""
+TEMPLATES = ("links.map.j2", "logins.htpasswd.j2", "index.html.j2")
+"""The templates of the same files, in the same order."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +34,22 @@ class Rendered:
 def _environment(templates: str) -> Any:
     import jinja2  # so that its absence can be said in words
 
+    compiled = os.path.join(templates, "compiled")
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
+        bytecode_cache=jinja2.FileSystemBytecodeCache(compiled) if os.access(compiled, os.W_OK) else None,
         autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def prepare(templates: str) -> None:
+    """Loads the templates, for who has the time to do so before the data is there."""
+    for name in TEMPLATES:
+        _environment(templates).get_template(name)
 
 
 def file_names(user: str) -> list[str]:
@@ -58,7 +68,7 @@ def entries(user: str, data: UserData, addresses: Mapping[str, str]) -> dict[str
         address = addresses.get(link.host, "") if is_name(link.host) else link.host
         if ":" in address:
             address = f"[{address}]"
-        found[f"{user}/{link.name}"] = f"{link.mode} {address}:{link.port}"
+        found[f"{user}/{link.name}"] = f"{link.mode} {link.target if link.socket else f'{address}:{link.port}'}"
     return found
 
 
@@ -73,7 +83,6 @@ def render(templates: str, user: str, data: UserData, addresses: Mapping[str, st
         return Rendered()
     environment = _environment(templates)
     texts = [
-        environment.get_template(name).render(user=user, data=data, entries=found, kinds=KINDS)
-        for name in ("links.map.j2", "logins.htpasswd.j2", "index.html.j2")
+        environment.get_template(name).render(user=user, data=data, entries=found, kinds=KINDS) for name in TEMPLATES
     ]
     return Rendered(dict(zip(file_names(user), texts, strict=True)), found)

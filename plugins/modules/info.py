@@ -10,7 +10,7 @@ module: info
 short_description: Tell what a gateway serves
 version_added: 0.1.0
 description:
-  - Returns all links and the names of all logins of a gateway, who declared each, and whether nginx serves it.
+  - Returns all links and the names of all logins of a gateway, who declared each, and whether it is rendered and served.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
@@ -33,14 +33,20 @@ users:
   sample:
     alice:
       links:
-        - {name: training, url: /alice/training/, kind: visdom, target: 'visdomserv1:9087', prefix: keep,
-           description: Loss curves, source: inventory, live: true}
+        - {name: training, url: /alice/training/, kind: visdom, host: visdomserv1, port: 9087, prefix: keep,
+           target: 'visdomserv1:9087', description: Loss curves, source: inventory, yields_to: '', moving: false,
+           rendered: true, live: true}
       logins:
-        - {name: alice, source: inventory}
+        - {name: alice, source: inventory, yields_to: ''}
 live:
   description: Whether an nginx with the gateway's configuration is running.
   returned: always
   type: bool
+drift:
+  description: Include files that are not as declared, with their text before and after a repair; playbook C(site) repairs.
+  returned: when I(user) is not given
+  type: list
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -50,7 +56,10 @@ from ansible_collections.vizgate.gateway.plugins.module_utils import _door
 def main() -> None:
     module = AnsibleModule(argument_spec={**_door.ROOT, "user": {"type": "str"}}, supports_check_mode=True)
     gateway = _door.connect(module)
-    found = _door.attempt(module, lambda: gateway.info(module.params["user"]))
+    user = module.params["user"]
+    found = _door.attempt(module, lambda: gateway.info(user))
+    if user is None:
+        found["drift"] = _door.attempt(module, gateway.drift)
     module.exit_json(changed=False, **found)
 
 

@@ -33,12 +33,16 @@ options:
     type: str
     default: http
   host:
-    description: IP address or name of the machine that the tool runs on, as seen from the gateway.
+    description: IP address or name of the machine that the tool runs on, as seen from the gateway; by default itself.
     type: str
-    default: 127.0.0.1
   port:
-    description: Port that the tool listens on. Required when I(state) is C(present).
+    description: Port that the tool listens on. This or I(socket) is required when I(state) is C(present).
     type: int
+  socket:
+    description:
+      - Unix socket that the tool listens on, instead of I(host) and I(port), in the folder C(/run/vizgate/sockets/<user>).
+      - The folder is made with the first such link. The tool has to let its group write, as with C(umask 007).
+    type: path
   description:
     description: Text for the user's index page, up to 200 characters.
     type: str
@@ -89,16 +93,18 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "kind": {"type": "str", "default": "http"},
-            "host": {"type": "str", "default": "127.0.0.1"},
+            "host": {"type": "str"},
             "port": {"type": "int"},
+            "socket": {"type": "path"},
             "description": {"type": "str", "default": ""},
             "prefix": {"type": "str", "choices": ["keep", "strip"]},
             "source": {"type": "str", "default": "playbook"},
         },
-        required_if=[("state", "present", ("port",))],
+        required_if=[("state", "present", ("port", "socket"), True)],
+        mutually_exclusive=[("host", "socket"), ("port", "socket")],
         supports_check_mode=True,
     )
-    _door.declare_one(module, "links", ("name", "kind", "host", "port", "description", "prefix"))
+    _door.declare_one(module, "links", ("name", "kind", "host", "port", "socket", "description", "prefix"))
 
 
 if __name__ == "__main__":

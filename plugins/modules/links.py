@@ -53,6 +53,22 @@ options:
         type: list
         elements: str
         required: true
+      url:
+        description: Where browsers find the gateway.
+        type: str
+        default: ''
+      self_service:
+        description: Whether users publish links of their own.
+        type: bool
+        default: false
+      links_per_user:
+        description: How many links of their own users may have.
+        type: int
+        default: 200
+      logins_per_user:
+        description: How many logins of their own users may have.
+        type: int
+        default: 50
   packed:
     description: Internal; the users' data, as the action plugin sends it.
     type: path
@@ -75,7 +91,10 @@ plan:
   elements: dict
   contains:
     action:
-      description: One of add, change, remove, unresolved, add login, change login, remove login.
+      description:
+        - One of add, change, remove, unresolved, add login, change login, remove login.
+        - Also take over, when inventory declares what a user had declared, and give back when it no longer does; and
+          repair, for an include file that was not as declared.
       type: str
       sample: add
     url:
@@ -83,7 +102,7 @@ plan:
       type: str
       sample: /alice/training/
     target:
-      description: Where the link leads, or the login's name.
+      description: Where the link leads, the login's name, or the repaired file.
       type: str
       sample: visdomserv1:9087
     user:
@@ -116,6 +135,10 @@ def main() -> None:
                 "options": {
                     "allowed_hosts": {"type": "list", "elements": "str", "required": True},
                     "allowed_ports": {"type": "list", "elements": "str", "required": True},
+                    "url": {"type": "str", "default": ""},
+                    "self_service": {"type": "bool", "default": False},
+                    "links_per_user": {"type": "int", "default": 200},
+                    "logins_per_user": {"type": "int", "default": 50},
                 },
             },
             "packed": {"type": "path"},

@@ -1,7 +1,7 @@
 """Measures the figures of docs/figures.md: `python tests/bench/bench.py`, or only some: `… bench.py requests publish`.
 
-Builds gateways in temporary folders, loads them over loopback for about ten minutes, prints a table and writes it to
-.build/figures.md. A target that is missed is in the table as missed.
+Builds gateways in temporary folders and whole hosts in containers, loads them over loopback for about fifteen minutes,
+prints a table and writes it to .build/figures.md. A target that is missed is in the table as missed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,12 +26,13 @@ sys.path += [str(REPOSITORY / "collections"), str(REPOSITORY / "tests/http")]
 import load  # noqa: E402
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link  # noqa: E402
 from backends import WebsocketBackend  # noqa: E402
+from figures import Figure, compare, rounds  # noqa: E402
 from plays import PASSWORD, Gate, gate, users  # noqa: E402
 from rig import basic, free_port  # noqa: E402
+from selfservice import SelfService, self_service  # noqa: E402
 from websockets.exceptions import ConnectionClosed  # noqa: E402
 from websockets.sync.client import ClientConnection  # noqa: E402
 
-ROUNDS = 5
 MANY, LINKS = 1000, 10
 LOADED = 10
 """So many users' links are asked for; the others are there."""
@@ -41,37 +42,6 @@ LOGIN = ("user0", PASSWORD)
 WEBSOCKETS = 20
 
 
-@dataclasses.dataclass
-class Figure:
-    """A ratio that has a target, with what it was made from."""
-
-    what: str
-    ratios: list[float]
-    target: str
-    """`≥ 0.8` or `≤ 3`."""
-    detail: str
-    holds: bool = True
-    """Whether the rest of what is asked is true, besides the ratio."""
-
-    @property
-    def row(self) -> str:
-        """A line of the table: the median, and the span of the rounds."""
-        ratio = statistics.median(self.ratios)
-        sign, limit = self.target.split()
-        met = ratio >= float(limit) if sign == "≥" else ratio <= float(limit)
-        span = f"{min(self.ratios):.2f} to {max(self.ratios):.2f}"
-        verdict = "met" if met and self.holds else "missed"
-        return f"| {self.what} | **{ratio:.2f}** | {span} | {self.target} | {verdict} | {self.detail} |"
-
-
-def compare(what: str, target: str, unit: str, pairs: Sequence[tuple[float, float]], more: str = "") -> Figure:
-    """The figure of pairs that were measured one after the other: the first of each by the second."""
-    first, second = (statistics.median(values) for values in zip(*pairs, strict=True))
-    digits = 0 if second >= 100 else 2
-    detail = f"{first:,.{digits}f} against {second:,.{digits}f} {unit}{more}"
-    return Figure(what, [a / b for a, b in pairs], target, detail)
-
-
 def answers(socket: ClientConnection) -> bool:
     """Whether a websocket of the backend is still open: it greets, then echoes."""
     try:
@@ -79,13 +49,6 @@ def answers(socket: ClientConnection) -> bool:
         return "still there?" in (socket.recv(10), socket.recv(10))
     except ConnectionClosed:
         return False
-
-
-def rounds(name: str) -> Iterator[int]:
-    """Counts the rounds, visibly."""
-    for number in range(ROUNDS):
-        print(f"{name}: round {number + 1} of {ROUNDS}", file=sys.stderr)
-        yield number
 
 
 class Bench:
@@ -209,35 +172,53 @@ def machine(busy: float) -> str:
 
 def report(figures: list[Figure], busy: float) -> str:
     """The table, and what it was measured on."""
-    head = ["| figure | ratio | rounds | target | | made from |", "|---|---|---|---|---|---|"]
+    head = ["| figure | median | rounds | target | | made from |", "|---|---|---|---|---|---|"]
     return "\n".join([*head, *(figure.row for figure in figures), "", machine(busy)]) + "\n"
 
 
-def main() -> None:
-    """Builds, measures, tells."""
-    parts: dict[str, Callable[[Bench], list[Figure]]] = {
-        "plays": Bench.plays,
-        "publish": Bench.publish,
-        "requests": Bench.requests,
-        "flood": Bench.flood,
-    }
-    parser = argparse.ArgumentParser(description="Measures the figures of docs/figures.md.")
-    parser.add_argument("part", nargs="*", help=f"only these: {', '.join(parts)}")
-    asked = parser.parse_args().part or list(parts)
-    if set(asked) - set(parts):
-        parser.error(f"there are only {', '.join(parts)}")
-    if len(load.CORES) < 2 or not shutil.which("wrk"):
-        sys.exit("The benchmark needs two processors and wrk: apt-get install wrk")
-    busy = os.getloadavg()[0]
-    ports = [free_port() for _ in range(LINKS)]
+@contextlib.contextmanager
+def rootless(ports: list[int]) -> Iterator[Bench]:
+    """The gateways in temporary folders, for as long as it takes."""
     many = users(MANY, ports)
     few = users(2, ports[: LINKS // 2])
     print("building three gateways", file=sys.stderr)
     with load.backend(ports), gate(many) as big, gate(few) as small, gate({}) as new:
         new.remember()
         new.write_users(new.inventory.parent / "users", many)
-        bench = Bench(big, small, new, ports)
-        text = report([figure for part in asked for figure in parts[part](bench)], busy)
+        yield Bench(big, small, new, ports)
+
+
+def main() -> None:
+    """Builds, measures, tells."""
+    below_folders: dict[str, Callable[[Bench], list[Figure]]] = {
+        "plays": Bench.plays,
+        "publish": Bench.publish,
+        "requests": Bench.requests,
+        "flood": Bench.flood,
+    }
+    on_hosts: dict[str, Callable[[SelfService], list[Figure]]] = {
+        "add": SelfService.add,
+        "load": SelfService.load,
+        "crowd": SelfService.crowd,
+    }
+    parts = [*below_folders, *on_hosts]
+    parser = argparse.ArgumentParser(description="Measures the figures of docs/figures.md.")
+    parser.add_argument("part", nargs="*", help=f"only these: {', '.join(parts)}")
+    asked = set(parser.parse_args().part or parts)
+    if asked - set(parts):
+        parser.error(f"there are only {', '.join(parts)}")
+    if len(load.CORES) < 2 or not shutil.which("wrk"):
+        sys.exit("The benchmark needs two processors and wrk: apt-get install wrk")
+    busy = os.getloadavg()[0]
+    ports = [free_port() for _ in range(LINKS)]
+    figures: list[Figure] = []
+    if asked & set(below_folders):
+        with rootless(ports) as bench:
+            figures += [figure for part, measure in below_folders.items() if part in asked for figure in measure(bench)]
+    if asked & set(on_hosts):
+        with self_service(ports) as service:
+            figures += [figure for part, measure in on_hosts.items() if part in asked for figure in measure(service)]
+    text = report(figures, busy)
     print(text)
     (REPOSITORY / ".build").mkdir(exist_ok=True)
     (REPOSITORY / ".build/figures.md").write_text(text)

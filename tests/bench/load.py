@@ -82,14 +82,19 @@ def pin(pids: Sequence[int], core: int) -> None:
         os.sched_setaffinity(pid, {core})
 
 
-@contextlib.contextmanager
-def backend(ports: Sequence[int]) -> Iterator[None]:
-    """An nginx that answers on all ports with the same small page, on the processor of the load."""
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
-    config = folder / "nginx.conf"
+def backend_config(folder: Path, ports: Sequence[int]) -> str:
+    """The configuration of an nginx that answers on all ports with the same small page."""
     temporary = "\n    ".join(f"{name}_temp_path {folder}/tmp;" for name in _TEMPORARY)
     listen = "\n        ".join(f"listen 127.0.0.1:{port};" for port in ports)
-    config.write_text(_BACKEND.format(folder=folder, temporary=temporary, listen=listen))
+    return _BACKEND.format(folder=folder, temporary=temporary, listen=listen)
+
+
+@contextlib.contextmanager
+def backend(ports: Sequence[int]) -> Iterator[None]:
+    """The nginx of `backend_config`, on the processor of the load."""
+    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
+    config = folder / "nginx.conf"
+    config.write_text(backend_config(folder, ports))
     subprocess.run(["/usr/sbin/nginx", "-e", folder / "error.log", "-c", config], check=True)
     master = int((folder / "pid").read_text())
     try:

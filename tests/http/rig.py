@@ -160,9 +160,13 @@ class Rig:
         """Ends every process of the gateway at once, as a power cut would."""
         files = [self.root / "run/vizgate" / name for name in ("nginx.pid", "auth/nginx.pid", "resolve.pid")]
         masters = [int(path.read_text()) for path in files]
+        # a master that runs on could start workers meanwhile, which would keep the port
+        for pid in masters:
+            os.kill(pid, signal.SIGSTOP)
         pids = [*masters, *(child for master in masters for child in children(master))]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         eventually(lambda: not any(map(is_alive, pids)))
 
     def reload(self) -> None:

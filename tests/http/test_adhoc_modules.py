@@ -97,11 +97,13 @@ def test_info(gate: Rig) -> None:
     alice = found.result["users"]["alice"]
     assert {login["name"]: login["source"] for login in alice["logins"]} == {"alice": "inventory", "guest": "tests"}
     assert next(link for link in alice["links"] if link["name"] == "t") == {
-        "name": "t", "url": "/alice/t/", "kind": "visdom", "target": "127.0.0.1:9099", "prefix": "keep",
-        "description": "Losses", "source": "tests", "live": True,
+        "name": "t", "url": "/alice/t/", "kind": "visdom", "host": "127.0.0.1", "port": 9099, "target": "127.0.0.1:9099",
+        "prefix": "keep", "description": "Losses", "source": "tests", "yields_to": "", "moving": False, "rendered": True,
+        "live": True,
     }  # fmt: skip
     everybody = Adhoc(gate, "info", {}, "--check")
     assert everybody.outcome == "SUCCESS", everybody.printed
+    assert everybody.result["drift"] == []
     assert set(everybody.result["users"]) == {"alice", "bob"}
     assert "$2y$" not in found.printed + everybody.printed
 
@@ -117,8 +119,8 @@ ERRORS: list[tuple[str, dict[str, Any], str]] = [
     ("link", {**LINK, "source": "inventory"}, "source 'inventory' is not for single declarations"),
     ("link", {**LINK, "source": "../x"}, "source '../x': the name is not of the form"),
     ("link", {**LINK, "name": "echo"}, "user 'alice': link 'echo' belongs to source 'inventory'; remove it there, or"),
-    ("link", {"user": "alice", "name": "t"}, "state is present but all of the following are missing: port"),
-    ("link", {**LINK, "root": "/nowhere"}, "/nowhere/etc/vizgate/policy.yml is missing: is there a gateway here?"),
+    ("link", {"user": "alice", "name": "t"}, "state is present but any of the following are missing: port, socket"),
+    ("link", {**LINK, "root": "/nowhere"}, "/nowhere/etc/vizgate/policy.json is missing: is there a gateway here?"),
     ("login", {**LOGIN, "name": "alice"}, "user 'alice': login 'alice' belongs to source 'inventory'; remove it"),
     ("login", {**LOGIN, "password": "x" * 73}, "login 'guest': the password has 73 bytes; bcrypt takes 72 at most"),
     ("login", {"user": "alice", "name": "guest"}, "state is present but any of the following are missing: password"),

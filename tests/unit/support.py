@@ -9,6 +9,7 @@ import contextlib
 import functools
 import http.server
 import io
+import json
 import os
 import shutil
 import signal
@@ -35,7 +36,14 @@ NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbi
 
 HASH = "$2y$10$4bQ711Ii7aERP5b7CdIYB.pVoVki5jvTewC7WJNB7Aqa1qtNOoRaa"
 OTHER_HASH = "$2y$10$uFJCLrubqDA8so/VGJ0uuOb.vVJpJm.XvwiQJCGVZ68JW1k0N2d4C"
-POLICY = {"allowed_hosts": ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8", "*"], "allowed_ports": ["1024-65535"]}
+POLICY = {
+    "allowed_hosts": ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8", "*"],
+    "allowed_ports": ["1024-65535"],
+    "url": "http://gate:1234",
+    "self_service": True,
+    "links_per_user": 200,
+    "logins_per_user": 50,
+}
 
 
 @contextlib.contextmanager
@@ -60,7 +68,7 @@ def make_gateway(root: str, policy: dict[str, Any] | None = None) -> Gateway:
     ):
         os.makedirs(folder)
     os.symlink(TEMPLATES, paths.templates)
-    Path(paths.policy).write_text(yaml.safe_dump(POLICY if policy is None else policy), encoding="utf-8")
+    Path(paths.policy).write_text(json.dumps(POLICY if policy is None else policy), encoding="utf-8")
     return Gateway(paths)
 
 
@@ -87,7 +95,9 @@ class Faulty:
     A write that fails has written half of its text before.
     """
 
-    CALLS = frozenset(("fchown", "fsync", "makedirs", "open", "rename", "rmdir", "stat", "fstat", "sync", "unlink"))
+    CALLS = frozenset(
+        ("fchmod", "fchown", "fsync", "makedirs", "open", "rename", "rmdir", "stat", "fstat", "sync", "unlink")
+    )
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, at: int, error: BaseException) -> None:
         self.at, self.error, self.calls = at, error, 0
@@ -163,18 +173,25 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_PUT(self) -> None:
-        text = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        text = self._body()
         self.server.before()
         self.server.bodies.append(text)
         if self.server.status == 200:
             self.server.entries.update(line.split("\t") for line in text.splitlines())
-        self._say(str(text.count("\n")))
+        self._say(f"{text.count(chr(10))} published\n")
 
-    def do_GET(self) -> None:
-        self._say(self.server.entries.get(self.path.partition("?")[2], ""))
+    def do_POST(self) -> None:
+        self._say("".join(self.server.entries.get(key, "") + "\n" for key in self._body().splitlines()))
+
+    def do_DELETE(self) -> None:
+        self._say("0 forgotten\n")
+
+    def _body(self) -> str:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
 
     def _say(self, text: str) -> None:
-        self.send_response(self.server.status)
+        # only what is to be published can find no room
+        self.send_response(200 if self.server.status == 507 and self.command != "PUT" else self.server.status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
@@ -202,16 +219,21 @@ def _role_variables() -> dict[str, Any]:
 
 def rendered(template: str, **variables: Any) -> str:
     """One of the role's templates as Ansible renders it, from the role's own defaults and vars."""
+    return evaluated((ROLE / "templates" / template).read_text(encoding="utf-8"), **variables)
+
+
+def evaluated(text: str, **variables: Any) -> str:
+    """A text as Ansible templates it, from the role's own defaults and vars."""
     from ansible.parsing.dataloader import DataLoader
     from ansible.template import Templar, trust_as_template
 
     given = {
+        "inventory_hostname": "gate",
         "ansible_facts": {"user_id": "root", "python": {"executable": "/usr/bin/python3"}},
         "ansible_managed": "Ansible managed",
         "__gateway_listen": ["127.0.0.1"],
     }
     templar = Templar(loader=DataLoader(), variables={**_role_variables(), **given, **variables})
-    text = (ROLE / "templates" / template).read_text(encoding="utf-8")
     return str(templar.template(trust_as_template(text)))
 
 

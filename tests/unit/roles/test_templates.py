@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils import _live
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Policy
@@ -24,11 +24,15 @@ from ansible_collections.vizgate.gateway.tests.unit.support import (
     ROLE,
     configure,
     data,
+    evaluated,
     free_port,
     refusal,
     rendered,
     serving,
 )
+
+POLICY = "{{ __gateway_policy | to_nice_json }}"
+"""As task "Write the site policy" has it."""
 
 ALICE = data({"name": "training", "kind": "visdom", "port": 8097}, logins=[{"name": "alice", "password_hash": HASH}])
 
@@ -49,7 +53,7 @@ def declare(gateway: Gateway) -> None:
 @pytest.mark.parametrize("folder", ["", "/home/alice/gateway"])
 def test_every_template_renders_and_says_who_wrote_it(template: str, folder: str) -> None:
     text = rendered(template, gateway_rootless_dir=folder)
-    assert "Ansible managed" in "".join(text.splitlines(keepends=True)[:4])
+    assert "Ansible managed" in "".join(text.splitlines(keepends=True)[:6])
     assert "{{" not in text
     assert "{%" not in text
     assert text.endswith("\n")
@@ -133,14 +137,16 @@ def test_backends_see_no_credentials() -> None:
     ],
 )
 def test_the_policy_is_read_back_as_it_was_given(lines: list[str]) -> None:
-    text = rendered("policy.yml.j2", gateway_allowed_hosts=lines, gateway_allowed_ports=["1024-65535", "80"])
-    found = Policy.parse(yaml.safe_load(text), "policy.yml")
+    text = evaluated(POLICY, gateway_allowed_hosts=lines, gateway_allowed_ports=["1024-65535", "80"])
+    found = Policy.parse(json.loads(text), "policy.json")
     assert list(found.allowed_hosts) == lines
     assert list(found.allowed_ports) == ["1024-65535", "80"]
 
 
 def test_the_default_policy_is_one() -> None:
-    Policy.parse(yaml.safe_load(rendered("policy.yml.j2")), "policy.yml")
+    found = Policy.parse(json.loads(evaluated(POLICY)), "policy.json")
+    assert (found.url, found.self_service) == ("http://gate:1234", True)
+    assert (found.links_per_user, found.logins_per_user) == (200, 50)
 
 
 @pytest.mark.skipif(not shutil.which("visudo", path="/usr/sbin:/usr/bin"), reason="sudo is not installed here")
@@ -151,10 +157,16 @@ def test_sudo_takes_the_rule(tmp_path: Path) -> None:
     subprocess.run(["/usr/sbin/visudo", "-cf", path], check=True, capture_output=True)
 
 
-def test_sudo_allows_exactly_the_reload() -> None:
+def test_sudo_allows_exactly_the_reload_and_the_helper() -> None:
     # a command without arguments would allow all arguments
-    rules = [line for line in rendered("sudoers.j2").splitlines() if line and not line.startswith("#")]
-    assert rules == ["ALL ALL=(root) NOPASSWD: /usr/sbin/service nginx reload"]
+    reload = "ALL ALL=(root) NOPASSWD: /usr/sbin/service nginx reload"
+    helper = 'ALL ALL=(root) NOPASSWD: /usr/local/libexec/vizgate/apply ""'
+    for self_service, rules in ((True, [reload, helper]), (False, [reload])):
+        lines = rendered("sudoers.j2", gateway_self_service=self_service).splitlines()
+        assert [line for line in lines if line and not line.startswith(("#", "Defaults!", "Cmnd_Alias "))] == rules
+        # the settings are for all of them
+        commands = [rule.partition("NOPASSWD: ")[2] for rule in rules]
+        assert f"Cmnd_Alias VIZGATE = {', '.join(commands)}" in lines
 
 
 @pytest.mark.parametrize("folder", ["/home/alice/gateway", "/home/al ice/$(id);x"])

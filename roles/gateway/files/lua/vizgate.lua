@@ -12,16 +12,19 @@ local checks = ngx.shared.vizgate_checks
 local CHECKS_PER_SECOND = 5     -- password checks that one address may cause
 local TURNS = 10                -- seconds that a check waits for its turn before 429
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
+local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
 local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
 
 local _M = {}
 
+-- What the include files said when nginx read them; "" for nothing.
+local function on_disk(key)
+    ngx.var.vizgate_key = key
+    return ngx.var.vizgate_entry
+end
+
 local function entry(key)
-    local value = links:get(key)
-    if value == nil then
-        ngx.var.vizgate_key = key
-        value = ngx.var.vizgate_entry
-    end
+    local value = links:get(key) or on_disk(key)
     if value ~= "" then
         return value
     end
@@ -131,11 +134,15 @@ local function authenticate(user)
 end
 
 -- Asks a backend for its front page: does anything there speak HTTP now?
-local function report_status(host, port, path)
+local function report_status(target, path)
     local started = ngx.now()
     local backend = ngx.socket.tcp()
     backend:settimeouts(1000, 1000, 2000)
-    local answers = host ~= "" and backend:connect(host, port)
+    local host, port = target:match("^(.+):(%d+)$")
+    if target:sub(1, 5) == "unix:" then
+        host = target
+    end
+    local answers = host and backend:connect(host, tonumber(port))
         and backend:send("HEAD " .. path .. " HTTP/1.1\r\nHost: " .. (ngx.var.http_host or "localhost")
             .. "\r\nConnection: close\r\n\r\n")
         and (backend:receive("*l") or ""):sub(1, 5) == "HTTP/"
@@ -172,23 +179,23 @@ local function find_link(uri, written)
     if not route then
         return ngx.exit(404)
     end
-    local mode, host, port = route:match("^(%a+) (.*):(%d*)$")
+    local mode, target = route:match("^(%a+) (.*)$")
     local base = home .. "/" .. link
     local prefix = base .. "/"
     if status and tail == "" then
-        return report_status(host, tonumber(port), mode == "keep" and prefix or "/")
+        return report_status(target, mode == "keep" and prefix or "/")
     elseif path == base and tail == "" then
         -- 302, not 301, which a browser would remember for ever
         return ngx.redirect(prefix .. written:sub(#prefix), 302)
     elseif path:sub(1, #prefix) ~= prefix or tail:sub(1, 1) ~= "/" then
         return ngx.exit(404)
-    elseif host == "" then
+    elseif target:sub(1, 1) == ":" then
         ngx.var.vizgate_base = base
         ngx.var.vizgate_target = "a host that has no address"
         return ngx.exit(502)
     end
     learnt.links[prefix] = {
-        base = base, target = host .. ":" .. port, keep = mode == "keep", passed = learnt.passed[user] or {},
+        base = base, target = target, keep = mode == "keep", passed = learnt.passed[user] or {},
     }
     return learnt.links[prefix]
 end
@@ -242,17 +249,12 @@ function _M.fence()
     ngx.header["Set-Cookie"] = kept
 end
 
--- Content phase of the control socket. GET /?alice/training tells what is served; a PUT of lines
--- "<key> TAB <value>" makes them the newest word. An entry that finds no room is dropped, so that the
--- include files speak for it after the reload that 507 asks for.
-function _M.publish()
-    if ngx.req.get_method() ~= "PUT" then
-        return ngx.print(entry(ngx.var.args or "") or "")
-    end
-    ngx.req.read_body()
+-- The control socket's PUT of lines "<key> TAB <value>" makes them the newest word. An entry that finds no room is
+-- dropped, so that the include files speak for it after the reload that 507 asks for.
+local function publish(lines)
     local published, full = 0, 0
-    for key, value in (ngx.req.get_body_data() or ""):gmatch("([^\t\n]+)\t([^\n]*)\n") do
-        if links:safe_set(key, value) then
+    for key, value in lines:gmatch("([^\t\n]+)\t([^\n]*)\n") do
+        if links:safe_set(key, value, 0, ngx.time()) then
             published = published + 1
         else
             links:delete(key)
@@ -262,7 +264,41 @@ function _M.publish()
     -- last: a worker that forgets before the entries are there would learn the old ones for another second
     links:incr("edition", 1)
     ngx.status = full > 0 and 507 or 200
-    ngx.say(published)
+    return published .. " published, " .. full .. " found no room\n"
+end
+
+-- POST of keys, one in a line: what is served for each.
+local function look_up(lines)
+    local values = {}
+    for key in lines:gmatch("([^\n]*)\n") do
+        values[#values + 1] = (entry(key) or "") .. "\n"
+    end
+    return table.concat(values)
+end
+
+-- DELETE: forgets what the include files say as well, if memory gets short. Only what is old: files that nginx reads at
+-- this moment, for workers yet to come, were written after it.
+local function tidy()
+    local forgotten = 0
+    if links:free_space() < links:capacity() / 2 then
+        for _, key in ipairs(links:get_keys(0)) do
+            local value, published = links:get(key)
+            if published and ngx.time() - published > SETTLED_SECONDS and value == on_disk(key) then
+                links:delete(key)
+                forgotten = forgotten + 1
+            end
+        end
+    end
+    return forgotten .. " forgotten\n"
+end
+
+-- Content phase of the control socket.
+function _M.control()
+    ngx.req.read_body()
+    local answer = ({ PUT = publish, POST = look_up, DELETE = tidy })[ngx.req.get_method()]
+    local text = answer(ngx.req.get_body_data() or "")
+    ngx.header["Content-Length"] = #text
+    ngx.print(text)
 end
 
 -- Master, at start and at every reload. The secret outlives reloads, and with it the remembered verdicts.

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import getpass
 import itertools
 import json
 import os
+import pwd
 import shutil
 import stat
 import threading
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _files, _passwords
+from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _files, _passwords, _resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, NginxRefused, Outcome, merged
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import HashingFailed
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Locked
+from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Locked, me
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
     OTHER_HASH,
@@ -220,6 +220,18 @@ def test_secrets_are_not_for_everybody(gateway: Gateway) -> None:
         assert not mode & (stat.S_IRWXO | stat.S_IWGRP)
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_nginx_reads_what_is_written_under_any_umask(gateway: Gateway, umask: int) -> None:
+    former = os.umask(umask)
+    try:
+        declare(gateway, {"alice": ALICE})
+    finally:
+        os.umask(former)
+    for path in (MAP, PASSWORDS, PAGE):
+        mode = os.stat(os.path.join(gateway.paths.root, path.format("alice"))).st_mode
+        assert stat.S_IMODE(mode) == 0o640
+
+
 # what is refused
 
 
@@ -292,7 +304,7 @@ def test_sources_names_are_checked(gateway: Gateway, source: str) -> None:
 
 
 def test_a_host_without_a_gateway(root: str) -> None:
-    with pytest.raises(InvalidData, match=r"policy\.yml is missing: is there a gateway here"):
+    with pytest.raises(InvalidData, match=r"policy\.json is missing: is there a gateway here"):
         declare(Gateway(Paths(root)), {"alice": ALICE})
     assert tree(root) == {}
 
@@ -558,6 +570,61 @@ def test_a_verifying_run_forgets_addresses_that_nobody_needs(gateway: Gateway, n
     assert gateway.registry.addresses() == {"gpu2": "10.0.0.2"}
 
 
+@pytest.mark.parametrize("source", ["inventory", "self"])
+def test_nobody_waits_for_a_slow_name_server(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]], source: str
+) -> None:
+    names["gpu1"] = ["10.0.0.1"]
+    quick, free = _resolve.socket.getaddrinfo, []
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        try:
+            with gateway.registry.locked(0.05):
+                free.append(True)
+        except Locked:
+            free.append(False)
+        return quick(*arguments, **options)
+
+    monkeypatch.setattr(_resolve.socket, "getaddrinfo", slow)
+    declare(gateway, {"alice": data({"name": "a", "host": "gpu1", "port": 9000})}, source)
+    gateway.refresh()
+    assert free == [True, True]
+
+
+def test_nobody_waits_while_all_users_are_read(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(gateway, {"alice": ALICE})
+    everything, free = gateway.registry.everything, []
+
+    def slow() -> Any:
+        with gateway.registry.locked(0.05):
+            free.append(True)
+        return everything()
+
+    monkeypatch.setattr(gateway.registry, "everything", slow)
+    gateway.refresh()
+    assert free == [True]
+
+
+def test_users_own_links_do_not_move_others(gateway: Gateway, control: Control, names: dict[str, list[str]]) -> None:
+    names["gpu1"] = ["10.0.0.1"]
+    declare(gateway, {"alice": data({"name": "a", "host": "gpu1", "port": 9000})})
+    names["gpu1"] = ["10.0.0.9"]
+    # or a user with a name server of one's own would have everybody's files read at each change
+    declare(gateway, {"bob": data({"name": "b", "host": "gpu1", "port": 9000})}, "self")
+    assert control.entries == {"alice/a": "strip 10.0.0.1:9000", "bob/b": "strip 10.0.0.1:9000"}
+    gateway.refresh()
+    assert control.entries == {"alice/a": "strip 10.0.0.9:9000", "bob/b": "strip 10.0.0.9:9000"}
+
+
+def test_the_log_of_ones_own_changes_is_ones_own_even_if_others_move(
+    gateway: Gateway, names: dict[str, list[str]]
+) -> None:
+    declare(gateway, {"alice": data({"name": "a", "host": "gpu1", "port": 9000})})  # it has no address
+    names["gpu1"] = ["10.0.0.1"]
+    declare(gateway, {"bob": data({"name": "b", "host": "gpu1", "port": 9000})}, "self")
+    assert os.listdir(os.path.dirname(gateway.paths.audit("bob"))) == ["bob.jsonl"]
+
+
 # verifying
 
 
@@ -574,7 +641,12 @@ def test_a_verifying_run_repairs_what_was_edited_by_hand(gateway: Gateway, contr
 
     assert declare(gateway, users) == Outcome(), "without verify nobody looks"
     outcome = declare(gateway, users, verify=True)
-    assert (outcome.changed, outcome.plan) == (True, [])
+    assert outcome.changed
+    assert {(step["action"], step["url"], os.path.relpath(step["target"], root)) for step in outcome.plan} == {
+        ("repair", "/alice/", MAP.format("alice")),
+        ("repair", "/alice/", PASSWORDS.format("alice")),
+        ("repair", "/bob/", PAGE.format("bob")),
+    }
     assert {os.path.relpath(found["after_header"], root) for found in outcome.diff} == {
         MAP.format("alice"),
         PASSWORDS.format("alice"),
@@ -751,7 +823,16 @@ def test_info(gateway: Gateway, control: Control) -> None:
     declare(gateway, {"alice": ALICE})
     declare(gateway, {"alice": data({"name": "app", "port": 9100})}, source="apps")
     control.entries["alice/notes"] = "strip 10.6.6.6:9000"
-    link = {"description": "", "kind": "http", "prefix": "strip", "source": "inventory"}
+    link = {
+        "description": "",
+        "kind": "http",
+        "host": "127.0.0.1",
+        "prefix": "strip",
+        "source": "inventory",
+        "yields_to": "",
+        "moving": False,
+        "rendered": True,
+    }
     assert gateway.info("alice") == {
         "live": True,
         "users": {
@@ -760,14 +841,24 @@ def test_info(gateway: Gateway, control: Control) -> None:
                     {
                         **link,
                         "name": "app",
+                        "port": 9100,
                         "url": "/alice/app/",
                         "target": "127.0.0.1:9100",
                         "source": "apps",
                         "live": True,
                     },
-                    {**link, "name": "notes", "url": "/alice/notes/", "target": "127.0.0.1:9000", "live": False},
                     {
+                        **link,
+                        "name": "notes",
+                        "port": 9000,
+                        "url": "/alice/notes/",
+                        "target": "127.0.0.1:9000",
+                        "live": False,
+                    },
+                    {
+                        **link,
                         "name": "training",
+                        "port": 8097,
                         "url": "/alice/training/",
                         "kind": "visdom",
                         "target": "127.0.0.1:8097",
@@ -777,7 +868,7 @@ def test_info(gateway: Gateway, control: Control) -> None:
                         "live": True,
                     },
                 ],
-                "logins": [{"name": "alice", "source": "inventory"}],
+                "logins": [{"name": "alice", "source": "inventory", "yields_to": ""}],
             }
         },
     }
@@ -801,13 +892,15 @@ def test_the_audit_log_says_who_changed_what(gateway: Gateway, monkeypatch: pyte
     monkeypatch.delenv("SUDO_USER", raising=False)
     declare(gateway, {"alice": data({"name": "a", "port": 9000})})
     monkeypatch.setenv("SUDO_USER", "alice")
+    gateway = Gateway(gateway.paths)
     declare(gateway, {"alice": data({"name": "a", "port": 9001})}, source="inventory")
     declare(gateway, {"alice": data({"name": "a", "port": 9001})}, source="inventory")
-    lines = [json.loads(line) for line in Path(gateway.paths.audit).read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in Path(gateway.paths.audit()).read_text(encoding="utf-8").splitlines()]
     assert [{key: value for key, value in line.items() if key != "at"} for line in lines] == [
         {
             "source": "inventory",
-            "by": getpass.getuser(),
+            "by": me(),
+            "from": "",
             "action": "add",
             "url": "/alice/a/",
             "target": "127.0.0.1:9000",
@@ -816,22 +909,25 @@ def test_the_audit_log_says_who_changed_what(gateway: Gateway, monkeypatch: pyte
         {
             "source": "inventory",
             "by": "alice",
+            "from": "",
             "action": "change",
             "url": "/alice/a/",
             "target": "127.0.0.1:9001",
             "user": "alice",
+            "was": "127.0.0.1:9000 (http, prefix strip)",
+            "now": "127.0.0.1:9001 (http, prefix strip)",
         },
     ]
 
 
 def test_somebody_without_a_name_can_change_things_too(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown() -> str:
-        raise KeyError("getpwuid(): uid not found")
+    def unknown(uid: int) -> object:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
 
     monkeypatch.delenv("SUDO_USER", raising=False)
-    monkeypatch.setattr(getpass, "getuser", unknown)
-    declare(gateway, {"alice": data({"name": "a", "port": 9000})})
-    line = json.loads(Path(gateway.paths.audit).read_text(encoding="utf-8"))
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    declare(Gateway(gateway.paths), {"alice": data({"name": "a", "port": 9000})})
+    line = json.loads(Path(gateway.paths.audit()).read_text(encoding="utf-8"))
     assert line["by"] == f"uid {os.getuid()}"
 
 

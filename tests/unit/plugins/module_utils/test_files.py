@@ -103,7 +103,7 @@ def test_killed_while_finishing_it_can_be_finished_again(tmp_path: Path, monkeyp
         journal, files = prepare(folder)
         _files.stage(files)
         with monkeypatch.context() as patch:
-            patch.setattr(_files, "_carry_out", lambda order: None)
+            patch.setattr(_files, "_carry_out", lambda order, ending: None)
             _files.commit(journal, files, [])
         with monkeypatch.context() as patch:
             faulty = Faulty(patch, _files, at, Killed())

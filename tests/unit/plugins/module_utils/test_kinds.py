@@ -48,3 +48,7 @@ def test_an_origin_is_filled_in() -> None:
 def test_a_value_never_becomes_two_words() -> None:
     kind = Kind("x", KEEP, "run --to {prefix} '{host} {port}'")
     assert kind.command("/a b", "h", 1, "o") == ["run", "--to", "/a b", "h 1"]
+
+
+def test_a_visdom_that_others_have_to_reach_does_not_listen_on_loopback_alone() -> None:
+    assert "-bind_local" not in KINDS["visdom"].command("/alice/run1", "10.0.0.5", 8097, "gate:1234")

@@ -284,11 +284,11 @@ def test_hosts_are_read_in_one_spelling(written: str, read: str) -> None:
         ({"descripton": ""}, "link 'run1': unknown key 'descripton'; did you mean 'description'?"),
         (
             {"zzz": 1},
-            "link 'run1': unknown key 'zzz'; known keys: name, port, kind, host, description, prefix",
+            "link 'run1': unknown key 'zzz'; known keys: name, port, kind, host, description, prefix, socket",
         ),
         (
             {5: 1},
-            "link 'run1': unknown key '5'; known keys: name, port, kind, host, description, prefix",
+            "link 'run1': unknown key '5'; known keys: name, port, kind, host, description, prefix, socket",
         ),
         ({"mode": 1}, "link 'run1': unknown key 'mode'; did you mean 'name'?"),
         ({"port\n": 1}, r"link 'run1': unknown key 'port\n'; did you mean 'port'?"),

@@ -47,9 +47,9 @@ def test_no_password_is_right_for_a_damaged_hash(damaged: str) -> None:
 
 def test_passwords_never_stand_in_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    run = subprocess.run
+    popen = subprocess.Popen
     monkeypatch.setattr(
-        _passwords.subprocess, "run", lambda *given, **options: calls.append(given) or run(*given, **options)
+        _passwords.subprocess, "Popen", lambda *given, **options: calls.append(given) or popen(*given, **options)
     )
     verify_password("geheim", hash_password("geheim"))
     assert len(calls) == 2

@@ -15,7 +15,7 @@ from hypothesis import strategies
 
 def policy(*hosts: str, ports: tuple[str, ...] = ("1024-65535",)) -> Policy:
     """A policy that allows the hosts."""
-    return Policy(hosts, ports, "policy.yml")
+    return Policy(hosts, ports, "policy.json")
 
 
 def refused(rules: Policy, host: str, port: int = 8097) -> str | None:
@@ -83,7 +83,7 @@ def test_hosts_that_are_allowed(lines: tuple[str, ...], host: str) -> None:
 def test_hosts_that_are_not_allowed(lines: tuple[str, ...], host: str) -> None:
     seen = parse_user({"links": [{"name": "a", "host": host, "port": 1}]})[0].links[0].host
     assert refused(policy(*lines), host) == (
-        f"link 'run1': host '{seen}' is not in allowed_hosts: {', '.join(lines)} (policy.yml)"
+        f"link 'run1': host '{seen}' is not in allowed_hosts: {', '.join(lines)} (policy.json)"
     )
 
 
@@ -102,7 +102,7 @@ def test_hosts_that_are_not_allowed(lines: tuple[str, ...], host: str) -> None:
 )
 def test_ports(lines: tuple[str, ...], port: int, allowed: bool) -> None:
     found = refused(policy("*", ports=lines), "gpu1", port)
-    text = f"link 'run1': port {port} is not in allowed_ports: {', '.join(lines)} (policy.yml)"
+    text = f"link 'run1': port {port} is not in allowed_ports: {', '.join(lines)} (policy.json)"
     assert found == (None if allowed else text)
 
 
@@ -164,7 +164,7 @@ def test_old_and_local_disguises_of_metadata(host: str) -> None:
 def test_lines_that_are_no_hosts(host: str, text: str) -> None:
     with pytest.raises(InvalidData) as error:
         policy("10.0.0.0/8", host)
-    assert error.value.problems == [f"policy.yml: {text}"]
+    assert error.value.problems == [f"policy.json: {text}"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_lines_that_are_no_ports(port: str) -> None:
     with pytest.raises(InvalidData) as error:
         policy("*", ports=("80", port))
     assert error.value.problems == [
-        f"policy.yml: allowed_ports: {port!a} is neither a port nor a range like 1024-65535"
+        f"policy.json: allowed_ports: {port!a} is neither a port nor a range like 1024-65535"
     ]
 
 
@@ -187,31 +187,31 @@ def test_every_bad_line_is_reported() -> None:
 @pytest.mark.parametrize(
     ("data", "problems"),
     [
-        (None, ["policy.yml: 'None' is not a mapping"]),
-        ([], ["policy.yml: '[]' is not a mapping"]),
-        ({}, ["policy.yml: allowed_hosts is not a list", "policy.yml: allowed_ports is not a list"]),
-        ({"allowed_hosts": ["*"]}, ["policy.yml: allowed_ports is not a list"]),
-        ({"allowed_hosts": "*", "allowed_ports": ["80"]}, ["policy.yml: allowed_hosts is not a list"]),
+        (None, ["policy.json: 'None' is not a mapping"]),
+        ([], ["policy.json: '[]' is not a mapping"]),
+        ({}, ["policy.json: allowed_hosts is not a list", "policy.json: allowed_ports is not a list"]),
+        ({"allowed_hosts": ["*"]}, ["policy.json: allowed_ports is not a list"]),
+        ({"allowed_hosts": "*", "allowed_ports": ["80"]}, ["policy.json: allowed_hosts is not a list"]),
         (
             {"allowed_hosts": ["*"], "allowed_ports": ["80"], "alowed_hosts": ["*"]},
-            ["policy.yml: unknown key 'alowed_hosts'; did you mean 'allowed_hosts'?"],
+            ["policy.json: unknown key 'alowed_hosts'; did you mean 'allowed_hosts'?"],
         ),
     ],
 )
 def test_policies_of_another_shape(data: object, problems: list[str]) -> None:
     with pytest.raises(InvalidData) as error:
-        Policy.parse(data, "policy.yml")
+        Policy.parse(data, "policy.json")
     assert error.value.problems == problems
 
 
 @pytest.mark.parametrize("line", [None, True, False, 1.5, ["*"], {"*": 1}])
 def test_lines_that_are_no_text_allow_nothing(line: object) -> None:
     with pytest.raises(InvalidData):
-        Policy.parse({"allowed_hosts": [line], "allowed_ports": [80]}, "policy.yml")
+        Policy.parse({"allowed_hosts": [line], "allowed_ports": [80]}, "policy.json")
 
 
 def test_ports_may_be_numbers() -> None:
-    rules = Policy.parse({"allowed_hosts": ["*"], "allowed_ports": [8097, "9000-9001"]}, "policy.yml")
+    rules = Policy.parse({"allowed_hosts": ["*"], "allowed_ports": [8097, "9000-9001"]}, "policy.json")
     assert rules.allowed_ports == ("8097", "9000-9001")
     assert rules.link_problem(Link("run1", 8097, host="gpu1")) is None
 

@@ -594,9 +594,9 @@ def test_any_file_name_as_a_user(name: str, ending: str) -> None:
 )
 def test_any_line_in_the_policy(line: str) -> None:
     try:
-        rules = Policy((line,), ("1-65535",), "policy.yml")
+        rules = Policy((line,), ("1-65535",), "policy.json")
     except InvalidData as error:
-        assert_fit(error.problems, "policy.yml: allowed_hosts: ")
+        assert_fit(error.problems, "policy.json: allowed_hosts: ")
         return
     assert re.fullmatch("[A-Za-z0-9.*:/-]+", line)
     for host in (
@@ -615,9 +615,9 @@ def test_any_line_in_the_policy(line: str) -> None:
 @hypothesis.given(line=texts | st.integers().map(str))
 def test_any_line_of_ports_in_the_policy(line: str) -> None:
     try:
-        rules = Policy(("*",), (line,), "policy.yml")
+        rules = Policy(("*",), (line,), "policy.json")
     except InvalidData as error:
-        assert_fit(error.problems, "policy.yml: allowed_ports: ")
+        assert_fit(error.problems, "policy.json: allowed_ports: ")
         return
     first, _, last = line.partition("-")
     for port in {1, 65535, int(first) - 1, int(first), int(last or first), int(last or first) + 1}:
@@ -628,6 +628,6 @@ def test_any_line_of_ports_in_the_policy(line: str) -> None:
 @hypothesis.given(declared=values | st.fixed_dictionaries({"allowed_hosts": values, "allowed_ports": values}))
 def test_any_data_as_the_policy(declared: Any) -> None:
     try:
-        Policy.parse(declared, "policy.yml")
+        Policy.parse(declared, "policy.json")
     except InvalidData as error:
-        assert_fit(error.problems, "policy.yml: ")
+        assert_fit(error.problems, "policy.json: ")

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -20,7 +20,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils import _registry
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Locked, Registry
+from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Locked, Registry, me
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 
@@ -106,7 +106,7 @@ def test_damaged_addresses_are_named(registry: Registry, text: str) -> None:
 
 
 def test_the_policy_on_the_host_is_the_one_that_counts(registry: Registry) -> None:
-    Path(registry.paths.policy).write_text("allowed_hosts: [gpu1]\nallowed_ports: [80]\n", encoding="utf-8")
+    Path(registry.paths.policy).write_text('{"allowed_hosts": ["gpu1"], "allowed_ports": [80]}', encoding="utf-8")
     found = registry.policy(coming=Policy(("*",), ("1-65535",)))
     assert found.allowed_hosts == ("gpu1",)
     assert found.origin == registry.paths.policy
@@ -123,20 +123,21 @@ def test_without_a_policy_the_coming_one_counts(registry: Registry) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", [b"allowed_hosts: [", b"a: b: c", b"\xff", b"\0", b"- ? [" * 5000])
-def test_a_policy_that_is_not_yaml_is_one_line_that_names_it(registry: Registry, text: bytes) -> None:
+@pytest.mark.parametrize("text", [b"", b"allowed_hosts: [", b"{", b"\xff", b"\0", b"[" * 50000])
+def test_a_policy_that_is_not_json_is_one_line_that_names_it(registry: Registry, text: bytes) -> None:
     Path(registry.paths.policy).write_bytes(text)
     with pytest.raises(InvalidData) as error:
         registry.policy()
     (problem,) = error.value.problems
-    assert problem.startswith(f"{registry.paths.policy}: ")
+    assert problem.startswith(f"{registry.paths.policy} is damaged (")
+    assert problem.endswith("; run role gateway, which writes it")
     assert problem.isprintable()
     assert len(problem) < 400
 
 
 def test_an_empty_policy_is_refused(registry: Registry) -> None:
-    Path(registry.paths.policy).write_text("", encoding="utf-8")
-    with pytest.raises(InvalidData, match=r"policy\.yml: 'None' is not a mapping"):
+    Path(registry.paths.policy).write_text("null", encoding="utf-8")
+    with pytest.raises(InvalidData, match=r"policy\.json: 'None' is not a mapping"):
         registry.policy()
 
 
@@ -149,7 +150,7 @@ def test_who_holds_the_lock_is_named(registry: Registry) -> None:
         pass
     assert time.monotonic() - started < 2
     assert re.fullmatch(
-        rf"process {os.getpid()} of {getpass.getuser()}, since \d\d:\d\d:\d\d has held {re.escape(registry.paths.lock)}"
+        rf"process {os.getpid()} of {me()}, since \d\d:\d\d:\d\d has held {re.escape(registry.paths.lock)}"
         r" for over 0\.1 s; try again",
         str(error.value),
     )
@@ -210,9 +211,11 @@ with Registry(Paths({registry.paths.root!r})).locked():
 
 
 def test_a_holder_without_a_name_is_a_number(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown() -> str:
-        raise KeyError("getpwuid(): uid not found")
+    def unknown(uid: int) -> object:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
 
-    monkeypatch.setattr(getpass, "getuser", unknown)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    registry = Registry(registry.paths)
     with registry.locked(), pytest.raises(Locked, match=f" of uid {os.getuid()}, since "), registry.locked(0.05):
         pass

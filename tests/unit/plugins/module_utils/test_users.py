@@ -296,7 +296,7 @@ def test_a_decrypted_value_is_checked_like_any_other() -> None:
 
 
 def test_what_the_policy_refuses_is_said_with_file_and_line_beside_all_else() -> None:
-    policy = Policy(("127.0.0.0/8", "gpu*"), ("1024-65535",), "policy.yml")
+    policy = Policy(("127.0.0.0/8", "gpu*"), ("1024-65535",), "policy.json")
     text = """\
 links:
   - name: good
@@ -310,8 +310,8 @@ links:
     prt: 22
 """
     assert parse_users({"users/alice.yml": text, "users/bob.yml": "links: ["}, decrypt, policy)[1] == [
-        "users/alice.yml:5: link 'far': host '8.8.8.8' is not in allowed_hosts: 127.0.0.0/8, gpu* (policy.yml)",
-        "users/alice.yml:6: link 'low': port 22 is not in allowed_ports: 1024-65535 (policy.yml)",
+        "users/alice.yml:5: link 'far': host '8.8.8.8' is not in allowed_hosts: 127.0.0.0/8, gpu* (policy.json)",
+        "users/alice.yml:6: link 'low': port 22 is not in allowed_ports: 1024-65535 (policy.json)",
         "users/alice.yml:10: link 'typo': unknown key 'prt'; did you mean 'port'?",
         "users/alice.yml:9: link 'typo': it has no port",
         "users/bob.yml:2: this is not YAML: did not find expected node content",

@@ -1,0 +1,53 @@
+"""Without self-service: nobody gets in by command or helper, and what was declared is served on. Then root clears all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import HELPER
+
+
+@pytest.mark.parametrize("account", ["alice", "mallory"])
+def test_only_the_reload_is_left_to_sudo(run, account):
+    allowed = run(account, "sudo -nl")[1].partition("may run the following commands")[2].splitlines()[1:]
+    assert [line.strip() for line in allowed] == ["(root) NOPASSWD: /usr/sbin/service nginx reload"]
+    assert run(account, f"sudo -n {HELPER} </dev/null") == (1, "", "sudo: a password is required\n")
+
+
+def test_helper_refuses_even_if_it_is_called(host):
+    done = host.run(f"""echo '{{"do": "show"}}' | SUDO_UID=$(id -u alice) {HELPER}""")
+    reason = "self-service is switched off on this gateway; ask its administrator"
+    assert (done.rc, json.loads(done.stdout)) == (1, {"unavailable": reason})
+
+
+@pytest.mark.parametrize("line", ["list", "add more --port 9087", "remove own --yes", "export"])
+def test_command_says_so(run, line):
+    code, told, errors = run("alice", f"vizgate {line}")
+    assert (code, told) == (4, "")
+    assert len(errors.splitlines()) == 1
+
+
+def test_links_are_served_on(get, crowd):
+    assert [get(f"/alice/{name}/", "alice").port for name in ("own", "old", "train")] == [9088, 9089, 9089]
+    assert crowd["not as told"] == []
+    assert crowd["links"] >= 25
+
+
+def test_root_removes_everything_and_has_an_archive(host, terminal, get, name):
+    shown = terminal(
+        "root",
+        [
+            ("Action: ", "6"),
+            ("The name of this host, to go on: ", "gate"),
+            (f"'gate' is not the name of this host, {name}", name),
+            ("Action: ", "0"),
+        ],
+    )
+    assert f"removed http://{name}:1234/alice/own/ -> 127.0.0.1:9088\n" in shown
+    assert [get(path, "alice").status for path in ("/alice/own/", "/alice/train/")] == [401, 401]
+    assert get("/bob/training/", "bob").status == 401
+    archive = next(line.partition(" has ")[0] for line in shown.splitlines() if "has what was there" in line)
+    assert host.file(archive).mode == 0o600
+    held = host.check_output(f"tar -xOf {archive} var/lib/vizgate/users/alice/self.json")
+    assert {link["name"] for link in json.loads(held)["links"]} == {"old", "own", "train"}

@@ -1,0 +1,214 @@
+"""Alice's day in a shell: every command, and what visitors get of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="module")
+def alice(run):
+    """A line of alice's that has to end well; returns what it prints."""
+
+    def alice(line, code=0):
+        done = run("alice", line)
+        assert done[0] == code, done
+        return done[1] if code == 0 else done[2]
+
+    return alice
+
+
+def test_link_is_there_when_add_returns(alice, get, name):
+    told = alice("vizgate add train --port 9087 --description 'Loss curves'")
+    assert told == f"added http://{name}:1234/alice/train/ -> 127.0.0.1:9087\n"
+    assert get("/alice/train/").status == 401
+
+
+def test_login_opens_it(alice, get, name):
+    told = alice("echo alice-secret | vizgate login add alice --password-stdin")
+    assert told == f"added login alice of http://{name}:1234/alice/\n"
+    answer = get("/alice/train/a%2Fb?c", "alice")
+    assert (answer.status, answer.port, answer.path) == (200, 9087, "/a%2Fb?c")
+    assert get("/alice/train/", "alice", "wrong").status == 401
+    assert get("/bob/training/", "alice").status == 401
+
+
+def test_list(alice, name):
+    _header, line = alice("vizgate list").splitlines()
+    for text in (f"http://{name}:1234/alice/train/", "127.0.0.1:9087", "http", "self", "Loss curves"):
+        assert text in line
+    (link,) = json.loads(alice("vizgate list --json"))
+    assert (link["url"], link["port"], link["source"]) == (f"http://{name}:1234/alice/train/", 9087, "self")
+    assert (link["rendered"], link["live"]) == (True, True)
+
+
+def test_edit(alice, get):
+    alice("vizgate edit train --port 9088 --kind visdom")
+    answer = get("/alice/train/x", "alice")
+    assert (answer.port, answer.path) == (9088, "/alice/train/x")
+
+
+def test_rename(alice, get):
+    alice("vizgate edit train --name training")
+    assert [get(f"/alice/{link}/", "alice").status for link in ("train", "training")] == [404, 200]
+    alice("vizgate edit training --name train")
+    assert [get(f"/alice/{link}/", "alice").status for link in ("train", "training")] == [200, 404]
+
+
+def test_unix_socket(host, alice, get, name):
+    path = "/run/vizgate/sockets/alice/page.sock"
+    told = alice(f"vizgate add page --socket {path}")
+    assert told == f"added http://{name}:1234/alice/page/ -> unix:{path}\n"
+    assert get("/alice/page/", "alice").status == 502
+    host.check_output(f"systemd-run --quiet --uid=alice --unit=page python3 /opt/unix_backend.py {path}")
+    host.check_output(f"timeout 10 sh -c 'until [ -S {path} ]; do sleep 0.05; done'")
+    answer = get("/alice/page/x", "alice")
+    assert (answer.status, answer.body.decode()) == (200, f"{host.user('alice').uid} /x")
+    alice("vizgate remove page --yes")
+    host.check_output("systemctl stop page")
+
+
+def test_other_logins(alice, get):
+    alice("vizgate login add guest --password-fd 3 3<<<guest-secret")
+    assert get("/alice/train/", "guest").status == 200
+    _header, *lines = alice("vizgate login list").splitlines()
+    assert [line.split()[0] for line in lines] == ["alice", "guest"]
+    assert [login["name"] for login in json.loads(alice("vizgate login list --json"))] == ["alice", "guest"]
+    alice("printf another | vizgate login password guest --password-stdin")
+    assert [get("/alice/train/", "guest", password).status for password in ("guest-secret", "another")] == [401, 200]
+    alice("vizgate login remove guest")
+    assert get("/alice/train/", "guest", "another").status == 401
+
+
+def test_status(alice):
+    alice("vizgate add dead --port 9099")
+    lines = [line.split() for line in alice("vizgate status").splitlines()]
+    assert [line[0] for line in lines] == ["LINK", "dead", "train"]
+    works = {link["name"]: link["works"] for link in json.loads(alice("vizgate status --json"))}
+    assert works == {"dead": False, "train": True}
+    alice("vizgate status train")
+    alice("vizgate status dead train", code=3)
+
+
+def test_doctor(alice):
+    code = "vizgate doctor dead; echo $?"
+    found = alice(code)
+    assert "error: nothing listens on 127.0.0.1:9099" in found
+    assert found.splitlines()[-1] == "3"
+    assert alice("vizgate doctor train; echo $?").splitlines()[-1] == "0"
+    (finding,) = json.loads(alice("vizgate doctor dead --json || true"))
+    assert (finding["severity"], "python3 -m http.server --bind 127.0.0.1 9099" in finding["fix"]) == ("error", True)
+
+
+def test_open(alice, name):
+    assert alice("vizgate open train") == f"http://{name}:1234/alice/train/\n"
+
+
+def test_kinds(alice):
+    assert "jupyter lab" in alice("vizgate kinds")
+    assert "prefix:      keep" in alice("vizgate kinds visdom")
+    assert alice("vizgate kinds --for train") == "visdom -port 9088 -base_url /alice/train -bind_local\n"
+
+
+def test_export(alice):
+    assert yaml.safe_load(alice("vizgate export")) == {
+        "links": [
+            {"name": "dead", "port": 9099},
+            {"name": "train", "kind": "visdom", "port": 9088, "description": "Loss curves"},
+        ]
+    }
+
+
+def test_history(alice):
+    lines = [line.split(None, 4) for line in alice("vizgate history").splitlines()]
+    steps = [(who, action, rest) for _at, who, action, *rest in lines[1:]]
+    assert all(who == "alice" for who, _action, _rest in steps)
+    assert steps[0] == ("alice", "add", ["/alice/train/", "127.0.0.1:9087"])
+    assert steps[-1] == ("alice", "add", ["/alice/dead/", "127.0.0.1:9099"])
+    assert "secret" not in str(lines)
+    assert json.loads(alice("vizgate history --json"))[0]["url"] == "/alice/train/"
+
+
+def test_remove(alice, get, name):
+    assert alice("vizgate remove dead --yes") == f"removed http://{name}:1234/alice/dead/ -> 127.0.0.1:9099\n"
+    assert get("/alice/dead/", "alice").status == 404
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("vizgate add train --port 9087", 1, "link 'train': you have one of that name"),
+        ("vizgate add 'a b' --port 9087", 1, "link 'a b': the name is not of the form"),
+        ("vizgate add low --port 22", 1, "user 'alice': link 'low': port 22 is not in allowed_ports: 1024-65535"),
+        ("vizgate add far --port 9087 --host 8.8.8.8", 1, "host '8.8.8.8' is not in allowed_hosts"),
+        ("vizgate add there --socket /tmp/x", 1, "socket '/tmp/x' is not in /run/vizgate/sockets/alice; put it there"),
+        ("vizgate edit none --port 9087", 1, "you have no link 'none' of your own; there are: train"),
+        ("vizgate remove none --yes", 1, "you have no link 'none' of your own; there are: train"),
+        ("vizgate doctor none", 1, "link 'none': alice has none of this name"),
+        ("echo x | vizgate login add alice --password-stdin", 1, "login 'alice': you have one of that name"),
+        ("vizgate remove train", 2, "Nobody is there to be asked: give --yes."),
+        ("vizgate login add other", 2, "Nobody is there to be asked: give --password-stdin or --password-fd."),
+        ("vizgate", 2, "Usage: vizgate"),
+        ("vizgate add", 2, "Missing argument 'NAME'"),
+        ("vizgate --user bob list", 1, "--user bob: only root acts in the name of others"),
+        ("vizgate status --all", 1, "--all: only root looks at everybody's links"),
+        ("vizgate init", 1, "init: only root does that"),
+        ("vizgate remove-everything --confirm $(hostname)", 1, "remove-everything: only root does that"),
+        ("vizgate import-multivisdom", 1, "import-multivisdom: only root does that"),
+    ],
+)
+def test_refusals_say_why(alice, line, code, said):
+    assert said in alice(f"{line} </dev/null" if "|" not in line else line, code)
+
+
+def test_refusals_have_changed_nothing(alice):
+    assert [link["name"] for link in json.loads(alice("vizgate list --json"))] == ["train"]
+    assert [login["name"] for login in json.loads(alice("vizgate login list --json"))] == ["alice"]
+
+
+def test_root_acts_for_others_and_looks_at_all(host):
+    links = json.loads(host.check_output("vizgate status --all --json"))
+    assert {"alice", "bob"} <= {link["user"] for link in links}
+    assert json.loads(host.check_output("vizgate --user alice list --json"))[0]["name"] == "train"
+
+
+def test_old_script_is_imported_for_its_accounts(host, get):
+    folder = "/etc/nginx/sites-available/multivisdom"
+    host.check_output(
+        f"mkdir -m 777 {folder}; cd {folder};"
+        " echo '###/alice/old||http://127.0.0.1:9089/||Old one' >alice.conf; chown alice alice.conf;"
+        " echo '###/bob/evil||http://127.0.0.1:9087/||' >bob.conf; chown mallory bob.conf;"
+        " echo '###/x/y||http://127.0.0.1:9087/||' >nobody-here.conf"
+    )
+    for option in ("--check", ""):
+        done = host.run(f"vizgate import-multivisdom {option}")
+        assert done.rc == 1
+        assert "/alice/old/ -> 127.0.0.1:9089\n" in done.stdout
+        assert done.stdout.endswith("1 links and 0 logins imported, 2 lines refused\n")
+        assert done.stderr.splitlines() == [
+            "bob.conf: it belongs to mallory, not to bob; look into it, then chown it to bob",
+            "nobody-here.conf: user 'nobody-here' has no account on this host;"
+            " create one, or declare the links in inventory",
+        ]
+        assert get("/alice/old/", "alice").status == (404 if option else 200)
+    assert get("/bob/evil/", "bob").status == 404
+    host.check_output(f"rm -r {folder}")
+
+
+def test_links_are_handed_over_by_export(alice):
+    # inventory will declare this one and train; what is called own stays alice's
+    alice("vizgate remove train --yes")
+    alice("vizgate add eval --port 9087")
+    told = alice("vizgate export --move")
+    assert yaml.safe_load(told)["links"] == [
+        {"name": "eval", "port": 9087},
+        {"name": "old", "port": 9089, "description": "Old one"},
+    ]
+    assert {link["name"]: link["moving"] for link in json.loads(alice("vizgate list --json"))} == {
+        "eval": True,
+        "old": True,
+    }
+    alice("vizgate add own --port 9087")
+    alice("vizgate add train --port 9087")

@@ -1,0 +1,31 @@
+"""Fifty accounts have added, edited and removed links at once, while visitors looked at others: side_effect.yml, crowd.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def report(host):
+    return json.loads(host.check_output("cat /root/crowd-report.json"))
+
+
+def test_every_acknowledged_change_serves_at_once_and_none_fails(report):
+    assert report["accounts"]["wrong"] == []
+    # at least two of each account's
+    assert sum(report["accounts"]["done"].values()) >= 100
+    assert set(report["accounts"]["done"]) == {"add", "edit", "remove"}
+
+
+def test_nobody_else_notices(report):
+    assert report["visitors"]["wrong"] == []
+    assert report["visitors"]["looks"] >= 500
+    assert report["visitors"]["echoes"] >= 20 * 20
+
+
+def test_every_acknowledged_change_is_there_and_no_other(report, crowd):
+    assert report["not as told"] == []
+    assert crowd == {"links": report["links"], "not as told": []}
+    assert report["links"] >= 25

@@ -1,0 +1,766 @@
+"""mallory has a shell and knows the source: sudo on loose sites, her process's state, her folders, her requests."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import time
+
+import pytest
+from conftest import HELPER, PORT
+
+RELOAD = "/usr/sbin/service nginx reload"
+SOCKETS = "/run/vizgate/sockets"
+PASSWORD = "never-in-a-log-7381"
+HERS = "/tmp /var/tmp /dev/shm /run/lock /home/mallory /run/vizgate/sockets/mallory"
+"""Folders that she can write to."""
+OTHERS = """find /etc /root /usr/local /var/lib/vizgate /home/alice /home/bob -xdev -type f \
+! -path '*/turns/*' ! -path '*/audit/*' ! -path '*/mallory*' ! -name '*.pyc' ! -name lock ! -name addresses.json \
+! -path '/etc/*-' ! -name .pwd.lock -exec stat -c '%n %a %U %G' {} + -exec md5sum {} + | sort"""
+
+KIT = """
+import glob, json, os, pty, signal, subprocess, sys, time
+HELPER = ["sudo", "-n", "/usr/local/libexec/vizgate/apply"]
+
+def ask(request, before=None, **how):
+    request = request if isinstance(request, bytes) else json.dumps(request).encode()
+    done = subprocess.run(HELPER, input=request, capture_output=True, timeout=60, preexec_fn=before, **how)
+    return [done.returncode, done.stdout.decode(), done.stderr.decode()]
+
+def add(name, **link):
+    return {"do": "add", "link": {"name": name, "port": 9087, **link}}
+
+def names():
+    return [link["name"] for link in json.loads(ask({"do": "show"})[1])["links"]]
+"""
+
+
+@pytest.fixture(scope="module")
+def python(host):
+    """Runs Python of an account's; returns what it prints, JSON."""
+
+    def python(account, code, *arguments):
+        words = ["runuser", "-u", account, "--", "env", "-C", "/tmp", "python3", "-c", KIT + code]
+        done = host.run(" ".join(["%s"] * (len(words) + len(arguments))), *words, *map(json.dumps, arguments))
+        assert done.rc == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return python
+
+
+@pytest.fixture(scope="module")
+def ask(python):
+    """The answer to a request of an account's."""
+
+    def ask(account, do, **keys):
+        code, told, errors = python(account, "print(json.dumps(ask(json.loads(sys.argv[1]))))", {"do": do, **keys})
+        assert code in (0, 1), errors
+        return json.loads(told)
+
+    return ask
+
+
+TIDY = """
+shown = json.loads(ask({"do": "show"})[1])
+for kind, do in (("links", "remove"), ("logins", "remove_login")):
+    for item in shown[kind]:
+        ask({"do": do, "name": item["name"]})
+print("null")
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else_notices(host, python):
+    """Whatever she has done: no file but her own has changed, root has left none in her folders, no change hangs."""
+    python("mallory", TIDY)
+    host.check_output("touch /root/mallory-begins")
+    before = host.check_output(OTHERS).splitlines()
+    yield
+    python("mallory", TIDY)
+    left = f"find {HERS} -xdev -newer /root/mallory-begins ! -type d ! -user mallory"
+    assert host.run(left).stdout == ""
+    host.check_output("rm /root/mallory-begins")
+    after = host.check_output(OTHERS).splitlines()
+    assert sorted(set(before) ^ set(after)) == []
+    unfinished = "find /etc/nginx/vizgate /var/lib/vizgate -name '*.new' -o -name '*.old' -o -name 'journal*'"
+    assert host.check_output(unfinished) == ""
+    assert host.run("pgrep -f 'vizgate/[a]pply'").stdout == ""
+    assert host.run("nginx -t").rc == 0
+
+
+# sudo, on a site that allows its users more than Debian does
+
+
+@pytest.fixture(scope="module")
+def loose_site(host):
+    """Everything that sites switch off or on for the convenience of their users."""
+    lines = [
+        "Defaults !secure_path, !env_reset, setenv, runchroot=*, runcwd=*, closefrom_override, user_command_timeouts",
+        "Defaults noexec, log_input, log_output, use_pty",
+        'Defaults env_keep += "PATH LD_PRELOAD BASH_ENV ENV PYTHONPATH PYTHONHOME OPENSSL_CONF TMPDIR SUDO_UID"',
+    ]
+    # before the gateway's rules and after them
+    host.check_output("printf '%%s\\n' %s %s %s >/root/site && visudo -cf /root/site", *lines)
+    host.check_output("cp /root/site /etc/sudoers.d/00-site && mv /root/site /etc/sudoers.d/zz-site")
+    yield
+    host.check_output("rm -r /etc/sudoers.d/00-site /etc/sudoers.d/zz-site")
+    host.check_output("rm -rf /var/log/sudo-io")
+
+
+TRAPS = """
+home = os.path.expanduser("~")
+traps, sprung = home + "/traps", home + "/sprung"
+os.makedirs(traps + "/jail/usr/sbin")
+os.makedirs(traps + "/jail" + os.path.dirname(HELPER[2]))
+def trap(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+for name in ("basename", "systemctl", "nginx", "htpasswd", "env", "python3", "stat"):
+    trap(f"{traps}/{name}", f'#!/bin/sh\\n[ "$(/usr/bin/id -u)" = 0 ] && echo $0 >>{sprung}\\nexec /usr/bin/{name} "$@"\\n')
+trap(f"{traps}/script", f'[ "$(/usr/bin/id -u)" = 0 ] && echo script >>{sprung}\\n')
+for name in ("sitecustomize", "usercustomize", "json", "jinja2", "contextlib"):
+    trap(f"{traps}/{name}.py", f"import os\\nos.getuid() or open({sprung!r}, 'a').write({name!r})\\n")
+for command in ("/usr/sbin/service", HELPER[2]):
+    trap(f"{traps}/jail{command}", "")
+    os.unlink(f"{traps}/jail{command}")
+    # whatever a chroot of hers runs would be hers
+    os.symlink("/bin/true", f"{traps}/jail{command}")
+os.makedirs(traps + "/jail/bin")
+subprocess.run(["cp", "/bin/true", traps + "/jail/bin/true"], check=True)
+for line in subprocess.run(["ldd", "/bin/true"], capture_output=True, text=True, check=True).stdout.split():
+    if line.startswith("/"):
+        os.makedirs(traps + "/jail" + os.path.dirname(line), exist_ok=True)
+        subprocess.run(["cp", line, traps + "/jail" + line], check=True)
+words = {"PATH": f"{traps}:/usr/bin:/bin", "LD_PRELOAD": traps + "/no.so", "LD_LIBRARY_PATH": traps, "BASH_ENV": traps + "/script",
+    "ENV": traps + "/script", "IFS": "/", "PS4": "$(id)", "PYTHONPATH": traps, "PYTHONHOME": traps, "PYTHONSTARTUP": traps + "/json.py",
+    "PYTHONINSPECT": "1", "OPENSSL_CONF": traps + "/script", "TMPDIR": traps, "HOME": home, "CDPATH": traps, "LOCPATH": traps,
+    "LC_ALL": "../../../" + home, "TZ": home, "SUDO_UID": "0", "SUDO_USER": "bob", "USER": "bob", "GCONV_PATH": traps,
+    "BASH_FUNC_basename%%": "() { " + traps + "/basename; }", "SYSTEMD_LOG_LEVEL": "debug", "SHELLOPTS": "xtrace"}
+"""
+
+TRY = """
+commands = {"reload": "/usr/sbin/service nginx reload".split(), "helper": HELPER[2:]}
+pairs = [f"{key}={words[key]}" for key in ("PATH", "LD_PRELOAD", "BASH_ENV", "PYTHONPATH", "OPENSSL_CONF")]
+ways = {"plain": [], "-E": ["-E"], "words": pairs, "preserve": ["--preserve-env=PATH,LD_PRELOAD,PYTHONPATH,OPENSSL_CONF"],
+    "-R": ["-R", traps + "/jail"], "-D": ["-D", traps], "-C": ["-C", "200"], "-T": ["-T", "1"]}
+told = {}
+for command, line in commands.items():
+    for way, options in ways.items():
+        request = {"do": "show"}
+        if way == "plain":
+            request = {"do": "add_login", "name": f"loose{len(told)}", "password": json.loads(sys.argv[1])}
+        done = subprocess.run(["/usr/bin/sudo", "-n", *options, *line], env=words, input=json.dumps(request).encode(), capture_output=True)
+        told[f"{command} {way}"] = [done.returncode, done.stdout.decode(), done.stderr.decode()]
+print(json.dumps([told, open(sprung).read() if os.path.exists(sprung) else ""]))
+"""
+
+
+@pytest.fixture(scope="module")
+def loose(host, python, loose_site):
+    """Way → what came of it; and what has sprung the traps as root."""
+    told, sprung = python("mallory", TRAPS + TRY, PASSWORD)
+    yield told, sprung
+    host.check_output("rm -rf /home/mallory/traps /home/mallory/sprung")
+
+
+def test_no_trap_of_hers_is_sprung_by_root(loose):
+    assert loose[1] == ""
+
+
+def test_the_commands_work_on_a_loose_site(loose):
+    told, _sprung = loose
+    assert told["reload plain"] == [0, "", ""]
+    code, answer, errors = told["helper plain"]
+    assert (code, errors) == (0, "")
+    assert json.loads(answer)["plan"][0]["user"] == "mallory"
+
+
+def test_nothing_of_her_environment_comes_along(loose):
+    told, _sprung = loose
+    for way in ("reload -R", "helper -R"):
+        # 'a password is required' for a rule that does not match there
+        assert told[way][0] == 1, told[way]
+    for way in ("reload words", "helper words", "reload -E", "helper -E", "reload preserve", "helper preserve"):
+        code, _answer, errors = told[way]
+        assert (code, errors.partition(" allowed to ")[0]) == (1, "sudo: sorry, you are not"), told[way]
+    for way, (code, answer, errors) in told.items():
+        assert "ld.so" not in errors, way
+        # what she may do has nothing of bob's or root's about it
+        assert code == 1 or way.startswith("reload") or '"user": "mallory"' in answer, way
+
+
+def test_a_password_is_in_no_log(host, loose):
+    # what sudo writes down of its commands is packed
+    find = "find /var/log /run/log /var/lib/vizgate /etc/nginx -type f -exec zgrep -l {} '{{}}' + 2>/dev/null"
+    assert host.run(find.format(PASSWORD)).stdout == ""
+    assert PASSWORD not in host.check_output("journalctl --no-pager -q")
+
+
+# what her process is like when it calls
+
+STATES = {
+    # what happens, and whether the request has to be done all the same
+    "ulimit -f 0": False,
+    "ulimit -n 3": False,
+    "ulimit -n 5": False,
+    "ulimit -n 12": False,
+    "ulimit -t 0": False,
+    "ulimit -v 40000": False,
+    "ulimit -s 100": False,
+    "ulimit -d 1000": False,
+    "ulimit -u 1": False,
+    "ulimit -c unlimited": True,
+    "ulimit -s unlimited": True,
+    "ulimit -l 0; ulimit -i 0; ulimit -q 0; ulimit -m 0": True,
+    "umask 0": True,
+    "umask 777": True,
+    "exec 2>&-": True,
+    "exec 2</dev/null": True,
+    "exec 2>/dev/full": True,
+    "exec >&-": None,
+    "exec >/dev/full": None,
+    "exec </dev/null": None,
+    "exec <&-": None,
+    "exec </tmp": None,
+    "exec 7<>/tmp/mallory-7 200<>/tmp/mallory-7": True,
+    "trap '' HUP INT QUIT TERM CHLD PIPE ALRM USR1 USR2 XFSZ XCPU TSTP TTIN TTOU": True,
+    "mkdir /tmp/gone; cd /tmp/gone; rmdir /tmp/gone": True,
+    "mkdir -p /tmp/shut; cd /tmp/shut; chmod 0 /tmp/shut": True,
+    "cd /proc/self": True,
+    "nice -n 19 true; renice -n 19 $$ >/dev/null": False,
+    "chrt --idle --pid 0 $$": False,
+    "ionice -c 3 -p $$": True,
+    "taskset -p 1 $$ >/dev/null": True,
+}
+
+
+@pytest.fixture(scope="module")
+def called(python):
+    """State → what the helper said then, and whether the link is there after it."""
+    code = """
+told = {}
+for number, state in enumerate(json.loads(sys.argv[1])):
+    name = f"state{number}"
+    with open(f"/tmp/mallory-request", "w") as file:
+        json.dump(add(name), file)
+    # the request comes on stdin unless the state says otherwise
+    line = f"exec </tmp/mallory-request; {state}; exec {' '.join(HELPER)}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=60)
+    told[state] = [done.stdout.decode(), name in names(), name]
+for path in glob.glob("/tmp/mallory-*") + glob.glob("/tmp/shut"):
+    (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+print(json.dumps(told))
+"""
+    return python("mallory", code, list(STATES))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_state_of_her_process_stops_nothing_half_way(called, state):
+    said, there, _name = called[state]
+    if STATES[state] is None:
+        # without ears or a mouth: nothing is said, whatever was done
+        assert said == ""
+    else:
+        # where the limits cannot be lifted, as in this container, nothing is done
+        assert there == ('"plan"' in said), said
+        assert there or not STATES[state], said
+
+
+def test_what_she_has_added_in_any_state_serves(host, called, ask):
+    shown = {link["name"]: (link["rendered"], link["live"]) for link in ask("mallory", "show")["links"]}
+    for _said, there, name in called.values():
+        assert (shown.get(name) == (True, True)) == there
+    for path in ("links.d/mallory.map", "pages/mallory.html"):
+        assert host.file(f"/etc/nginx/vizgate/{path}").mode == 0o640
+
+
+def test_neither_hang_up_nor_keys_stop_a_change_half_way(python, ask):
+    """Her terminal goes away, or sends ^C, ^\\ and ^Z, at moments of the change; bob does not wait for her."""
+    code = """
+told = {}
+for number in range(14):
+    name = f"hangup{number}"
+    child, terminal = pty.fork()
+    if not child:
+        os.execvp("bash", ["bash", "-c", "exec " + " ".join(HELPER)])
+    time.sleep(0.15)
+    os.write(terminal, json.dumps(add(name)).encode() + b"\\n\\x04\\x04")
+    time.sleep(number % 7 * 0.006)
+    if number < 7:
+        os.write(terminal, b"\\x03\\x1c\\x1a")
+        time.sleep(0.3)
+    os.close(terminal)
+    told[name] = None
+time.sleep(1)
+there = names()
+print(json.dumps([name in there for name in told]))
+"""
+    started = python("mallory", code)
+    assert any(started)
+    before = time.monotonic()
+    assert "plan" in ask("bob", "add", link={"name": "hurried", "port": 9087})
+    assert "plan" in ask("bob", "remove", name="hurried")
+    assert time.monotonic() - before < 5
+    shown = {link["name"]: link for link in ask("mallory", "show")["links"]}
+    assert all(link["rendered"] and link["live"] for link in shown.values())
+
+
+@pytest.fixture(scope="module")
+def own_cgroup(host):
+    """mallory's own service manager, which gives her cgroups that she can freeze; the folder of cgroups."""
+    folder = host.check_output("findmnt -n -o TARGET -t cgroup2 | head -n 1")
+    uid = host.check_output("id -u mallory")
+    host.check_output(f"systemctl start user@{uid}.service")
+    yield folder, uid
+    host.check_output(f"systemctl stop user@{uid}.service")
+
+
+def test_a_frozen_cgroup_holds_nobody_up(own_cgroup, python):
+    folder, uid = own_cgroup
+    code = """
+folder, uid = map(json.loads, sys.argv[1:])
+os.environ["XDG_RUNTIME_DIR"] = f"/run/user/{uid}"
+scope = ["systemd-run", "--user", "--scope", "-q", "--unit=cold.scope"]
+helper = subprocess.Popen([*scope, *HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+(freezer,) = glob.glob(f"{folder}/user.slice/user-{uid}.slice/user@{uid}.service/*/cold.scope/cgroup.freeze") or [""]
+for _ in range(100):
+    if freezer:
+        break
+    time.sleep(0.02)
+    (freezer,) = glob.glob(f"{folder}/user.slice/user-{uid}.slice/user@{uid}.service/*/cold.scope/cgroup.freeze") or [""]
+time.sleep(0.7)  # it has started, and waits for the request
+with open(freezer, "w") as file:
+    file.write("1")
+helper.stdin.write(json.dumps(add("frozen")).encode())
+helper.stdin.close()
+os.set_blocking(helper.stdout.fileno(), False)
+said = None
+for _ in range(100):
+    said = helper.stdout.read()
+    if said:
+        break
+    time.sleep(0.05)
+with open(freezer, "w") as file:
+    file.write("0")
+helper.wait()
+print(json.dumps([said.decode() if said else "", names()]))
+"""
+    said, names = python("mallory", code, folder, uid)
+    assert '"plan"' in said, "sudo is frozen, the helper must not be"
+    assert "frozen" in names
+
+
+# requests that are none
+
+UNUSABLE = {
+    # as expressions: the texts themselves are too long for a command line
+    "one byte too much": ("b' ' * 65536 + b'1'", "the request has more than 65536 bytes"),
+    "a hundred megabytes": ("b'[' * 100_000_000", "the request has more than 65536 bytes"),
+    "too deep": ("b'[' * 60000", "the request is no JSON: maximum recursion depth exceeded"),
+    "not UTF-8": (
+        """b'{"do": "show", "x": "\\xff"}'""",
+        "the request is no JSON: 'utf-8' codec can't decode byte 0xff",
+    ),
+    "no JSON": ("b'add train 9087'", "the request is no JSON: Expecting value"),
+    "two requests": ("""b'{"do": "show"}' * 2""", "the request is no JSON: Extra data"),
+    "half a request": ("""b'{"do": "show"'""", "the request is no JSON: Expecting ',' delimiter"),
+    "NUL": ("""b'{"do": "show"}\\0'""", "the request is no JSON: Extra data"),
+    "a huge number": (
+        """b'{"do": "history", "lines": ' + b'9' * 60000 + b'}'""",
+        "the request is no JSON: Exceeds the limit",
+    ),
+}
+REFUSED = {
+    "a list": ("[]", "request 'None' is not known"),
+    "not a number": ("add('a', port=float('nan'))", "link 'a': port 'nan' is not a number"),
+    "infinity": ("add('a', port=float('inf'))", "link 'a': port 'inf' is not a number"),
+    "a thousand digits": ("add('a', port=10**1000)", "link 'a': port '1000"),
+    "the last of two": ("""b'{"do": "show", "do": "rm", "user": "bob"}'""", "request 'rm' is not known"),
+    "somebody else's": ("{'do': 'show', 'user': 'bob'}", "request 'show': unknown key 'user'"),
+    "another source": ("{'do': 'move', 'source': 'inventory'}", "request 'move': unknown key 'source'"),
+    "bob's link": ("add('../bob/x')", "link '../bob/x': the name is not of"),
+    "half a character": (
+        "{'do': 'add_login', 'name': 'm', 'password': '\\ud800'}",
+        "the password is not valid Unicode",
+    ),
+    "UTF-16": ("""'{"do": "rm"}'.encode('utf-16')""", "request 'rm' is not known"),
+}
+
+
+@pytest.fixture(scope="module")
+def unusable(python):
+    """What is said to each of them."""
+    code = """
+print(json.dumps({name: ask(eval(text)) for name, text in json.loads(sys.argv[1]).items()}))
+"""
+    texts = {name: text for name, (text, _said) in {**UNUSABLE, **REFUSED}.items()}
+    return python("mallory", code, texts)
+
+
+@pytest.mark.parametrize("request_", UNUSABLE)
+def test_a_request_that_cannot_be_read(unusable, request_):
+    code, said, errors = unusable[request_]
+    assert (code, errors) == (1, "")
+    assert json.loads(said)["unavailable"].startswith(f"{HELPER}: {UNUSABLE[request_][1]}")
+
+
+@pytest.mark.parametrize("request_", REFUSED)
+def test_a_request_that_is_refused(unusable, request_):
+    code, said, errors = unusable[request_]
+    assert (code, errors) == (1, "")
+    assert json.loads(said)["problems"][0].startswith(REFUSED[request_][1])
+
+
+def test_whoever_keeps_the_helper_waiting_is_left(python):
+    """Four that never finish their request, forty that never read their answer: root has none of them for long."""
+    code = """
+import fcntl
+slow = [subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+for helper in slow:
+    helper.stdin.write(b'{"do": ')
+    helper.stdin.flush()
+time.sleep(1.5)
+fifth = ask({"do": "show"})
+reader, full = os.pipe()
+fcntl.fcntl(full, fcntl.F_SETPIPE_SZ, 4096)
+os.write(full, b"x" * 4096)
+deaf = [subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=full, stderr=subprocess.DEVNULL) for _ in range(40)]
+end = time.monotonic() + 20
+while time.monotonic() < end and any(helper.poll() is None for helper in slow + deaf):
+    time.sleep(0.1)
+left = [sum(helper.poll() is None for helper in helpers) for helpers in (slow, deaf)]
+os.close(reader)
+print(json.dumps([fifth, left, ask({"do": "show"})[0]]))
+"""
+    fifth, left, code = python("mallory", code)
+    reason = "4 requests of yours are under way; try again when they are done"
+    assert fifth == [1, json.dumps({"unavailable": f"{HELPER}: {reason}"}) + "\n", ""]
+    assert left == [0, 0]
+    assert code == 0
+
+
+def test_racing_herself_she_loses_nothing_and_bob_is_served(host, python, ask):
+    """Eighty at once: each is done or refused."""
+    code = """
+helpers = []
+for number in range(80):
+    helper = subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    helpers.append(helper)
+for number, helper in enumerate(helpers):
+    try:
+        helper.stdin.write(json.dumps(add(f"race{number % 20}")))
+        helper.stdin.close()
+    except BrokenPipeError:
+        pass  # refused already
+told = [json.loads(helper.stdout.read()) for helper in helpers]
+added = sorted(step["url"].split("/")[2] for answer in told for step in answer.get("plan", []))
+said = sorted({line.partition(": ")[2] for answer in told for line in [*answer.get("problems", []), answer.get("unavailable", "")] if line})
+print(json.dumps([added, said, sorted(name for name in names() if name.startswith("race"))]))
+"""
+    added, said, names = python("mallory", code)
+    assert added == names
+    assert 4 <= len(added) <= 20
+    assert set(said) <= {
+        "you have one of that name; change or remove it, or take another name",
+        "4 requests of yours are under way; try again when they are done",
+    }
+    assert "plan" in ask("bob", "add", link={"name": "between", "port": 9087})
+    assert "plan" in ask("bob", "remove", name="between")
+
+
+# her folders
+
+
+@pytest.fixture(scope="module")
+def bobs_socket(host, ask):
+    """A link of bob's to a socket, on which something of his listens."""
+    assert "plan" in ask("bob", "add", link={"name": "private", "socket": f"{SOCKETS}/bob/private"})
+    unit = "systemd-run -q --unit=bobs-backend --uid=bob --gid=bob python3 /opt/unix_backend.py"
+    host.check_output(f"{unit} {SOCKETS}/bob/private")
+    host.check_output(f"timeout 10 sh -c 'until test -S {SOCKETS}/bob/private; do sleep 0.1; done'")
+    yield
+    host.check_output("systemctl stop bobs-backend")
+    ask("bob", "remove", name="private")
+    host.check_output(f"rm -rf {SOCKETS}/bob")
+
+
+@pytest.fixture(scope="module")
+def her_login(ask):
+    """A login that opens her links."""
+    assert "plan" in ask("mallory", "add_login", name="mallory", password="mallory-secret")
+
+
+@pytest.fixture
+def her_socket(host, ask):
+    """A link of hers to a socket that is not there yet."""
+    assert "plan" in ask("mallory", "add", link={"name": "trap", "socket": f"{SOCKETS}/mallory/trap"})
+    yield f"{SOCKETS}/mallory/trap"
+    host.check_output(f"find {SOCKETS}/mallory -mindepth 1 -delete")
+    assert "plan" in ask("mallory", "remove", name="trap")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "../bob/private",
+        f"{SOCKETS}/bob/private",
+        "/run/vizgate/auth/password.sock",
+        "/run/vizgate/control/publish.sock",
+    ],
+)
+def test_a_symbolic_link_leads_nginx_nowhere(run, get, bobs_socket, her_login, her_socket, target):
+    assert get("/bob/private/", "bob").status == 200
+    assert run("mallory", f"ln -s {target} {her_socket}")[0] == 0
+    assert get("/mallory/trap/", "mallory").status == 502
+    assert json.loads(get("/mallory/-/status/trap", "mallory").body)["answers"] is False
+
+
+def test_neither_hard_links_nor_moved_folders_lead_there(run, bobs_socket, her_socket):
+    for line in (
+        f"ln {SOCKETS}/bob/private {her_socket}",
+        f"ls {SOCKETS}/bob",
+        f"mv {SOCKETS}/mallory {SOCKETS}/mallory2",
+        f"mv {SOCKETS}/bob {SOCKETS}/bob2",
+        f"ln -s bob {SOCKETS}/carol",
+        f"mkdir {SOCKETS}/carol",
+        f"rmdir {SOCKETS}/mallory",
+        f"chgrp -R bob {SOCKETS}/mallory",
+    ):
+        code, _said, errors = run("mallory", line)
+        assert code != 0, line
+        assert re.search("Permission denied|Operation not permitted", errors), line
+
+
+def test_her_own_socket_serves(host, get, her_login, her_socket):
+    """So what is refused above is refused for what it is."""
+    unit = "systemd-run -q --unit=mallorys-backend --uid=mallory --gid=mallory python3 /opt/unix_backend.py"
+    host.check_output(f"{unit} {her_socket}")
+    host.check_output(f"timeout 10 sh -c 'until test -S {her_socket}; do sleep 0.1; done'")
+    assert get("/mallory/trap/", "mallory").status == 200
+    host.check_output("systemctl stop mallorys-backend")
+
+
+def test_a_folder_full_of_hers_is_not_bobs_trouble(python, run, bobs_socket, her_socket, get):
+    code = """
+try:
+    with open(json.loads(sys.argv[1]), "wb") as file:
+        while True:
+            file.write(b"x" * 65536)
+except OSError as error:
+    print(json.dumps(error.errno))
+"""
+    assert python("mallory", code, her_socket + "-full") == 28
+    bind = "import socket; socket.socket(socket.AF_UNIX).bind"
+    assert run("bob", f"""python3 -c '{bind}("{SOCKETS}/bob/other")'""")[0] == 0
+    assert get("/bob/private/", "bob").status == 200
+
+
+def test_what_is_not_hers_is_closed(run):
+    for path in (
+        "/var/lib/vizgate/users",
+        "/var/lib/vizgate/users/bob/inventory.json",
+        "/var/lib/vizgate/audit/bob.jsonl",
+        "/var/lib/vizgate/lock",
+        "/var/lib/vizgate/turns",
+        "/etc/nginx/vizgate/links.d/bob.map",
+        "/etc/nginx/vizgate/logins.d/bob.htpasswd",
+        "/etc/nginx/vizgate/pages/bob.html",
+        "/run/vizgate/requests",
+        "/run/vizgate/control",
+        "/run/vizgate/auth",
+    ):
+        for line in (f"cat {path}", f"ls {path}/", f"touch {path}", f"ln -f {path} /tmp/mallorys"):
+            assert run("mallory", line)[0] != 0, line
+
+
+# names and numbers of accounts
+
+
+@pytest.fixture
+def account(host):
+    """Makes accounts, and removes them with all that they have left."""
+    made = []
+
+    def account(name, *options):
+        host.check_output("useradd --badname -m %s " + " ".join(options), name)
+        made.append(name)
+        return int(host.check_output("id -u %s", name))
+
+    yield account
+    for name in made:
+        host.run("userdel -r %s", name)
+        host.run("rm -rf %s", f"{SOCKETS}/{name}")
+
+
+@pytest.mark.parametrize("name", ["api", "static", "proxy", "vizgate"])
+def test_a_reserved_name_has_no_links(host, account, ask, name):
+    if not host.user(name).exists:
+        account(name)
+    home = host.user(name).home
+    host.run(f"mkdir -p {home}")
+    said = host.run(f"""echo '{{"do": "show"}}' | runuser -u {name} -- sudo -n {HELPER}""")
+    assert json.loads(said.stdout)["problems"] == [
+        f"user '{name}': the name is reserved; take another; self-service needs an account with such a name"
+    ]
+
+
+@pytest.mark.parametrize("name", ["Carol", "carol.x", "c" * 32 + "x"])
+def test_a_name_that_is_no_address_has_no_links(host, account, name):
+    if host.run("useradd --badname -m %s", name).rc != 0:
+        assert len(name) > 32, "Debian has no longer names"
+        return
+    try:
+        said = host.run(f"""echo '{{"do": "show"}}' | runuser -u {name} -- sudo -n {HELPER}""")
+        assert json.loads(said.stdout)["problems"][0].startswith(f"user '{name}': the name is not of the form ")
+    finally:
+        host.check_output("userdel -r %s 2>/dev/null", name)
+
+
+def test_a_second_root_is_nobody(host, account):
+    account("toor", "-o", "-u", "0")
+    said = host.run(f"""echo '{{"do": "show"}}' | runuser -u toor -- sudo -n {HELPER}""")
+    assert json.loads(said.stdout) == {"unavailable": f"{HELPER}: sudo does not say which user asks"}
+    # userdel would not: every process of root's is this account's, too
+    host.check_output("sed -i /^toor:/d /etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/subuid /etc/subgid")
+
+
+def test_two_names_of_one_number_are_the_first(host, account, ask):
+    """The kernel and sudo know numbers only."""
+    account("mallory2", "-o", "-u", host.check_output("id -u mallory"))
+    assert ask("mallory2", "show")["user"] == "mallory"
+
+
+def test_a_folder_for_sockets_is_not_inherited(host, account, ask):
+    """carol's account goes, eve's gets her number, another carol comes: what eve puts into carol's folder serves nobody."""
+    uid = account("carol")
+    assert "plan" in ask("carol", "add", link={"name": "s", "socket": f"{SOCKETS}/carol/s"})
+    refresh, look = "systemctl start vizgate-resolve.service", f"stat -c '%U %G %a' {SOCKETS}/carol"
+    assert host.check_output(look) == "carol www-data 2710"
+    host.check_output("userdel -r carol 2>/dev/null")
+    host.check_output(refresh)
+    # there is nobody yet whom it could serve
+    assert host.check_output(look) == "UNKNOWN www-data 2710"
+    account("eve", "-u", str(uid))
+    assert host.run(f"runuser -u eve -- touch {SOCKETS}/carol/eves").rc == 0
+    host.check_output(refresh)
+    assert not host.file(f"{SOCKETS}/carol").exists
+    host.check_output(f"useradd -m carol; mkdir -m 2710 {SOCKETS}/carol; chown eve {SOCKETS}/carol")
+    host.check_output(refresh)
+    assert host.check_output(look) == "carol www-data 2710"
+    assert host.check_output(f"ls {SOCKETS}/carol") == ""
+    # what the earlier carol has declared is this one's now
+    assert "plan" in ask("carol", "remove", name="s")
+
+
+def test_a_folder_that_was_half_made_is_made_whole(host, ask):
+    """Killed between making it and giving it away."""
+    host.check_output(
+        f"mkdir -m 700 {SOCKETS}/alice.half && rm -rf {SOCKETS}/alice && mv {SOCKETS}/alice.half {SOCKETS}/alice"
+    )
+    assert "plan" in ask("alice", "add", link={"name": "half", "socket": f"{SOCKETS}/alice/s"})
+    assert host.check_output(f"stat -c '%U %G %a' {SOCKETS}/alice") == "alice www-data 2710"
+    assert "plan" in ask("alice", "remove", name="half")
+
+
+# what others see of her
+
+
+def test_names_of_her_sockets_confuse_nobody(host, run, python):
+    """The kernel writes them into /proc/net/unix as they are."""
+    code = """
+import socket
+kept = []
+for name in ("x\\n1: 2 3 zz 5 6 7 8", "y\\n1 2 3", "z\\x85 \\u2028a b c", "\\n", "w\\n0: 0 0 00010000 0001 01 x /q"):
+    os.makedirs(os.path.dirname("/tmp/mallorys/" + name), exist_ok=True)
+    kept.append(socket.socket(socket.AF_UNIX))
+    kept[-1].bind("/tmp/mallorys/" + name)
+    kept[-1].listen()
+if os.fork():
+    print("null")
+else:
+    os.setsid()
+    os.close(1)
+    os.close(2)
+    time.sleep(20)
+"""
+    python("mallory", code)
+    try:
+        assert run("bob", "vizgate status")[0] == 0
+        assert run("bob", "vizgate doctor training")[0] in (0, 3)
+        assert host.run("vizgate status --all").rc == 0
+    finally:
+        host.check_output("pkill -u mallory -f mallorys; rm -rf /tmp/mallorys")
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\r\n\x00\u202e\u2028{{ 7*7 }}$(id)`id`\"'<script>"
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "status", "status --all", "history", "export", "list --json", "history --json"]
+)
+def test_no_text_of_hers_reaches_a_terminal_as_it_is(host, ask, terminal, command):
+    """Also root's."""
+    told = ask("mallory", "add", link={"name": "escapes", "port": 9087, "description": ESCAPES})
+    assert "plan" in told or "you have one of that name" in told["problems"][0]
+    line = f"vizgate {'' if '--all' in command else '--user mallory '}{command}"
+    for shown in (host.check_output(line), terminal("root", [], line)):
+        # colours are the command's own
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert "escapes" in plain
+        assert [letter for letter in plain if not letter.isprintable() and letter not in "\r\n"] == []
+
+
+# a disk without room
+
+
+SMALL = """
+folder, rooms = map(json.loads, sys.argv[1:])
+
+def run(line):
+    subprocess.run(line, shell=True, check=True)
+
+def mallory(request):
+    done = subprocess.run(["runuser", "-u", "mallory", "--", *HELPER], input=json.dumps(request), capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+def links():
+    return {link["name"]: link["rendered"] and link["live"] for link in mallory({"do": "show"})["links"]}
+
+run(f"cp -a {folder} /root/large; mount -t tmpfs -o size=4m,mode=0755 tmpfs {folder}")
+run(f"cp -a /root/large/. {folder}/; chmod --reference=/root/large {folder}; rm -r /root/large")
+told, ballast = [], folder + "/ballast"
+for pages in rooms:
+    run(f"rm -f {ballast}; head -c 5m /dev/zero >{ballast} 2>/dev/null || truncate -s -{4 * pages}k {ballast}")
+    before, answer = links(), mallory(add(f"room{pages}"))
+    told.append([before, answer, links()])
+for pages in rooms:
+    mallory({"do": "remove", "name": f"room{pages}"})
+run(f"rm {ballast}; cp -a {folder} /root/large; umount {folder}; cp -a /root/large/. {folder}/; rm -r /root/large")
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize("folder", ["/var/lib/vizgate", "/etc/nginx/vizgate"])
+def test_without_room_nothing_is_acknowledged_that_is_not_there(python, folder):
+    """One of the gateway's folders on a file system of its own, which is full but for some pages."""
+    rooms = [0, 1, 2, 3, 4, 6, 8, 12, 256]
+    done = []
+    for pages, (before, answer, after) in zip(rooms, python("root", SMALL, folder, rooms), strict=True):
+        done.append("plan" in answer)
+        assert after == {**before, **({f"room{pages}": True} if done[-1] else {})}, answer
+        assert all(after.values())
+        assert done[-1] or "No space left on device" in answer["unavailable"]
+    assert done == sorted(done)
+    assert set(done) == {False, True}
+
+
+def test_her_links_are_hers_alone(host, ask):
+    """Her names on anybody else's pages are nowhere."""
+    assert "plan" in ask("mallory", "add", link={"name": "training", "port": 9088})
+    address = host.check_output("hostname -I").split()[0]
+    connection = http.client.HTTPConnection(address, PORT, timeout=20)
+    connection.request("GET", "/bob/training/", headers={"Authorization": "Basic Ym9iOmJvYi1zZWNyZXQ="})
+    assert json.loads(connection.getresponse().read())["port"] == 9089
+    assert "plan" in ask("mallory", "remove", name="training")

@@ -1,0 +1,24 @@
+"""Nothing of a gateway that users have used is left, but the archive that root was told of."""
+
+from __future__ import annotations
+
+
+def test_no_file_is_left(host):
+    found = host.check_output(
+        "find / /run /tmp -xdev '(' -path /proc -o -path /sys ')' -prune -o -name '*vizgate*' -print"
+    ).splitlines()
+    kept = ("/var/backups/vizgate", "/var/log/", "/var/lib/systemd/", "/run/systemd/", "/root/", "/run/log/")
+    assert [path for path in found if not path.startswith(kept)] == []
+
+
+def test_nothing_is_mounted_and_nothing_runs(host):
+    assert "vizgate" not in host.check_output("findmnt --raw --noheadings --output TARGET")
+    assert host.run("ps -eo args | grep -v grep | grep vizgate").stdout == ""
+    assert host.check_output("systemctl list-units --all --plain --no-legend '*vizgate*'") == ""
+    assert not host.user("vizgate").exists
+
+
+def test_accounts_may_run_nothing_any_more(run):
+    code, listed, errors = run("alice", "sudo -nl")
+    assert (code, "nginx" in listed, errors) == (1, False, "sudo: a password is required\n")
+    assert run("alice", "vizgate list")[0] == 127

@@ -1,0 +1,22 @@
+"""A backend on a unix socket, whose path is the argument."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import socketserver
+import sys
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{os.getuid()} {self.path}".encode())
+
+    def log_message(self, *_arguments):
+        """Says nothing: a peer on a unix socket has no address."""
+
+
+os.umask(0o007)  # the socket is its folder's group's, too: nginx's
+socketserver.ThreadingUnixStreamServer(sys.argv[1], Backend).serve_forever()

@@ -1,0 +1,736 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds why a link does not work, and what to type.
+
+    for finding in diagnose(answer, "train"):   # answer: what the request {"do": "show"} was answered with
+        print(finding["severity"], finding["finding"], finding["fix"])
+
+`diagnose` makes its observations itself (mostly in milliseconds, in 12 s at most) and raises KeyError for a link that is
+not there. Findings are in the order to fix them; severity is `error`, `warning` or `ok`. A healthy link has exactly one
+finding, `ok`, whose fix is empty; any other has none of these. Findings and fixes are printable text of one line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, TypedDict
+
+from . import _probe
+from ._kinds import KEEP, KINDS, STRIP
+from ._model import Link, Policy
+from ._probe import Listener, Place, Probe, Reply
+
+SECONDS = 10.0
+PAGE_BYTES = 2**20
+HOPS = 6
+ASSETS = 6
+PARSE_SECONDS = 1.0
+
+_MARKS = {
+    "jupyter": re.compile(r"<title>Jupyter(?:Lab| Server| Notebook)|jupyter-config-data"),
+    "visdom": re.compile(r"<title>visdom</title>"),
+    "tensorboard": re.compile(r"<title>TensorBoard</title>"),
+    "bokeh": re.compile(r"<title>Bokeh |/static/js/bokeh(?:\.min)?\.js"),
+    "streamlit": re.compile(r"<title>Streamlit</title>"),
+    "trame": re.compile(r'data-app-name="trame"|<title>trame '),
+    "novnc": re.compile(r"<title>noVNC</title>"),
+}
+"""How the pages of each kind's tool are known."""
+_SOCKETS = {
+    "visdom": "socket",
+    "jupyter": "api/events/subscribe",
+    "bokeh": "ws",
+    "streamlit": "_stcore/stream",
+    "trame": "ws",
+    "novnc": "websockify",
+}
+"""The websocket of each kind's tool, below its page or its front page."""
+_ANY_TOOL = ("http", "wsgi")
+"""Kinds that say nothing about what the page looks like."""
+
+
+class Finding(TypedDict):
+    """One thing that was found out."""
+
+    severity: str
+    finding: str
+    fix: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """What a browser would meet behind the gateway if it asked the tool in one of the two prefix modes."""
+
+    mode: str
+    path: str = ""
+    """What the tool was asked for in the end, after redirects."""
+    status: int = 0
+    """0 if there was no answer, for which `problem` has the reason."""
+    problem: str = ""
+    body: str = ""
+    server: str = ""
+    away: str = ""
+    """Where it redirects to outside of the link."""
+    loops: bool = False
+    """Whether its redirects never end."""
+    outside: tuple[str, ...] = ()
+    """Scripts and style sheets that the page looks for outside of the link."""
+    missing: tuple[str, ...] = ()
+    """Those inside that are not there."""
+    host_refused: bool = False
+    """Whether the same request is welcome when it does not name the gateway as its host."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the tool knows the place, even if it does not let everybody in."""
+        return 0 < self.status < 500 and self.status != 404 and not self.away and not self.loops
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is a page at all."""
+        return self.is_there and self.status < 400
+
+    @property
+    def works(self) -> bool:
+        """Whether there is a page with all that belongs to it."""
+        return self.answers and not self.outside and not self.missing
+
+    @property
+    def looks(self) -> str:
+        """The kind whose tool this is, or ""."""
+        if self.server.startswith("WebSockify"):
+            return "novnc"
+        return next((kind for kind, mark in _MARKS.items() if mark.search(self.body)), "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """Everything that a diagnosis is made from."""
+
+    answer: Mapping[str, Any]
+    link: Mapping[str, Any]
+    probe: Probe
+    known: tuple[Listener, ...] = ()
+    here: bool = True
+    """Whether the target is on this machine."""
+    closed: str = ""
+    """The mode of a unix socket that the gateway may not connect to."""
+    page: Page | None = None
+    """In the link's own prefix mode."""
+    other: Page | None = None
+    """In the other one, looked at where the first does not work."""
+    socket: Reply | None = None
+    """The answer to a websocket, where the tool has one and its page works."""
+    socket_path: str = ""
+    account: str = ""
+    """Who asks, a user's name on this machine."""
+
+    @property
+    def name(self) -> str:
+        return str(self.link["name"])
+
+    @property
+    def user(self) -> str:
+        return str(self.answer["user"])
+
+    @property
+    def place(self) -> str:
+        """The target, as people write it."""
+        return str(self.link.get("socket") or self.link["target"])
+
+    @property
+    def base(self) -> str:
+        """The link's prefix without the slash at its end."""
+        return str(self.link["url"]).rstrip("/")
+
+    @property
+    def site(self) -> tuple[str, str]:
+        """Scheme and `host:port` of the gateway, as a browser writes them."""
+        return _probe.split_url(self.answer["site"]["url"])
+
+    @property
+    def root(self) -> str:
+        """The folder of a rootless gateway, or ""."""
+        return str(self.answer.get("sockets", "")).partition("/run/vizgate/")[0]
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        site = self.answer["site"]
+        return Policy(tuple(site["allowed_hosts"]), tuple(map(str, site["allowed_ports"])))
+
+    @property
+    def looks(self) -> str:
+        """The kind whose tool answers, or ""."""
+        return next((page.looks for page in (self.page, self.other) if page and page.looks), "")
+
+    @property
+    def kind(self) -> str:
+        """The kind that the link should have."""
+        return self.looks or str(self.link["kind"])
+
+    @property
+    def wanted(self) -> Page | None:
+        """The page in the prefix mode that is right for the tool."""
+        if not self.page or self.page.works or self.kind == self.link["kind"]:
+            return self.page
+        return self.page if self.page.mode == KINDS[self.kind].prefix else self.other
+
+    @property
+    def unwanted(self) -> Page | None:
+        """The page in the mode that is not right."""
+        return self.other if self.wanted is self.page else self.page
+
+
+def diagnose(answer: Mapping[str, Any], name: str) -> list[Finding]:
+    """What is wrong with the link `name` in an answer to `show`, or that nothing is."""
+    return conclude(observe(answer, name))
+
+
+# what is there
+
+
+def observe(answer: Mapping[str, Any], name: str) -> Observed:
+    """Looks at a link from all sides. Asks the tool only for pages that its visitors ask for."""
+    links = [link for link in answer["links"] if link["name"] == name]
+    if not links:
+        raise KeyError(name)
+    # of two of the same name, the one that is served
+    link = next((link for link in links if not link["yields_to"]), links[0])
+    known = _probe.listeners()
+    probe = _probe.probe(link, answer["site"]["url"], known)
+    place = _probe.place_of(link)
+    here = place is not None and _probe.is_here(place)
+    account = Listener(uid=os.getuid()).user
+    observed = Observed(answer, link, probe, known, here, _closed(answer, link), account=account)
+    if place is None or not probe.answers:
+        return observed
+    visitor = _Visitor(place, answer["site"]["url"], link)
+    page = visitor.visit(link["prefix"])
+    observed = dataclasses.replace(observed, page=page)
+    if not page.works:
+        observed = dataclasses.replace(observed, other=visitor.visit(STRIP if page.mode == KEEP else KEEP))
+    wanted = observed.wanted
+    endpoint = _SOCKETS.get(observed.kind)
+    if wanted and wanted.works and endpoint and not _asks_for_password(wanted):
+        front = visitor.backend_path(wanted.mode, visitor.base + "/")
+        path = (wanted.path.partition("?")[0].rstrip("/") + "/" if observed.kind == "bokeh" else front) + endpoint
+        observed = dataclasses.replace(observed, socket=visitor.shake_hands(path, wanted), socket_path=path)
+    return observed
+
+
+class _Visitor:
+    """A browser behind the gateway, as far as the tool can tell."""
+
+    def __init__(self, place: Place, site_url: str, link: Mapping[str, Any]) -> None:
+        self.place, self.site_url = place, site_url
+        self.scheme, self.host = _probe.split_url(site_url)
+        self.site = f"{self.scheme}://{self.host}"
+        self.base = str(link["url"]).rstrip("/")
+        self.target = str(link["target"])
+        self.deadline = time.monotonic() + SECONDS
+
+    def backend_path(self, mode: str, path: str) -> str:
+        """What the gateway asks the tool for when the browser asks for `path`, which is below the link."""
+        return path if mode == KEEP else path[len(self.base) :]
+
+    def ask(self, path: str, headers: Mapping[str, str] | None = None, body_bytes: int = 0) -> Reply:
+        seconds = min(_probe.SECONDS, self.deadline - time.monotonic())
+        sent = {**_probe.gateway_headers(self.site_url, self.base + "/"), **(headers or {})}
+        return _probe.ask(self.place, path, sent, body_bytes=body_bytes, seconds=seconds)
+
+    def visit(self, mode: str) -> Page:
+        """Follows redirects to the page, and looks whether what belongs to it is there."""
+        at, cookies, seen = self.base + "/", "", set[tuple[str, str]]()
+        while True:
+            path = self.backend_path(mode, at)
+            reply = self.ask(path, {"Cookie": cookies} if cookies else {}, PAGE_BYTES)
+            page = Page(mode, path, reply.status, reply.problem, server=reply.headers.get("server", ""))
+            page = dataclasses.replace(page, body=reply.body.decode(errors="replace"))
+            if "location" not in reply.headers or reply.status not in (301, 302, 303, 307, 308):
+                break
+            seen.add((at, cookies))
+            new = [cookie.partition(";")[0] for cookie in reply.headers.get("set-cookie", "").split("\n") if cookie]
+            cookies = "; ".join(dict.fromkeys([*filter(None, cookies.split("; ")), *new]))
+            landing = self.landing(at, reply.headers["location"])
+            if landing is None:
+                return dataclasses.replace(page, away=reply.headers["location"])
+            at = landing
+            if (at, cookies) in seen or len(seen) > HOPS:
+                return dataclasses.replace(page, loops=True)
+        if reply.status in (400, 403, 421):
+            local = self.ask(path, {"Host": "localhost", "X-Forwarded-Host": "localhost"})
+            return dataclasses.replace(page, host_refused=0 < local.status < 400)
+        return self._with_assets(page, at) if page.answers else page
+
+    def landing(self, at: str, location: str) -> str | None:
+        """Where below the link a browser at `at` is sent by a tool's `location`, which the gateway rewrites; or None."""
+        for known in (f"{self.scheme}://{self.host}/", f"http://{self.target}/"):
+            if location.startswith(known):
+                location = location[len(known) - 1 :]
+        if location.startswith("/") and not location.startswith(("//", self.base)):
+            location = self.base + location
+        found = self.below(_joined(self.site + at, location))
+        # the gateway itself adds the slash
+        return found.replace(self.base, self.base + "/", 1) if found and found.partition("?")[0] == self.base else found
+
+    def below(self, address: str) -> str | None:
+        """The path of an address of this link; None for any other."""
+        path = address.removeprefix(self.site)
+        inside = (path.partition("?")[0] + "/").startswith(self.base + "/")
+        return path if address.startswith(self.site + "/") and inside else None
+
+    def _with_assets(self, page: Page, at: str) -> Page:
+        outside: list[str] = []
+        inside: dict[str, bool] = {}
+        base, addresses = _assets(page.body)
+        ours = tuple(f"{site}/" for site in (self.site, f"http://{self.target}", f"https://{self.target}"))
+        for address in addresses:
+            full = _joined(_joined(self.site + at, base), address)
+            path = self.below(full)
+            if path is not None and len(inside) < ASSETS:
+                reply = self.ask(self.backend_path(page.mode, path))
+                html = reply.headers.get("content-type", "").startswith("text/html")
+                inside[address] = 200 <= reply.status < 400 and not html
+            elif path is None and full.startswith(ours):
+                outside.append(address)
+        missing = tuple(address for address, found in inside.items() if not found)
+        return dataclasses.replace(page, outside=tuple(outside), missing=missing)
+
+    def shake_hands(self, path: str, page: Page) -> Reply:
+        """Opens a websocket as a page behind the gateway would."""
+        headers = {
+            "Connection": "upgrade",
+            "Upgrade": "websocket",
+            "Origin": self.site,
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dml6Z2F0ZSBkb2N0b3IgIQ==",
+        }
+        token = re.search(r'"token":"([\w.=-]+)"', page.body)
+        if page.looks == "bokeh" and token:
+            headers["Sec-WebSocket-Protocol"] = f"bokeh, {token[1]}"
+        elif page.looks == "novnc":
+            headers["Sec-WebSocket-Protocol"] = "binary"
+        return self.ask(path, headers)
+
+
+def _joined(base: str, address: str) -> str:
+    """An address on a page at `base` as a browser writes it in full, without a fragment; "" for nonsense."""
+    from urllib.parse import quote, urldefrag, urljoin
+
+    try:
+        return quote(urldefrag(urljoin(base, address)).url, safe="%/:?&=+,;@!$'()*~[]")
+    except ValueError:
+        return ""
+
+
+def _assets(body: str) -> tuple[str, list[str]]:
+    """What a page's addresses are relative to, and those of its scripts and style sheets."""
+    from html.parser import HTMLParser
+
+    found: dict[str, None] = {}
+    bases = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            given = {name: value or "" for name, value in attrs}
+            if tag == "base" and given.get("href"):
+                bases.append(given["href"])
+            elif tag == "script" and given.get("src"):
+                found[given["src"]] = None
+            elif tag == "link" and "stylesheet" in given.get("rel", "").lower().split() and given.get("href"):
+                found[given["href"]] = None
+
+    parser = Parser()
+    deadline = time.monotonic() + PARSE_SECONDS
+    for start in range(0, len(body), 8192):
+        parser.feed(body[start : start + 8192])
+        # there are pages that take the parser for ever
+        if time.monotonic() > deadline:
+            break
+    return bases[0] if bases else "", list(found)
+
+
+def _asks_for_password(page: Page) -> bool:
+    """Whether this is Jupyter's own login page."""
+    return page.looks == "jupyter" and page.path.partition("?")[0].endswith("/login")
+
+
+def _closed(answer: Mapping[str, Any], link: Mapping[str, Any]) -> str:
+    """The mode of a link's socket if the gateway's user, who shares its folder's group, may not connect to it."""
+    path = link.get("socket")
+    if not path or answer.get("sockets", "").partition("/run/vizgate/")[0]:
+        return ""  # a rootless gateway is the user
+    try:
+        found, folder = os.stat(path), os.stat(os.path.dirname(path))
+    except OSError:
+        return ""
+    writers = 0o022 if found.st_gid == folder.st_gid else 0o002
+    return "" if found.st_mode & writers else f"{found.st_mode & 0o777:04o}"
+
+
+# what that means
+
+
+def conclude(seen: Observed) -> list[Finding]:
+    """The findings that observations lead to."""
+    found = list(_gateway(seen))
+    # a link that has to lead elsewhere does so before its tool is looked at
+    tool = [] if _refused(seen) else list(_tool(seen))
+    strange = _stranger(seen, working=not any(finding["severity"] == "error" for finding in tool))
+    found += [strange] if strange and not _refused(seen) else tool
+    merged: dict[str, Finding] = {}
+    for finding in found:
+        same = merged.setdefault(finding["fix"], finding)
+        if finding["finding"] not in same["finding"]:
+            same["finding"] += "; " + finding["finding"]
+    again = merged.get(_start(seen))
+    if again and seen.probe.pid:
+        again["finding"] += f"; stop process {seen.probe.pid} first"
+    elif again and seen.kind == "http":
+        again["finding"] += "; start your tool so that it does, as this one would"
+    return [_printable(finding) for finding in merged.values()] or [_printable(_ok(seen))]
+
+
+def _error(finding: str, fix: str) -> Finding:
+    return {"severity": "error", "finding": finding, "fix": fix}
+
+
+def _warning(finding: str, fix: str) -> Finding:
+    return {"severity": "warning", "finding": finding, "fix": fix}
+
+
+def _printable(finding: Finding) -> Finding:
+    """Without what a terminal would obey: pages and processes say what they like."""
+    text, fix = ("".join(c if c.isprintable() else "?" for c in finding[key]) for key in ("finding", "fix"))
+    return {"severity": finding["severity"], "finding": text, "fix": fix}
+
+
+def _ok(seen: Observed) -> Finding:
+    page = seen.page
+    status = page.status if page else seen.probe.status
+    text = f"{'://'.join(seen.site)}{seen.base}/ works: {_who(seen)} answers {status}"
+    return {"severity": "ok", "finding": f"{text} on {seen.place} in {seen.probe.milliseconds or 0:.1f} ms", "fix": ""}
+
+
+def _who(seen: Observed) -> str:
+    """Whose process the target is, as far as one can see."""
+    probe = seen.probe
+    if probe.command:
+        return f"'{_short(probe.command)}' of {probe.user}"
+    return f"a process of {probe.user}" if probe.user else "the tool"
+
+
+def _short(command: str) -> str:
+    """A command line as people know it: without the interpreter of a script, without folders, of bounded length."""
+    words = command.split(" ")
+    if len(words) > 1 and os.path.basename(words[0]).startswith("python") and not words[1].startswith("-"):
+        words = words[1:]
+    text = " ".join([os.path.basename(words[0]), *words[1:]])
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _edit(seen: Observed, **changes: str | int) -> str:
+    """How to change the link, which only who has declared it can."""
+    source = seen.link["source"]
+    if source == "self":
+        command = ["vizgate"] if seen.user == seen.account else ["vizgate", "--user", seen.user]
+        options = [word for key, value in changes.items() for word in (f"--{key}", str(value))]
+        return shlex.join([*command, "edit", seen.name, *options])
+    settings = ", ".join(f"{key}: {value}" for key, value in changes.items())
+    if source == "inventory":
+        return f"in users/{seen.user}.yml, link '{seen.name}': {settings}; then ansible-playbook playbooks/links.yml"
+    return f"{settings} for link '{seen.name}' where source '{source}' declares it"
+
+
+def _start(seen: Observed, kind: str = "", port: int = 0) -> str:
+    """The command that starts the tool so that it fits the link."""
+    kind = kind or seen.kind
+    path = seen.link.get("socket")
+    if path and not port:
+        if kind not in _ANY_TOOL:
+            port = _free_port(seen)
+            return f"{_edit(seen, port=port)} && {_start(seen, kind, port)}"
+        script = ["-e", f"SCRIPT_NAME={seen.base}"] if kind == "wsgi" else []
+        return shlex.join(["gunicorn", "--bind", f"unix:{path}", *script, "app:app"])
+    host = seen.link.get("host") or "127.0.0.1"
+    return shlex.join(KINDS[kind].command(seen.base, host, port or seen.link["port"], seen.site[1]))
+
+
+def _free_port(seen: Observed, host: str = "") -> int:
+    """The next port that the policy allows, nobody listens on, and no other link of the user's names; 0 for none."""
+    taken = {listener.port for listener in seen.known} | {link.get("port") for link in seen.answer["links"]}
+    first = seen.link.get("port") or 8000
+    candidates = [*range(first + 1, 65536), *range(1024, first)]
+    return next((port for port in candidates if port not in taken and not _refused(seen, host, port)), 0)
+
+
+def _refused(seen: Observed, host: str = "", port: int = 0) -> str:
+    """Why the policy does not allow the link, or would not with another host or port; or ""."""
+    link = seen.link
+    changed = Link(
+        seen.name,
+        port=port or link.get("port") or 0,
+        host=host or link.get("host") or "127.0.0.1",
+        socket="" if host or port else link.get("socket") or "",
+    )
+    return (seen.policy.link_problem(changed) or "").removeprefix(f"link '{seen.name}': ")
+
+
+# the gateway
+
+
+def _gateway(seen: Observed) -> Iterator[Finding]:
+    link = seen.link
+    same = [other for other in seen.answer["links"] if other["name"] == seen.name and other["yields_to"]]
+    for other in same:
+        yield _warning(
+            f"your own link '{seen.name}' to {other['target']} yields to the one of source '{other['yields_to']}'",
+            _edit(dataclasses.replace(seen, link=other), name=_free_name(seen)),
+        )
+    refused = _refused(seen)
+    if refused:
+        yield _error(f"the site does not allow it any more: {refused}", _allowed(seen))
+    if not seen.answer["serving"]:
+        yield _error("the gateway's nginx does not run", _service(seen, "start"))
+    elif not link["yields_to"] and not link["rendered"]:
+        text = link["description"]
+        again = text.rstrip() if text.endswith(" ") else f"{text[:199]} "
+        yield _error(
+            f"the include files of {seen.user} are not what is declared; any change of a link writes them again",
+            _edit(seen, description=again),
+        )
+    elif not link["yields_to"] and not link["live"]:
+        yield _error("nginx does not serve the link yet", _service(seen, "reload"))
+
+
+def _allowed(seen: Observed) -> str:
+    """How to make a link that the policy refuses one that it allows."""
+    for host in (seen.link["host"], "127.0.0.1"):
+        other_host = {} if host == seen.link["host"] else {"host": host}
+        refused = _refused(seen, host)
+        if not refused:
+            return _edit(seen, **other_host)
+        if refused.startswith("port "):
+            return _edit(seen, **other_host, port=_free_port(seen, host))
+    return f"ask the administrator to allow {seen.place}"
+
+
+def _service(seen: Observed, action: str) -> str:
+    if seen.root:
+        return shlex.join([f"{seen.root}/usr/local/lib/vizgate/bin/vizgate-rootless", action])
+    return f"sudo service nginx {action}" + ("" if action == "reload" else ", which is the administrator's to type")
+
+
+def _free_name(seen: Observed) -> str:
+    names = {link["name"] for link in seen.answer["links"]}
+    return next(name for name in (f"{seen.name[:60]}-{number}" for number in range(2, 9999)) if name not in names)
+
+
+# the tool
+
+
+def _tool(seen: Observed) -> Iterator[Finding]:
+    if seen.closed:
+        text = f"the gateway may not connect to socket {seen.place}, whose mode is {seen.closed}"
+        yield _error(text, shlex.join(["chmod", "a+w", seen.place]))
+    if not seen.probe.answers:
+        yield _silent(seen)
+    elif seen.page and seen.page.works:
+        yield from _working(seen)
+    elif seen.page:
+        yield from _broken(seen)
+
+
+def _stranger(seen: Observed, working: bool) -> Finding | None:
+    """That the port is somebody else's, if it is."""
+    owner = seen.probe.user
+    if owner in ("", seen.user, seen.account) or seen.link.get("socket"):
+        return None
+    # root's may be the user's own container
+    expected = seen.looks == seen.link["kind"] or seen.link["kind"] in _ANY_TOOL
+    if owner == "root" and (working or (seen.probe.answers and expected)):
+        return None
+    severity = _warning if working else _error
+    port = _free_port(seen)
+    return severity(
+        f"{seen.place} belongs to {owner}, not to {seen.user}: what visitors see is {owner}'s",
+        f"{_edit(seen, port=port)} && {_start(seen, str(seen.link['kind']), port)}",
+    )
+
+
+def _silent(seen: Observed) -> Finding:
+    """Why nothing answers."""
+    probe, link, start = seen.probe, seen.link, _start(seen)
+    if probe.problem == _probe.NO_ADDRESS:
+        return _error(f"host '{link['host']}' has no address", _edit(seen, host="ADDRESS"))
+    if probe.problem == _probe.TLS:
+        return _error(f"{_who(seen)} speaks TLS (https) on {seen.place}; the gateway speaks plain http with it", start)
+    if probe.listening is False:
+        return _nobody(seen)
+    if probe.listening and probe.problem == _probe.TIMED_OUT:
+        return _error(f"{_who(seen)} listens on {seen.place}, but hangs: {probe.problem}", start)
+    if seen.here and probe.problem == _probe.REFUSED:
+        where = f"{'://'.join(seen.site)}/{seen.user}/-/status/{seen.name}"
+        return _warning(
+            f"{_who(seen)} listens on {seen.place}, but a firewall keeps you away; ask the gateway whether it gets through",
+            shlex.join(["curl", "-u", seen.user, where]),
+        )
+    if probe.problem == _probe.REFUSED:
+        return _error(f"nothing listens on {seen.place}, or only for {link['host']} itself; start it there", start)
+    if not probe.listening:
+        return _error(
+            f"{seen.place} cannot be reached from the gateway ({probe.problem}); see whether it listens",
+            shlex.join(["ssh", link["host"], "ss", "-ltn", "sport", "=", f":{link['port']}"]),
+        )
+    return _error(f"{_who(seen)} listens on {seen.place}, but {probe.problem}", start)
+
+
+def _nobody(seen: Observed) -> Finding:
+    """Nothing listens where the link leads to: perhaps it does nearby."""
+    link = seen.link
+    friends = ("root", seen.user, seen.account)
+    nearby = next(
+        (one for one in seen.known if one.port and one.port == link.get("port") and one.user in friends), None
+    )
+    if nearby:
+        whose = f"'{_short(nearby.command)}'" if nearby.command else f"a process of {nearby.user}"
+        host = "::1" if nearby.address == "::" else nearby.address
+        text = f"{whose} listens on address {nearby.address}, port {nearby.port}, but the link leads to {seen.place}"
+        return _error(text, _start(seen) if _refused(seen, host=host) else _edit(seen, host=host))
+    moved = _moved(seen)
+    if moved:
+        text = f"nothing listens on {seen.place}, but '{_short(moved.command)}' listens on port {moved.port}"
+        return _error(text, _edit(seen, port=moved.port))
+    return _error(f"nothing listens on {seen.place}", _start(seen))
+
+
+def _moved(seen: Observed) -> Listener | None:
+    """What was started for this link, but on a port that no link names: some tools take the next if theirs is busy."""
+    named = {link.get("port") for link in seen.answer["links"]}
+    for one in seen.known:
+        if one.port and one.port not in named and any(word.endswith(seen.base) for word in one.command.split(" ")):
+            reached = one.address in (seen.link.get("host"), "0.0.0.0", "::")  # noqa: S104
+            if reached and not _refused(seen, port=one.port):
+                return one
+    return None
+
+
+def _working(seen: Observed) -> Iterator[Finding]:
+    page, kind = seen.page, seen.kind
+    if page is None:
+        return
+    if kind != seen.link["kind"] and seen.link["kind"] not in _ANY_TOOL:
+        yield _warning(f"the page is {kind}'s, but the link's kind is {seen.link['kind']}", _rename(seen, page.mode))
+    yield from _usable(seen, page)
+
+
+def _usable(seen: Observed, page: Page) -> Iterator[Finding]:
+    """Whether the page of a tool, which has all its parts, can be worked with."""
+    if _asks_for_password(page) and "Token authentication is enabled" in page.body:
+        yield _error("jupyter asks for its token, which would displace the gateway's login", _start(seen))
+    if seen.socket and seen.socket.status != 101:
+        how = seen.socket.status or seen.socket.problem
+        text = f"the page loads, but its websocket {seen.socket_path} is refused ({how})"
+        refuses = f"; it has to accept pages of {seen.site[1]}" if seen.socket.status == 403 else ""
+        yield _error(text + refuses, _start(seen))
+
+
+def _rename(seen: Observed, mode: str) -> str:
+    """How to give the link the right kind, and the prefix mode with it where that does not follow."""
+    link = seen.link
+    if mode != KINDS[seen.kind].prefix or link["prefix"] != KINDS[link["kind"]].prefix:
+        return _edit(seen, kind=seen.kind, prefix=mode)
+    return _edit(seen, kind=seen.kind)
+
+
+def _broken(seen: Observed) -> Iterator[Finding]:
+    """Something answers, but there is no page that works."""
+    page, other = seen.wanted, seen.unwanted
+    if page is None or other is None:
+        return
+    if seen.kind != seen.link["kind"]:
+        yield _error(f"the page is {seen.kind}'s, but the link's kind is {seen.link['kind']}", _rename(seen, page.mode))
+        if page.works:
+            yield from _usable(seen, page)
+            return
+    if page.status == 0:
+        yield _error(f"asked for {page.path}, {_who(seen)} fails: {page.problem}", _curl(seen, page))
+    elif page.away:
+        site = "://".join(seen.site)
+        yield _error(
+            f"the page sends visitors to {page.away}, which is not below {site}{seen.base}/", _curl(seen, page)
+        )
+    elif not page.is_there or page.outside or page.missing:
+        yield from _prefix(seen, page, other)
+    for found in (page, other):
+        refusal = _refusal(seen, found)
+        if refusal:
+            yield _error(refusal, _start(seen) if seen.kind not in _ANY_TOOL else _curl(seen, found))
+    if page.is_there and page.status >= 400 and not _refusal(seen, page):
+        yield _error(f"it answers {page.status} at {page.path}; its log should say why", _curl(seen, page))
+
+
+def _refusal(seen: Observed, page: Page) -> str:
+    """That the tool does not let the gateway's visitors in, or ""."""
+    if page.host_refused:
+        return f"it refuses requests for {seen.site[1]} ({page.status}), and would take them for localhost"
+    if page.status in (401, 403):
+        return f"it asks for a login of its own ({page.status}), which the gateway does not pass on"
+    return ""
+
+
+def _curl(seen: Observed, page: Page) -> str:
+    """How to see the tool's own answer."""
+    words = ["curl", "-i", "-H", f"Host: {seen.site[1]}"]
+    if seen.link.get("socket"):
+        words += ["--unix-socket", seen.place, f"http://localhost{page.path}"]
+    else:
+        words += [f"http://{seen.place}{page.path}"]
+    return shlex.join(words)
+
+
+def _prefix(seen: Observed, page: Page, other: Page) -> Iterator[Finding]:
+    """The page, or what belongs to it, is not where the link's prefix mode looks for it."""
+    keeps = KINDS[seen.kind].prefix == KEEP
+    if keeps and page.mode == STRIP:
+        text = f"{seen.kind} has to see {seen.base}/ in its addresses, which the link strips"
+        yield _error(text, _edit(seen, prefix=KEEP))
+        page, other = other, page
+        if page.works:
+            return
+    symptom = _symptom(page, other)
+    if (page.missing and not page.outside and not other.works) or (page.status >= 500 and not other.is_there):
+        yield _error(symptom, _curl(seen, page))
+    elif seen.kind in _ANY_TOOL and page.status == 404 and not other.is_there:
+        yield _warning(f"{symptom}: perhaps it has no front page", _curl(seen, page))
+    elif keeps:
+        tool = "the app" if seen.kind in _ANY_TOOL else seen.kind
+        yield _error(f"{symptom}: {tool} was not started for {seen.base}", _start(seen))
+    elif other.works or (other.is_there and not page.is_there):
+        yield _error(f"{symptom}: the tool's addresses begin at {other.path}", _edit(seen, prefix=other.mode))
+    elif page.outside and page.mode == STRIP:
+        text = f"{symptom}: tell the tool its base path {seen.base} (most have a flag for that), and then"
+        yield _error(text, _edit(seen, prefix=KEEP))
+    else:
+        yield _error(symptom, _curl(seen, page))
+
+
+def _symptom(page: Page, other: Page) -> str:
+    if page.loops:
+        return f"{page.path} redirects in a circle"
+    if page.outside:
+        return f"the page loads, but looks for {page.outside[0].partition('?')[0]} outside of the link"
+    if page.missing:
+        return f"the page loads, but {page.missing[0].partition('?')[0]} does not"
+    return f"it answers {page.status} at {page.path} and {_result(other)} at {other.path}"
+
+
+def _result(page: Page) -> str:
+    return "a circle of redirects" if page.loops else str(page.status or page.problem)

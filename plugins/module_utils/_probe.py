@@ -1,0 +1,429 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at what a link leads to, from the gateway's host: does it listen, whose is it, does it answer, how fast?
+
+    known = listeners()                              # one look at the kernel's tables serves any number of links
+    seen = probe(link, answer["site"]["url"], known)  # thread-safe; 2 s at most, and 2 more where DNS is slow
+    seen.listening, seen.answers, seen.status, seen.milliseconds, seen.user, seen.pid, seen.command, seen.problem
+
+`link` is an entry of the answer to `show`: `url`, `prefix`, and `host` and `port` or `socket` are looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import pwd
+import re
+import socket
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ._kinds import KEEP
+
+SECONDS = 2.0
+HEAD_BYTES = 65536
+COMMAND_CHARACTERS = 300
+
+Place: TypeAlias = "tuple[str, int] | str"
+"""What to connect to: an IP address and a port, or the path of a unix socket."""
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})\b")
+REFUSED = "connection refused"
+_PROBLEMS = {
+    errno.ECONNREFUSED: REFUSED,
+    errno.ECONNRESET: "connection reset",
+    errno.EPIPE: "connection reset",
+    errno.ENOENT: "no such socket",
+}
+TLS = "it speaks TLS"
+CLOSED = "it closes the connection without an answer"
+TIMED_OUT = f"no answer within {SECONDS:g} s"
+NO_ADDRESS = "the host has no address"
+ENDS = (CLOSED, _PROBLEMS[errno.ECONNRESET])
+
+
+@dataclasses.dataclass(frozen=True)
+class Listener:
+    """A socket of this machine that waits for connections: `address` and `port`, or `path`."""
+
+    address: str = ""
+    port: int = 0
+    path: str = ""
+    uid: int = -1
+    """-1 where the kernel does not tell."""
+    pid: int = 0
+    """0 where the kernel does not tell, as with other users' processes."""
+    command: str = ""
+    """The command line of the process, or ""."""
+    inode: int = 0
+
+    @property
+    def user(self) -> str:
+        """The account's name, or its number, or ""."""
+        try:
+            return pwd.getpwuid(self.uid).pw_name if self.uid >= 0 else ""
+        except KeyError:
+            return str(self.uid)
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """What was seen of a link's target."""
+
+    listening: bool | None
+    """None for another machine that accepts no connection: something may listen there all the same."""
+    answers: bool = False
+    """Whether it speaks HTTP."""
+    status: int = 0
+    """The HTTP status of its front page."""
+    milliseconds: float | None = None
+    """From the start of the connection to the first byte of the answer."""
+    uid: int = -1
+    user: str = ""
+    """Whose process listens, on this machine."""
+    pid: int = 0
+    command: str = ""
+    problem: str = ""
+    """Why it does not answer, in a few words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What came back from one HTTP request; status 0 is no HTTP answer, and `problem` says why."""
+
+    status: int = 0
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """By names in small letters; a header that came more than once has as many lines."""
+    body: bytes = b""
+    milliseconds: float | None = None
+    connected: bool = False
+    problem: str = ""
+
+
+def listeners() -> tuple[Listener, ...]:
+    """Everything that listens on this machine. The processes of other users only root can name."""
+    found = [*_tcp("/proc/net/tcp"), *_tcp("/proc/net/tcp6"), *_unix()]
+    me = os.geteuid()
+    processes = _processes({listener.inode for listener in found if me in (0, listener.uid)})
+    named = []
+    for listener in found:
+        pid = processes.get(listener.inode, 0)
+        named.append(dataclasses.replace(listener, pid=pid, command=_command(pid)) if pid else listener)
+    return tuple(named)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            # not splitlines, which ends lines at characters that the name of somebody's socket may have
+            return file.read().split("\n")[1:]
+    except OSError:
+        return []  # a kernel without IPv6
+
+
+def _tcp(table: str) -> Iterable[Listener]:
+    for line in filter(None, _lines(table)):
+        _number, local, _remote, state, _queues, _timer, _retransmits, uid, _timeout, inode, *_rest = line.split()
+        if state == "0A":
+            packed, port = local.partition(":")[::2]
+            yield Listener(_address(packed), int(port, 16), uid=int(uid), inode=int(inode))
+
+
+def _address(packed: str) -> str:
+    """The kernel writes addresses as hexadecimal words of 32 bits in its own byte order."""
+    words = [bytes.fromhex(packed[start : start + 8]) for start in range(0, len(packed), 8)]
+    raw = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
+    if raw.startswith(b"\0" * 10 + b"\xff\xff"):
+        raw = raw[12:]
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
+_UNIX = re.compile(r"[0-9a-f]+: \w+ \w+ (?P<flags>[0-9A-F]{8}) \w+ \w+ +(?P<inode>[0-9]+) (?P<path>/.*)")
+
+
+def _unix() -> Iterable[Listener]:
+    for line in _lines("/proc/net/unix"):
+        # names are written as they are, and one with a line break can look like another's line
+        found = _UNIX.fullmatch(line)
+        if found and int(found["flags"], 16) & 0x10000:
+            try:
+                status = os.stat(found["path"])
+            except OSError:
+                continue
+            if stat.S_ISSOCK(status.st_mode):
+                yield Listener(path=found["path"], uid=status.st_uid, inode=int(found["inode"]))
+
+
+def _processes(inodes: set[int]) -> dict[int, int]:
+    """Inode of a socket → the process that has it open, the oldest where they are several."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    found: dict[int, int] = {}
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if len(found) == len(wanted):
+            break
+        folder = f"/proc/{pid}/fd"
+        try:
+            for name in os.listdir(folder):
+                inode = wanted.get(os.readlink(f"{folder}/{name}"))
+                if inode is not None:
+                    found.setdefault(inode, pid)
+        except OSError:
+            continue  # somebody else's, or gone
+    return found
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            text = file.read(4 * COMMAND_CHARACTERS).rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+    # a process can call itself anything, also what a terminal obeys
+    return "".join(character if character.isprintable() else "?" for character in text)[:COMMAND_CHARACTERS]
+
+
+def listener_at(place: Place, known: Sequence[Listener]) -> Listener | None:
+    """Who of those that listen gets the connections to a place of this machine."""
+    if isinstance(place, str):
+        return next((listener for listener in known if listener.path == place), None)
+    host, port = place
+    addresses = (host, "::") if ":" in host else (host, "0.0.0.0", "::")  # noqa: S104
+    same_port = {listener.address: listener for listener in known if listener.port == port and not listener.path}
+    return next((same_port[address] for address in addresses if address in same_port), None)
+
+
+def place_of(link: Mapping[str, Any]) -> Place | None:
+    """What a link leads to; None for a host name that has no address, or none that a link may lead to."""
+    if link.get("socket"):
+        return str(link["socket"])
+    from ._resolve import is_name, resolve
+
+    host = str(link["host"])
+    if is_name(host):
+        host = resolve([host], {}, SECONDS).get(host, "")
+    return (host, int(link["port"])) if host else None
+
+
+def is_here(place: Place) -> bool:
+    """Whether a place is on this machine."""
+    if isinstance(place, str):
+        return True
+    host = place[0]
+    try:
+        # sends nothing; the kernel talks to its own addresses from the same ones, and to loopback from loopback
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as route:
+            route.connect((host, 9))
+            return host == route.getsockname()[0] or host == "::1" or host.startswith("127.")
+    except OSError:
+        return False
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Scheme and `host:port` of the gateway's address, as a browser sends them."""
+    scheme, found, rest = url.partition("://")
+    return (scheme, rest.partition("/")[0]) if found else ("http", rest or url or "localhost")
+
+
+def gateway_headers(site_url: str, base: str) -> dict[str, str]:
+    """What the gateway sends along with a browser's request for a link whose address begins with `base`."""
+    scheme, host = split_url(site_url)
+    return {
+        "Host": host,
+        "Accept": "text/html,*/*",
+        "X-Real-IP": "127.0.0.1",
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-Proto": scheme,
+        "X-Forwarded-Host": host,
+        "X-Forwarded-Prefix": base,
+    }
+
+
+def probe(link: Mapping[str, Any], site_url: str, known: Sequence[Listener] | None = None) -> Probe:
+    """Asks a link's target for its front page, as the gateway at `site_url` would.
+
+    `known` is what `listeners` has found, or is found now.
+    """
+    place = place_of(link)
+    if place is None:
+        return Probe(listening=None, problem=NO_ADDRESS)
+    base = str(link["url"])
+    started = time.monotonic()
+    reply = ask(place, base if link["prefix"] == KEEP else "/", gateway_headers(site_url, base))
+    problem = reply.problem
+    if (
+        reply.connected
+        and (reply.status == 400 or problem in ENDS)
+        and speaks_tls(place, max(0.2, started + SECONDS - time.monotonic()))
+    ):
+        problem = TLS
+    listener = listener_at(place, listeners() if known is None else known) if is_here(place) else None
+    if listener and not reply.connected and listener.address != place[0] and listener.address == "::":
+        listener = None  # it takes IPv6 only
+    return Probe(
+        listening=True if listener or reply.connected else False if is_here(place) else None,
+        answers=not problem,
+        status=0 if problem else reply.status,
+        milliseconds=None if problem else reply.milliseconds,
+        uid=listener.uid if listener else -1,
+        user=listener.user if listener else "",
+        pid=listener.pid if listener else 0,
+        command=listener.command if listener else "",
+        problem=problem,
+    )
+
+
+class _Stream:
+    """A connection that is read until a deadline, whatever the other side does. Raises OSError."""
+
+    def __init__(self, place: Place, deadline: float) -> None:
+        self.deadline = deadline
+        self.got = b""
+        self.first: float | None = None
+        family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._hurry().connect(place)
+        except OSError:
+            self.socket.close()
+            raise
+
+    def _hurry(self) -> socket.socket:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.socket.settimeout(left)
+        return self.socket
+
+    def send(self, data: bytes) -> None:
+        self._hurry().sendall(data)
+
+    def read(self, enough: Callable[[bytes], bool]) -> None:
+        """Reads until it is enough, or the other side ends."""
+        while not enough(self.got):
+            more = self._hurry().recv(65536)
+            if not more:
+                return
+            self.first = self.first or time.monotonic()
+            self.got += more
+
+
+def ask(place: Place, path: str, headers: Mapping[str, str], *, body_bytes: int = 0, seconds: float = SECONDS) -> Reply:
+    """Sends one GET and reads the head of the answer, and of its body as much as asked for, within `seconds`."""
+    started = time.monotonic()
+    try:
+        stream = _Stream(place, started + seconds)
+    except OSError as error:
+        return Reply(problem=_words(error))
+    with stream.socket:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {"Connection": "close", **headers}.items())
+        try:
+            stream.send(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
+            stream.read(lambda got: bool(_HEAD_END.search(got)) or len(got) > HEAD_BYTES or not _may_be_http(got))
+            problem = _head_problem(stream.got)
+        except OSError as error:
+            problem = _words(error)
+        if problem:
+            return Reply(connected=True, problem=problem)
+        head, body = _HEAD_END.split(stream.got, 1)
+        status, fields, start = int(head[9:12]), _fields(head), len(stream.got) - len(body)
+        try:
+            if status == 101:
+                # a websocket's goodbye, and the other side's: visdom never forgets one that just goes away
+                stream.send(b"\x88\x80\0\0\0\0")
+                stream.read(lambda got: len(got) > HEAD_BYTES)
+            elif body_bytes:
+                stream.read(lambda got: _whole(fields, got, start, body_bytes))
+        except OSError:
+            pass  # what has come has come
+    body = stream.got[start:][:body_bytes]
+    if _chunked(fields):
+        body = _unchunked(body)
+    return Reply(status, fields, body, ((stream.first or started) - started) * 1000, True)
+
+
+def _may_be_http(got: bytes) -> bool:
+    return got[:5] == b"HTTP/"[: len(got)]
+
+
+def _head_problem(got: bytes) -> str:
+    """Why what was received is no head of an HTTP answer, or ""."""
+    if got.startswith(b"\x15\x03"):
+        return TLS
+    if not got:
+        return CLOSED
+    if not _STATUS.match(got):
+        said = "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in got.split(b"\n")[0].strip()[:40])
+        return f"it speaks no HTTP, but says '{said}'"
+    if _HEAD_END.search(got):
+        return ""
+    return "its headers do not end" if len(got) > HEAD_BYTES else CLOSED
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return TIMED_OUT
+    return _PROBLEMS.get(error.errno or 0) or (error.strerror or "no connection").lower()
+
+
+def _fields(head: bytes) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for line in head.decode("latin-1").split("\n")[1:]:
+        name, value = line.partition(":")[::2]
+        name = name.strip().lower()
+        fields[name] = f"{fields[name]}\n{value.strip()}" if name in fields else value.strip()
+    return fields
+
+
+def _whole(fields: Mapping[str, str], got: bytes, start: int, limit: int) -> bool:
+    """Whether the body that begins at `start` is complete, or as long as anybody wants it."""
+    size = fields.get("content-length", "")
+    if size.isdecimal():
+        limit = min(limit, int(size))
+    elif _chunked(fields) and got.endswith(b"\r\n0\r\n\r\n"):
+        return True
+    return len(got) - start >= limit
+
+
+def _chunked(fields: Mapping[str, str]) -> bool:
+    return fields.get("transfer-encoding", "").lower() == "chunked"
+
+
+def _unchunked(raw: bytes) -> bytes:
+    parts = []
+    while raw:
+        size, raw = raw.partition(b"\r\n")[::2]
+        try:
+            length = int(size.partition(b";")[0], 16)
+        except ValueError:
+            break
+        if length <= 0:
+            break
+        parts.append(raw[:length])
+        raw = raw[length + 2 :]
+    return b"".join(parts)
+
+
+def speaks_tls(place: Place, seconds: float = SECONDS) -> bool:
+    """Whether TLS is spoken there; certificates are not looked at."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        stream = _Stream(place, time.monotonic() + seconds)
+        with stream.socket:
+            context.wrap_socket(stream.socket).close()
+    except ssl.SSLError as error:
+        # who refuses this client in TLS's own words speaks it
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,246 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the command prints: tables, one-line results, YAML and JSON. Tables are rich's on a terminal, else aligned text."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from . import talk
+
+Link = Mapping[str, Any]
+Cell = str | tuple[str, str]
+"""A text, or a text and its colour."""
+
+_DONE = {"add": "added", "change": "changed", "remove": "removed", "repair": "repaired", "give back": "gave back"}
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+def clean(text: object) -> str:
+    """A text of somebody's, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))
+
+
+def site_url() -> str:
+    """The gateway's address as browsers write it, or nothing where the site policy has none."""
+    try:
+        with open(os.path.join(talk.ROOT, "etc/vizgate/policy.json"), encoding="utf-8") as file:
+            return str(json.load(file).get("url", "")).rstrip("/")
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def results(answer: Mapping[str, Any]) -> None:
+    """One line for everything that a change has brought about."""
+    site = site_url()
+    for step in answer["plan"]:
+        url, target = site + step["url"], clean(step.get("now") or step["target"])
+        action, is_login = step["action"].removesuffix(" login"), step["action"].endswith(" login")
+        if action == "unresolved":
+            problems([f"host of {url} -> {target} has no address; the link answers 502 until it has one"])
+        elif is_login:
+            click.echo(f"{_DONE.get(action, action)} login {target} of {url}")
+        else:
+            was = f", was {clean(step['was'])}" if "was" in step else ""
+            click.echo(f"{_DONE.get(action, action)} {url} -> {target}{was}")
+
+
+def problems(lines: Iterable[str]) -> None:
+    """What went wrong, or is worth a warning."""
+    for line in lines:
+        click.secho(clean(line), err=True, fg="red")
+
+
+def as_json(data: object) -> None:
+    """Data for scripts."""
+    click.echo(json.dumps(data, indent=2))
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Rows below their headers."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console(markup=False, emoji=False, highlight=False).print(rich_table(headers, rows))
+        return
+    texts = [list(headers)] + [[clean(cell if isinstance(cell, str) else cell[0]) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def rich_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Any:
+    """The table as rich draws it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for header in headers:
+        # an address stays in one piece, to be clicked or copied
+        found.add_column(header, overflow="fold", no_wrap=header not in ("ANSWERS", headers[-1]))
+    for row in rows:
+        cells = [(cell, "") if isinstance(cell, str) else cell for cell in row]
+        found.add_row(*(Text(clean(text), style) for text, style in cells))
+    return found
+
+
+def declared(link: Link) -> str:
+    """Who declares a link or a login, and whether that counts."""
+    if link.get("yields_to"):
+        return f"{link['source']}, overridden by {link['yields_to']}"
+    return f"{link['source']}, moving to inventory" if link.get("moving") else str(link["source"])
+
+
+def links(answer: Mapping[str, Any]) -> None:
+    """A user's links."""
+    if not answer["links"]:
+        click.echo(f"{answer['user']} has no links yet; vizgate add NAME --port PORT makes one")
+        return
+    url = answer["site"]["url"]
+    rows = [
+        [url + link["url"], link["target"], link["kind"], declared(link), link["description"]]
+        for link in answer["links"]
+    ]
+    table(["URL", "TARGET", "KIND", "SOURCE", "DESCRIPTION"], rows)
+
+
+def logins(answer: Mapping[str, Any]) -> None:
+    """A user's logins."""
+    if not answer["logins"]:
+        click.echo(f"{answer['user']} has no logins yet; vizgate login add {answer['user']} makes one")
+        return
+    table(["LOGIN", "SOURCE"], [[login["name"], declared(login)] for login in answer["logins"]])
+
+
+def history(lines: Sequence[Mapping[str, str]]) -> None:
+    """What has changed, newest last."""
+    if not lines:
+        click.echo("nothing has changed yet")
+        return
+    rows: list[list[Cell]] = [
+        [
+            line["at"],
+            f"{line['by']} from {line['from']}" if line.get("from") else line["by"],
+            line["action"],
+            line["url"],
+            f"{line['now']}, was {line['was']}" if line.get("was") else line["target"],
+        ]
+        for line in lines
+    ]
+    table(["AT", "BY", "ACTION", "URL", "TARGET"], rows)
+
+
+def find(answer: Mapping[str, Any], name: str) -> Link:
+    """A user's link of this name: the one that is served, where there are two."""
+    found = [link for link in answer["links"] if link["name"] == name]
+    if not found:
+        from difflib import get_close_matches
+
+        names = sorted({link["name"] for link in answer["links"]})
+        near = get_close_matches(name, names, 1)
+        advice = f"did you mean '{near[0]}'?" if near else "vizgate list shows those that there are"
+        raise talk.refused(f"link {name!a}: {answer['user']} has none of this name; {advice}")
+    return min(found, key=lambda link: bool(link["yields_to"]))
+
+
+def how_to_start(answer: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
+    """A hint after a link has been added: what its tool is started with."""
+    from vizgate._kinds import KINDS
+
+    kind = KINDS[declared.get("kind", "http")]
+    url = next(step["url"] for step in answer["plan"] if step["action"] == "add")
+    link = {"prefix": kind.prefix, "host": "127.0.0.1", **declared, "kind": kind.name, "url": url}
+    command = _start(link, site_url())
+    if command:
+        click.echo(f"start it with: {command}" + (f"\n({kind.note})" if kind.note else ""))
+
+
+def command_for(link: Link, url: str) -> None:
+    """The exact command that starts a link's tool."""
+    command = _start(link, url)
+    if not command:
+        what = f"socket {link['socket']}" if link.get("socket") else f"prefix {link['prefix']}"
+        raise talk.refused(f"link {link['name']!a}: kind {link['kind']} has no known command for {what}")
+    click.echo(command)
+
+
+def _start(link: Link, url: str) -> str:
+    """The command that starts a link's tool; "" where the link is not as its kind expects."""
+    import shlex
+
+    from vizgate._kinds import KINDS
+
+    kind = KINDS[link["kind"]]
+    if link["prefix"] != kind.prefix or link.get("socket"):
+        return ""
+    return shlex.join(kind.command(link["url"].rstrip("/"), link["host"], link["port"], url.partition("://")[2]))
+
+
+def kinds(name: str | None, plain: bool) -> None:
+    """What the tool of each kind, or of one, is started with."""
+    from vizgate._kinds import KINDS
+
+    if name is not None and name not in KINDS:
+        raise talk.refused(f"kind {name!a} is not known; kinds: {', '.join(KINDS)}")
+    found = [kind for kind in KINDS.values() if name in (None, kind.name)]
+    if plain:
+        as_json([{key: getattr(kind, key) for key in ("name", "prefix", "start", "note")} for kind in found])
+    elif name:
+        kind = found[0]
+        click.echo(f"kind:        {kind.name}\nprefix:      {kind.prefix}\nstart it by: {kind.start}")
+        if kind.note:
+            click.echo(f"note:        {kind.note}")
+    else:
+        table(["KIND", "PREFIX", "START IT BY"], [[kind.name, kind.prefix, kind.start] for kind in found])
+
+
+def findings(found: Sequence[Mapping[str, Any]]) -> None:
+    """What doctor has found out, and what to do."""
+    colours = {"error": "red", "warning": "yellow", "ok": "green"}
+    for finding in found:
+        severity = finding["severity"]
+        click.secho(f"{severity}: {clean(finding['finding'])}", fg=colours[severity])
+        if finding["fix"]:
+            click.echo(f"  {clean(finding['fix'])}")
+
+
+def users_file(links: Iterable[Link]) -> str:
+    """Links as the YAML of a users file, defaults left out."""
+    from vizgate._kinds import KINDS
+
+    lines = []
+    for link in links:
+        pairs = {"name": link["name"], "kind": link["kind"] if link["kind"] != "http" else None}
+        if link.get("socket"):
+            pairs["socket"] = link["socket"]
+        else:
+            pairs["host"] = link["host"] if link["host"] != "127.0.0.1" else None
+            pairs["port"] = link["port"]
+        pairs["description"] = link["description"] or None
+        pairs["prefix"] = link["prefix"] if link["prefix"] != KINDS[link["kind"]].prefix else None
+        given = [f"{key}: {_scalar(value)}" for key, value in pairs.items() if value is not None]
+        lines.append("  - " + "\n    ".join(given) + "\n")
+    return "links:\n" + "".join(lines) if lines else "links: []\n"
+
+
+def _scalar(value: str | int) -> str:
+    """A value as YAML: bare where nobody could take it for anything but this text."""
+    if isinstance(value, int):
+        return str(value)
+    first, plain = value[:1], value.replace(" ", "").replace("-", "").replace(".", "").replace("_", "")
+    if first.isalpha() and plain.isalnum() and value.isascii() and value[-1] != " " and value.lower() not in _WORDS:
+        return value
+    return '"' + "".join(_escaped(letter) for letter in value) + '"'
+
+
+def _escaped(letter: str) -> str:
+    if letter in '"\\':
+        return "\\" + letter
+    return letter if letter.isprintable() else f"\\U{ord(letter):08x}"

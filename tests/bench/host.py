@@ -1,0 +1,134 @@
+"""Gateways of a whole host, in containers: Debian under systemd, real sudo, real accounts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import load
+import websockets
+import yaml
+from rig import REPOSITORY, Rig, eventually
+
+IMAGE = "vizgate-test:bookworm"
+ACCOUNTS = 50
+_BOOT = "for c in memory cpu cpuacct pids blkio; do mount -o remount,bind,rw /sys/fs/cgroup/$c; done; exec /sbin/init"
+_OPTIONS = (
+    "--label=vizgate.test=bench",
+    "--cap-add=SYS_ADMIN",
+    "--cap-add=NET_ADMIN",
+    "--security-opt=seccomp=unconfined",
+    "--cgroupns=private",
+    "--tmpfs=/run",
+    "--tmpfs=/tmp",
+    "--volume=/sys/fs/cgroup/systemd",
+)
+"""What systemd needs to boot, as in .config/molecule/config.yml."""
+_SUDO_TRUE = """\
+Defaults!/usr/bin/true env_reset, !setenv, !requiretty, !use_pty, !pam_session, closefrom=3, umask=0077
+ALL ALL=(root) NOPASSWD: /usr/bin/true
+"""
+"""To tell sudo's own share: something that does nothing, under the settings of the root helper."""
+_BACKEND = """\
+[Service]
+ExecStart=/usr/sbin/nginx -e /opt/bench/backend/error.log -c /opt/bench/backend/nginx.conf -g "daemon off;"
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def docker(*arguments: str | Path, said: str = "") -> str:
+    """What docker prints; it gets `said` on stdin."""
+    done = subprocess.run(["docker", *arguments], input=said, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode != 0:
+        raise RuntimeError(f"docker {' '.join(map(str, arguments))} fails:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+class Host:
+    """A running container that is called `name`; `folder` holds the inventory by which Ansible knows it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.inventory = folder / "hosts.yml"
+        variables = {"ansible_connection": "community.docker.docker", "ansible_pipelining": True}
+        self.inventory.write_text(yaml.safe_dump({"gateways": {"hosts": {name: variables}}}))
+
+    def is_up(self) -> bool:
+        """Whether all its services have started."""
+        with contextlib.suppress(RuntimeError):
+            return self.run("systemctl", "is-system-running") == "running"
+        return False
+
+    def run(self, *command: str, said: str = "") -> str:
+        """What a command of root's prints there."""
+        return docker("exec", "--interactive", self.name, *command, said=said)
+
+    def play(self, playbook: str, users: Mapping[str, str]) -> None:
+        """Runs a playbook with these users files."""
+        Rig.write_users(self.inventory.parent / "users", users)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory), playbook]
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=900
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{playbook} fails:\n{done.stdout}{done.stderr}")
+
+    def furnish(self, ports: Sequence[int]) -> None:
+        """Creates the accounts, and brings the programs of the load and the backend on its ports."""
+        self.run("sh", "-c", f"for number in $(seq 0 {ACCOUNTS - 1}); do useradd -m -s /bin/bash user$number; done")
+        self.write("/etc/sudoers.d/bench", _SUDO_TRUE)
+        self.run("mkdir", "--parents", "/opt/bench/backend")
+        for path in (Path(__file__).with_name("on_host.py"), REPOSITORY / "tests/http/backends.py"):
+            docker("cp", path, f"{self.name}:/opt/bench/")
+        docker("cp", Path(websockets.__file__).parent, f"{self.name}:/opt/bench/websockets")
+        self.write("/opt/bench/backend/nginx.conf", load.backend_config(Path("/opt/bench/backend"), ports))
+        self.write("/etc/systemd/system/backend.service", _BACKEND)
+        self.run("systemctl", "enable", "--now", "backend.service")
+
+    def write(self, path: str, text: str) -> None:
+        """Writes a file that only root may change."""
+        self.run("sh", "-c", f"umask 022; cat >{path}", said=text)
+
+    def measure(self, *arguments: str | int) -> Any:
+        """What on_host.py finds."""
+        return json.loads(self.run("python3", "/opt/bench/on_host.py", *map(str, arguments)))
+
+
+@contextlib.contextmanager
+def host(image: str) -> Iterator[Host]:
+    """A host that has booted."""
+    name = f"vizgate-bench-{secrets.token_hex(4)}"
+    docker("run", "--detach", f"--name={name}", f"--hostname={name}", *_OPTIONS, image, "sh", "-c", _BOOT)
+    try:
+        with tempfile.TemporaryDirectory(prefix="vg-") as folder:
+            found = Host(name, Path(folder))
+            eventually(found.is_up, 60)
+            yield found
+    finally:
+        docker("rm", "--force", "--volumes", name)
+
+
+@contextlib.contextmanager
+def hosts(small: Mapping[str, str], large: Mapping[str, str], ports: Sequence[int]) -> Iterator[tuple[Host, Host]]:
+    """Two hosts that differ in their users files alone; the second begins as a copy of the first."""
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(host(IMAGE))
+        first.run("apt-get", "update", "-qq")
+        first.play("playbooks/site.yml", small)
+        first.furnish(ports)
+        copy = docker("commit", first.name)
+        stack.callback(docker, "rmi", copy)
+        second = stack.enter_context(host(copy))
+        second.play("playbooks/links.yml", large)
+        yield first, second

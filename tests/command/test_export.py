@@ -1,0 +1,69 @@
+"""Whatever links there can be, their users file says the same links."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import LINK, Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TRAPS = [
+    "on",
+    "Yes",
+    "null",
+    "~",
+    "1e3",
+    "2026-11-23",
+    "0x1f",
+    "1_000",
+    "12:30:45",
+    "- a",
+    "a: b",
+    "a #b",
+    "!x",
+    "&a",
+    "=",
+    "a ",
+]
+descriptions = st.sampled_from(TRAPS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+names = st.sampled_from(["on", "1e3", "0x1f", "12"]) | st.from_regex(LINK, fullmatch=True)
+
+
+@pytest.fixture(scope="session")
+def show(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The command's module, the core beside it as where it is installed."""
+    lib = tmp_path_factory.mktemp("lib")
+    (lib / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils")
+    (lib / "vizgate_command").symlink_to(REPOSITORY / "roles/gateway/files/command/vizgate_command")
+    sys.path.insert(0, str(lib))
+    from vizgate_command import show
+
+    return show
+
+
+links = st.builds(
+    Link,
+    names,
+    st.integers(1, 65535),
+    st.sampled_from(sorted(KINDS)),
+    st.sampled_from(["127.0.0.1", "::1", "10.0.0.7", "node12", "on", "12.lab"]),
+    description=descriptions,
+    prefix=st.sampled_from(["keep", "strip"]),
+) | st.builds(Link, names, socket=st.just("/run/vizgate/sockets/alice/a.sock"), description=descriptions)
+
+
+@hypothesis.settings(deadline=None, database=None, derandomize=True, max_examples=200)
+@hypothesis.given(st.lists(links, unique_by=lambda link: link.name))
+def test_it_reads_back(show: ModuleType, declared: list[Link]) -> None:
+    told = [{**link.as_json(), "prefix": link.mode} for link in declared]
+    users, problems = parse_users({"alice.yml": show.users_file(told)}, str)
+    assert problems == []
+    found = {link.name: (link.target, link.kind, link.mode, link.description) for link in users["alice"].links}
+    assert found == {link.name: (link.target, link.kind, link.mode, link.description) for link in declared}

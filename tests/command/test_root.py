@@ -1,0 +1,95 @@
+"""What only root does: the gateway whole again, and the gateway empty."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from backends import Backend
+from conftest import Vizgate
+from rig import BOB, Rig
+
+HOST = os.uname().nodename
+Serves = Callable[..., "str | int"]
+
+
+def test_init_repairs_and_starts(vizgate: Vizgate, gate: Rig, backend: Backend, serves: Serves) -> None:
+    vizgate.ok("add", "t", "--port", str(backend.port))
+    edited = gate.root / "etc/nginx/vizgate/links.d/alice.map"
+    whole = edited.read_text()
+    gate.command("stop")
+    edited.write_text('"alice/t" "strip 127.0.0.1:1";\nthis is no map at all {\n')
+    done = vizgate("init")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"repaired {edited}\n2 users are published, and the services run\n"
+    assert edited.read_text() == whole
+    assert serves("/alice/t/") == "tool"
+    assert vizgate.ok("init") == "2 users are published, and the services run\n"
+
+
+@pytest.fixture
+def restored(gate: Rig) -> Iterator[None]:
+    """Puts back afterwards what inventory had declared."""
+    everything = gate.core.registry.everything()
+    yield
+    gate.core.declare(
+        "inventory", lambda _: {user: sources["inventory"] for user, sources in everything.items()}, complete=True
+    )
+    for path in (gate.root / "var/backups/vizgate").glob("*"):
+        path.unlink()
+
+
+def archives(gate: Rig) -> list[Path]:
+    return sorted((gate.root / "var/backups/vizgate").glob("*"))
+
+
+@pytest.mark.usefixtures("restored")
+def test_remove_everything(vizgate: Vizgate, gate: Rig, backend: Backend, serves: Serves) -> None:
+    vizgate.ok("add", "t", "--port", str(backend.port))
+    digest = gate.root / "var/lib/vizgate/inventory.digest"
+    gate.core.remember("inventory", "something")
+    before = gate.state()
+    done = vizgate("remove-everything", "--confirm", "elsewhere")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"'elsewhere' is not the name of this host, {HOST}; nothing was removed\n"
+    assert (gate.state(), archives(gate)) == (before, [])
+
+    done = vizgate("remove-everything", "--confirm", HOST)
+    (archive,) = archives(gate)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[:2] == [
+        f"{archive} has what was there",
+        f"removed {vizgate.site}/alice/t/ -> 127.0.0.1:{backend.port}",
+    ]
+    assert {line.partition(" of ")[0] for line in done.out.splitlines()[2:] if " login " in line} == {
+        "removed login alice",
+        "removed login bob",
+    }
+    assert (serves("/alice/t/"), serves("/bob/", BOB)) == (401, 401)
+    assert gate.core.registry.everything() == {}
+    assert not digest.exists()
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    assert stat.S_IMODE(archive.parent.stat().st_mode) == 0o700
+    with tarfile.open(archive) as found:
+        for name in (
+            "etc/vizgate/policy.json",
+            "var/lib/vizgate/users/alice/self.json",
+            "etc/nginx/vizgate/links.d/bob.map",
+        ):
+            member = found.extractfile(name)
+            assert member
+            assert member.read() == before.get(name, (gate.root / "etc/vizgate/policy.json").read_bytes())
+
+
+@pytest.mark.usefixtures("restored")
+def test_what_was_removed_comes_with_the_next_converge(vizgate: Vizgate, gate: Rig) -> None:
+    played = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/links.yml")
+    assert played.returncode == 0, played.stdout
+    vizgate.ok("remove-everything", "--confirm", HOST)
+    played = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/links.yml")
+    assert played.returncode == 0, played.stdout
+    assert gate.get("/bob/", BOB).status == 200

@@ -1,0 +1,136 @@
+"""How the command asks the root helper, told by stand-ins for sudo; molecule has the real one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRONMENT, Done
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HELPER = "/usr/local/libexec/vizgate/apply"
+# As the launcher of a whole host's gateway does it, for an account that is not root's.
+LAUNCH = """
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from vizgate_command import talk
+talk.SUDO, talk.ROOT, talk.privileged = sys.argv[2], "/", lambda: False
+sys.argv[:3] = ["vizgate"]
+talk.expect(sys.argv[1:])
+from vizgate_command.main import main
+main()
+"""
+
+
+class Sudo:
+    """A program in sudo's place, which notes what it was given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lib, self.path, self.given = folder, folder / "sudo", folder / "given"
+        (folder / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils")
+        (folder / "vizgate_command").symlink_to(REPOSITORY / "roles/gateway/files/command/vizgate_command")
+
+    def does(self, script: str) -> None:
+        self.path.write_text(f"#!/bin/sh\nexec 3>>{self.given}\n{script}\n")
+        self.path.chmod(0o755)
+
+    def vizgate(self, *words: str) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", LAUNCH, str(self.lib), str(self.path), *words],
+            capture_output=True, text=True, check=False, timeout=60, env=ENVIRONMENT,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def notes(self) -> list[str]:
+        return self.given.read_text().splitlines()
+
+
+@pytest.fixture
+def sudo(tmp_path: Path) -> Sudo:
+    return Sudo(tmp_path)
+
+
+def test_one_request_one_helper(sudo: Sudo) -> None:
+    """For commands that start it early, and for those that do not."""
+    plan = [{"action": "remove login", "url": "/alice/", "target": "guest", "user": "alice"}]
+    sudo.does(f"printf '%s\\n' \"$*\" >&3; cat >&3; echo >&3; echo '{json.dumps({'plan': plan})}'")
+    added = sudo.vizgate("add", "t", "--port", "9000")
+    removed = sudo.vizgate("login", "remove", "guest")
+    assert (added.code, removed.code, removed.err, removed.out) == (0, 0, "", "removed login guest of /alice/\n")
+    call = f"-n {HELPER}"
+    requests = sudo.notes()
+    assert (len(requests), requests[0], requests[2]) == (4, call, call)
+    assert json.loads(requests[1]) == {"do": "add", "link": {"name": "t", "port": 9000}}
+    assert json.loads(requests[3]) == {"do": "remove_login", "name": "guest"}
+
+
+@pytest.mark.parametrize("words", [["add", "t"], ["list", "--jsn"]])
+def test_a_helper_that_is_not_needed_after_all_gets_an_empty_request(sudo: Sudo, words: list[str]) -> None:
+    sudo.does("wc -c >&3")
+    assert sudo.vizgate(*words).code == 2
+    while not sudo.given.exists() or not sudo.notes():
+        pass
+    assert sudo.notes() == ["0"]
+
+
+@pytest.mark.parametrize("words", [["add", "--help"], ["kinds"], ["--version"], ["lst"]])
+def test_what_asks_nothing_starts_nothing(sudo: Sudo, words: list[str]) -> None:
+    sudo.does("echo started >&3")
+    sudo.vizgate(*words)
+    assert not sudo.given.exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo >&2; echo 'sudo: a password is required' >&2; exit 1", "sudo: a password is required"),
+        ("echo nonsense; exit 1", "no reason given"),
+        ("printf '\\033[31mred' >&2", "\\x1b[31mred"),
+        ("kill -9 $$", "no reason given"),
+    ],
+)
+@pytest.mark.parametrize("words", [["list"], ["login", "remove", "guest"]])
+def test_no_answer(sudo: Sudo, words: list[str], script: str, reason: str) -> None:
+    sudo.does(script)
+    done = sudo.vizgate(*words)
+    assert (done.code, done.out) == (4, "")
+    assert done.err == f"sudo or {HELPER} fails ({reason}); ask root to run role gateway\n"
+
+
+def test_no_sudo(sudo: Sudo) -> None:
+    done = sudo.vizgate("list")
+    assert (done.code, done.err) == (
+        4,
+        f"{sudo.path} cannot be run (No such file or directory); role gateway installs it\n",
+    )
+
+
+def test_an_answer_before_the_request_is_read(sudo: Sudo) -> None:
+    sudo.does('echo \'{"problems": ["one", "two"]}\'')
+    done = sudo.vizgate("add", "t", "--port", "9000", "--description", "x" * 120_000)
+    assert (done.code, done.out, done.err) == (1, "", "one\ntwo\n")
+
+
+def test_the_gateway_cannot_do_it_now(sudo: Sudo) -> None:
+    sudo.does('cat >&3; echo \'{"unavailable": "self-service is off"}\'; exit 1')
+    done = sudo.vizgate("list")
+    assert (done.code, done.out, done.err) == (4, "", "self-service is off\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--user", "bob", "list"], "--user bob: only root acts in the name of others"),
+        (["status", "--all"], "--all: only root looks at everybody's links"),
+        (["init"], "init: only root does that"),
+        (["remove-everything", "--confirm", os.uname().nodename], "remove-everything: only root does that"),
+    ],
+)
+def test_what_only_root_does(sudo: Sudo, words: list[str], problem: str) -> None:
+    done = sudo.vizgate(*words)
+    assert (done.code, done.out, done.err) == (1, "", problem + "\n")

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx's shared memory for what was published: names that come and go do not use it up, and nothing comes back to life."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils import _live
+from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.tests.unit.support import ROLE, configure, serving
+
+SETTLED = "local SETTLED_SECONDS = 300 "
+
+
+@pytest.fixture
+def control(gateway: Gateway) -> Iterator[str]:
+    """The control socket of a real nginx with little memory, for which everything is settled after a second."""
+    lua = Path(gateway.paths.lib, "lua")
+    lua.mkdir()
+    text = (ROLE / "files" / "lua" / "vizgate.lua").read_text(encoding="utf-8")
+    assert SETTLED in text
+    (lua / "vizgate.lua").write_text(text.replace(SETTLED, "local SETTLED_SECONDS = 1 "), encoding="utf-8")
+    configuration = configure(gateway, gateway_links_memory="128k")
+    Path(gateway.paths.includes, "links.d", "alice.map").write_text(
+        '"alice/kept" "keep 127.0.0.1:9000";\n"alice/moved" "keep 127.0.0.1:9000";\n', encoding="utf-8"
+    )
+    with serving(gateway, configuration):
+        deadline = time.monotonic() + 10
+        while not os.path.exists(gateway.paths.control) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield gateway.paths.control
+
+
+def fill(control: str, rounds: range) -> int:
+    """Publishes names that are gone again, until there is no room; how many were taken."""
+    for number in rounds:
+        try:
+            _live.publish(control, {f"mallory/{number:060}": ""})
+        except _live.NotLive:
+            return number
+    raise AssertionError("nginx's memory has no end")
+
+
+def test_names_that_are_gone_make_room(control: str) -> None:
+    _live.publish(control, {"alice/kept": "keep 127.0.0.1:9000", "alice/moved": "keep 127.0.0.1:9001"})
+    _live.publish(control, {"bob/new": "keep 127.0.0.1:9002"})
+    taken = fill(control, range(10_000))
+    assert taken > 100
+    _live.tidy(control)
+    with pytest.raises(_live.NotLive, match="answers 507: 0 published, 1 found no room"):
+        _live.publish(control, {f"mallory/{'x' * 60}": ""})  # nothing is settled yet
+
+    time.sleep(2.1)
+    _live.tidy(control)
+    assert fill(control, range(10_000, 20_000)) - 10_000 > taken - 10
+    # what nginx has not read from a file is still the newest word
+    assert _live.served(control, ["alice/kept", "alice/moved", "bob/new"]) == {
+        "alice/kept": "keep 127.0.0.1:9000",
+        "alice/moved": "keep 127.0.0.1:9001",
+        "bob/new": "keep 127.0.0.1:9002",
+    }
+
+
+def test_what_nginx_has_read_and_is_gone_stays_gone(control: str) -> None:
+    _live.publish(control, {"alice/kept": ""})
+    fill(control, range(10_000))
+    time.sleep(2.1)
+    _live.tidy(control)
+    assert _live.served(control, ["alice/kept"]) == {"alice/kept": ""}
