@@ -37,32 +37,39 @@ def _loaders() -> tuple[Any, Any, Any]:
 
     safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+    def named(key: Any) -> Any:
+        return key.value if isinstance(key, yaml.ScalarNode) else id(key)
+
     class Loader(safe):  # type: ignore[misc]  # PyYAML's loader is chosen at run time
         decrypt: Callable[[str], str]
 
         def __init__(self, text: str) -> None:
             super().__init__(text)
-            self.checked: set[int] = set()
+            self.flat: set[int] = set()
 
         def flatten_mapping(self, node: Any) -> None:
-            # the first call for a node comes before merge keys ("<<") are written out in it
-            if id(node) not in self.checked:
-                self.checked.add(id(node))
-                seen = set()
-                for key, _value in node.value:
-                    if isinstance(key, yaml.ScalarNode):
-                        if key.value in seen:
-                            line = key.start_mark.line + 1
-                            raise NotYaml(line, f"key {shown(key.value)} stands twice; the second would hide the first")
-                        seen.add(key.value)
+            """Writes merge keys ("<<") out. Of a list, the first wins; releases of PyYAML differ in that."""
+            if id(node) in self.flat:
+                return
+            self.flat.add(id(node))
+            own: dict[Any, Any] = {}
+            for key, value in node.value:
+                if named(key) in own:
+                    line = key.start_mark.line + 1
+                    raise NotYaml(line, f"key {shown(key.value)} stands twice; the second would hide the first")
+                own[named(key)] = (key, value)
+            merged: dict[Any, Any] = {}
+            key, value = own.get("<<", (None, None))
+            if key is not None and key.tag == "tag:yaml.org,2002:merge":
+                parents = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                if all(isinstance(parent, yaml.MappingNode) for parent in parents):
+                    del own["<<"]
+                    for parent in parents:
+                        self.flatten_mapping(parent)
+                        merged = {**{named(key): (key, value) for key, value in parent.value}, **merged}
+            node.value = list({**merged, **own}.values())
+            # what it finds to merge now cannot be merged, and it says so
             super().flatten_mapping(node)
-            # what was merged in stands before what overrides it; left there, it would grow with every merge
-            node.value = list(
-                {
-                    (key.value if isinstance(key, yaml.ScalarNode) else id(key)): (key, value)
-                    for key, value in node.value
-                }.values()
-            )
 
         def construct_vault(self, node: Any) -> str:
             text = self.construct_scalar(node)

@@ -222,6 +222,8 @@ def test_deep_nesting_does_not_end_the_process() -> None:
         "links: [&a {name: x, port: 8000}, {<<: *a, name: y}]",
         "links:\n  - &a {name: x, port: 8000}\n  - name: y\n    <<: *a\n",
         "links: [&a {name: x, port: 8000}, {<<: [*a, {port: 1}], name: y}]",
+        "links: [&a {name: x, port: 8000}, {<<: [{<<: *a}, {port: 1}], name: y}]",
+        "links: [&a {name: x, port: 8000}, {<<: {port: 1}, port: 8000, name: y}]",
         "links: [{name: x, port: &p 8000}, {name: y, port: *p}]",
     ],
 )
