@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,12 +32,23 @@ class Done:
     err: str
 
 
+def _as_from_a_shell() -> None:
+    """Whoever runs the tests in the background ignores ctrl-C, and a command would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A command in a pseudo-terminal of its own: expect what it says, type what it asks for."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.child = pexpect.spawn(
-            command[0], command[1:], env=environment, encoding="utf-8", dimensions=(50, 160), timeout=20
+            command[0],
+            command[1:],
+            env=environment,
+            encoding="utf-8",
+            dimensions=(50, 160),
+            timeout=20,
+            preexec_fn=_as_from_a_shell,
         )
         self.said = ""
 
