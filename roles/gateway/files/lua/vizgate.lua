@@ -9,7 +9,8 @@ local links = ngx.shared.vizgate_links
 local verdicts = ngx.shared.vizgate_verdicts
 local checks = ngx.shared.vizgate_checks
 
-local CHECKS_PER_SECOND = 5     -- password checks that one address may cause
+local CHECKS_PER_SECOND = 5     -- password checks that one client may cause
+local THIS_HOST = "^\127"       -- whoever has a shell here has sixteen million addresses
 local TURNS = 10                -- seconds that a check waits for its turn before 429
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
@@ -30,13 +31,18 @@ local function entry(key)
     end
 end
 
--- Counts one password check of the client's address; waits while the address has used up its second.
--- An IPv6 client owns a whole /64, so that is its address here.
-local function take_turn()
+-- Whom a password check is counted for: an IPv4 address, the /64 that an IPv6 client owns, or this host.
+local function client()
     local address = ngx.var.binary_remote_addr
     if #address == 16 then
-        address = address:sub(1, 8)
+        return address:sub(1, 8)
     end
+    return address:find(THIS_HOST) and "this host" or address
+end
+
+-- Counts one password check of the client's; waits while the client has used up its second.
+local function take_turn()
+    local address = client()
     for _ = 1, TURNS do
         local now = ngx.now()
         local second = math.floor(now)
