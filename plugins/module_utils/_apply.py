@@ -185,7 +185,9 @@ class Gateway:
             return files  # whoever asks is told that in other words
         differing = [key for key in expected if served.get(key) != expected[key]]
         before, after = ("".join(_serving(key, of[key]) for key in differing) for of in (served, expected))
-        return files + ([{"before_header": LIVE, "after_header": LIVE, "before": before, "after": after}] if differing else [])
+        return files + (
+            [{"before_header": LIVE, "after_header": LIVE, "before": before, "after": after}] if differing else []
+        )
 
     def remember(self, source: str, seen: str) -> None:
         """Notes what a complete run of `source` was made from; "" for a run that is worth repeating."""
@@ -300,29 +302,19 @@ class Gateway:
 
         files = self._declarations(before, after, users)
         former: dict[str, str] = {}
-        entries: dict[str, str] = {}
         for user in users:
             former.update(_render.entries(user, old[user], known))
-            # in check mode on a host that is yet to become a gateway there are no templates
-            if os.path.isdir(self.paths.templates) or not check:
-                rendered = _render.render(self.paths.templates, user, new[user], addresses)
-                texts = {**dict.fromkeys(_render.file_names(user)), **rendered.files}
-                files.update({os.path.join(self.paths.includes, path): text for path, text in texts.items()})
-                entries.update(rendered.entries)
-        entries = {**dict.fromkeys(former, ""), **entries}
+        entries: dict[str, str] = dict.fromkeys(former, "")
+        # in check mode on a host that is yet to become a gateway there are no templates
+        if os.path.isdir(self.paths.templates) or not check:
+            self._render(new, addresses, files, entries)
         if verify:
             files.update(dict.fromkeys(self._strangers(after), None))
         if addresses != known:
             files[self.paths.addresses] = json.dumps(addresses, indent=1, sort_keys=True) + "\n"
 
         present = {path: _read(path) for path in files}
-        for path, text in present.items():
-            # what somebody wrote by hand, and nginx has read since, is withdrawn
-            if path.endswith(".map") and text != files[path]:
-                entries = {**dict.fromkeys(_KEY.findall(text or ""), ""), **entries}
-                # nginx, which may have listed the folder in this moment, would not forgive a file that is gone
-                if files[path] is None and text is not None:
-                    files[path] = _render.EMPTY
+        entries = {**_replaced(files, present), **entries}
         files = {path: text for path, text in files.items() if text != present[path]}
         outcome.changed = any(path != self.paths.addresses for path in files)
         changing = {user for user in users if before.get(user, {}) != after[user] or _hosts(after[user]) & moved}
@@ -342,6 +334,20 @@ class Gateway:
                 outcome.reload = bool(self._bring_about(files, entries) and files)
             self._drop_empty_folders(after)
         return outcome
+
+    def _render(
+        self,
+        users: Mapping[str, UserData],
+        addresses: Mapping[str, str],
+        files: dict[str, str | None],
+        entries: dict[str, str],
+    ) -> None:
+        """Adds the include files of the users, and their entries."""
+        for user, data in users.items():
+            rendered = _render.render(self.paths.templates, user, data, addresses)
+            texts = {**dict.fromkeys(_render.file_names(user)), **rendered.files}
+            files.update({os.path.join(self.paths.includes, path): text for path, text in texts.items()})
+            entries.update(rendered.entries)
 
     def _insist(
         self,
@@ -763,6 +769,18 @@ def _file_diff(
                 }
             )
     return found
+
+
+def _replaced(files: dict[str, str | None], present: Mapping[str, str | None]) -> dict[str, str]:
+    """The entries of the maps that are `present` and will be others, withdrawn: somebody may have written some by hand, and
+    nginx has read them since. Of `files` that are to go, maps become empty ones: nginx, which may have listed the folder
+    in this moment, would not forgive one that is gone."""
+    entries: dict[str, str] = {}
+    for path, text in present.items():
+        if path.endswith(".map") and text is not None and text != files[path]:
+            entries.update(dict.fromkeys(_KEY.findall(text), ""))
+            files[path] = files[path] or _render.EMPTY
+    return entries
 
 
 def _presentable(path: str, text: str | None) -> str:

@@ -28,7 +28,9 @@ def _htpasswd(password: str, *arguments: str) -> subprocess.CompletedProcess[str
                 printed, said = process.communicate(password, timeout=SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                raise HashingFailed(f"htpasswd is not done after {SECONDS} s; the machine is too busy, try again") from None
+                raise HashingFailed(
+                    f"htpasswd is not done after {SECONDS} s; the machine is too busy, try again"
+                ) from None
     except OSError as error:
         raise HashingFailed(f"htpasswd cannot be run ({error.strerror}); install apache2-utils") from None
     return subprocess.CompletedProcess(command, process.returncode, printed, said)

@@ -500,14 +500,19 @@ def test_a_clear_password_is_hashed_and_nowhere_kept(gateway: Gateway) -> None:
 
 def test_nobody_waits_while_passwords_are_hashed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     free: list[str] = []
-    for name in ("hash_password", "verify_password"):
 
-        def slow(*arguments: str, real: Any = getattr(_passwords, name), name: str = name) -> Any:
+    def watched(name: str) -> Any:
+        real = getattr(_passwords, name)
+
+        def watch(*arguments: str) -> Any:
             with gateway.registry.locked(0.05):
                 free.append(name)
             return real(*arguments)
 
-        monkeypatch.setattr(_passwords, name, slow)
+        return watch
+
+    for name in ("hash_password", "verify_password"):
+        monkeypatch.setattr(_passwords, name, watched(name))
     for password in ("one", "one", "two"):
         declare(gateway, {"alice": data(logins=[{"name": "alice", "password": password}])})
     assert free == ["hash_password", "verify_password", "verify_password", "hash_password"]
@@ -939,9 +944,7 @@ def test_info(gateway: Gateway, control: Control) -> None:
                         "live": True,
                     },
                 ],
-                "logins": [
-                    {"name": "alice", "source": "inventory", "yields_to": "", "rendered": True, "live": True}
-                ],
+                "logins": [{"name": "alice", "source": "inventory", "yields_to": "", "rendered": True, "live": True}],
             }
         },
     }

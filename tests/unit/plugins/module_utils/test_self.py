@@ -98,9 +98,7 @@ def test_show_tells_what_there_is_and_what_is_allowed(gateway: Gateway) -> None:
         ("team", "inventory", True, True),
         ("run", "self", True, True),
     }
-    assert found["logins"] == [
-        {"name": "guest", "source": "self", "yields_to": "", "rendered": True, "live": True}
-    ]
+    assert found["logins"] == [{"name": "guest", "source": "self", "yields_to": "", "rendered": True, "live": True}]
     assert found["site"] == {
         **{key: POLICY[key] for key in ("url", "links_per_user", "logins_per_user", "self_service")},
         "allowed_hosts": tuple(POLICY["allowed_hosts"]),
