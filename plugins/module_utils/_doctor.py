@@ -24,7 +24,7 @@ from typing import Any, TypedDict
 
 from . import _probe
 from ._kinds import KEEP, KINDS, STRIP
-from ._model import Link, Policy
+from ._model import Link, Policy, printable
 from ._probe import Listener, Place, Probe, Reply
 
 SECONDS = 10.0
@@ -407,9 +407,8 @@ def _warning(finding: str, fix: str) -> Finding:
 
 
 def _printable(finding: Finding) -> Finding:
-    """Without what a terminal would obey: pages and processes say what they like."""
-    text, fix = ("".join(c if c.isprintable() else "?" for c in finding[key]) for key in ("finding", "fix"))
-    return {"severity": finding["severity"], "finding": text, "fix": fix}
+    """Pages and processes say what they like."""
+    return {**finding, "finding": printable(finding["finding"]), "fix": printable(finding["fix"])}
 
 
 def _ok(seen: Observed) -> Finding:

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ._kinds import KEEP
+from ._model import printable
 
 SECONDS = 2.0
 HEAD_BYTES = 65536
@@ -186,7 +187,7 @@ def _command(pid: int) -> str:
     except OSError:
         return ""
     # a process can call itself anything, also what a terminal obeys
-    return "".join(character if character.isprintable() else "?" for character in text)[:COMMAND_CHARACTERS]
+    return printable(text)[:COMMAND_CHARACTERS]
 
 
 def listener_at(place: Place, known: Sequence[Listener]) -> Listener | None:
@@ -359,8 +360,8 @@ def _head_problem(got: bytes) -> str:
     if not got:
         return CLOSED
     if not _STATUS.match(got):
-        said = "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in got.split(b"\n")[0].strip()[:40])
-        return f"it speaks no HTTP, but says '{said}'"
+        said = got.split(b"\n")[0].strip()[:40].decode("latin-1")
+        return f"it speaks no HTTP, but says '{printable(said)}'"
     if _HEAD_END.search(got):
         return ""
     return "its headers do not end" if len(got) > HEAD_BYTES else CLOSED
