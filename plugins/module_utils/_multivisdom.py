@@ -109,8 +109,8 @@ def unix_account(user: str) -> int | None:
 def read(folder: str, policy: Policy, account: Callable[[str], int | None] | None = unix_account) -> Found:
     """Reads all files of the folder `<nginx>/sites-available/multivisdom`.
 
-    `account` gives the user id that a user's files have to belong to (root's are taken as well), None for a user without
-    account, who is refused; where it is None itself, as in a rootless gateway, users need no account and files no owner.
+    `account` gives the user id that a user's files have to belong to (root's are taken as well, if only root can write the
+    folder), None for a user without account, who is refused; where it is None itself, as in a rootless gateway, users need no account and files no owner.
     Raises InvalidData for a folder that cannot be read, and nothing for what is in it.
     """
     found = Found()
@@ -208,7 +208,7 @@ def _content(directory: int, name: str, user: str, owner: int | None) -> bytes:
     try:
         descriptor = os.open(name, flags, dir_fd=directory)
         try:
-            _check_file(os.fstat(descriptor), user, owner)
+            _check_file(os.fstat(descriptor), os.fstat(directory), user, owner)
             with open(descriptor, "rb", closefd=False) as file:
                 data = file.read(FILE_BYTES + 1)
         finally:
@@ -222,7 +222,7 @@ def _content(directory: int, name: str, user: str, owner: int | None) -> bytes:
     return data
 
 
-def _check_file(found: os.stat_result, user: str, owner: int | None) -> None:
+def _check_file(found: os.stat_result, folder: os.stat_result, user: str, owner: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _Refused("it is no regular file")
     if owner is None:
@@ -230,6 +230,10 @@ def _check_file(found: os.stat_result, user: str, owner: int | None) -> None:
     advice = "look into it, then"
     if found.st_uid not in (0, owner):
         raise _Refused(f"it belongs to {_name(pwd.getpwuid, found.st_uid)}, not to {user}; {advice} chown it to {user}")
+    # whoever can write the folder can give a file of root's any user's name
+    if found.st_uid == 0 and (folder.st_uid != 0 or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+        fix = f"chown it to {user}" if owner else "move it to a folder that only root can write"
+        raise _Refused(f"it belongs to root, and others may have given it its name; {advice} {fix}")
     if found.st_nlink > 1:
         raise _Refused(f"it has {found.st_nlink} names, so others may have put it there; {advice} copy it to its place")
     group = _name(grp.getgrgid, found.st_gid)
