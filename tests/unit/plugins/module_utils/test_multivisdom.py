@@ -450,6 +450,13 @@ def test_a_file_full_of_rubbish_does_not_fill_the_screen(tmp_path: Path) -> None
     assert refused[-1] == "alice.conf: and 950 more"
 
 
+def test_files_of_nobody_do_not_hide_those_of_users(tmp_path: Path) -> None:
+    for name in ("a1.conf", "a2.conf", "alice.conf", "B.conf"):
+        (tmp_path / name).write_text("###\n")
+    refused = read(str(tmp_path), POLICY, lambda user: os.getuid() if user == "alice" else None).refused
+    assert [line.partition(":")[0] for line in refused] == ["alice.conf", "B.conf", "a1.conf", "a2.conf"]
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidData) as error:
         read(f"{tmp_path}/x", POLICY, everybody)
