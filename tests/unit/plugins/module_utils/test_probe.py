@@ -131,6 +131,39 @@ def test_a_unix_socket_is_named_with_its_process(root: str) -> None:
     assert [(one.port, one.user, one.pid) for one in found] == [(0, ME, os.getpid())]
 
 
+def test_the_name_of_a_socket_is_no_line_of_the_kernels(root: str) -> None:
+    path = root + "/tool.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    with listening(saying(OK)) as port, socket.socket(socket.AF_UNIX) as decoy:
+        blamed = next(one.inode for one in listeners() if one.port == port)
+        name = f"{root}/\n0: 0 0 00010000 1 1 {blamed} {path}"
+        os.makedirs(os.path.dirname(name))
+        decoy.bind(name)
+        decoy.listen()
+        assert name[len(root) + 2 :] in Path("/proc/net/unix").read_text().splitlines()
+        found = {one.path: one.pid for one in listeners() if one.path.startswith(root)}
+    assert found == {name: os.getpid()}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_socket_counts_if_its_file_is_its_owners_or_roots_gift(root: str) -> None:
+    path = root + "/tool.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        os.chown(path, NOBODY, -1)
+        found = listener_at(path, listeners())
+        assert found
+        assert (found.uid, found.pid, found.inode) == (0, os.getpid(), os.fstat(server.fileno()).st_ino)
+        known = [Listener(path=path, uid=NOBODY)]
+        assert listener_at(path, known) == known[0]
+        os.chown(path, 0, -1)
+        assert listener_at(path, known) is None
+        os.unlink(path)
+        assert listener_at(path, listeners()) is None
+
+
 def test_a_command_line_cannot_write_on_the_terminal() -> None:
     port = free_port()
     code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
