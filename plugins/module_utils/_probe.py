@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import os
 import pwd
 import re
@@ -423,7 +424,8 @@ def _whole(fields: Mapping[str, str], got: bytes, start: int, limit: int) -> boo
     """Whether the body that begins at `start` is complete, or as long as anybody wants it."""
     size = fields.get("content-length", "")
     if size.isdecimal():
-        limit = min(limit, int(size))
+        # int refuses thousands of digits
+        limit = min(limit, int(size[:18]))
     elif _chunked(fields) and got.endswith(b"\r\n0\r\n\r\n"):
         return True
     return len(got) - start >= limit
@@ -434,17 +436,16 @@ def _chunked(fields: Mapping[str, str]) -> bool:
 
 
 def _unchunked(raw: bytes) -> bytes:
-    parts = []
-    while raw:
-        size, raw = raw.partition(b"\r\n")[::2]
+    parts, stream = [], io.BytesIO(raw)
+    for size in stream:
         try:
             length = int(size.partition(b";")[0], 16)
         except ValueError:
             break
         if length <= 0:
             break
-        parts.append(raw[:length])
-        raw = raw[length + 2 :]
+        parts.append(stream.read(min(length, len(raw))))
+        stream.seek(2, os.SEEK_CUR)
     return b"".join(parts)
 
 

@@ -415,14 +415,24 @@ def test_a_body_that_never_ends_costs_its_time_and_no_more() -> None:
         (OK, b"ok"),
         (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", b"until the end"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nshort", b"short"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nshort", b"short"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 9000, b"x" * 1000),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n", b"abcde"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nnonsense\r\n", b"ab"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n" + b"f" * 500 + b"\r\ncd", b"abcd"),
     ],
 )
 def test_bodies(said: bytes, body: bytes) -> None:
     with listening(saying(said)) as port:
         assert ask(("127.0.0.1", port), "/", {}, body_bytes=1000).body == body
+
+
+def test_a_megabyte_of_tiny_chunks_takes_no_longer_than_another() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with listening(saying(head + b"1\r\nx\r\n" * 170_000)) as port:
+        started = time.monotonic()
+        assert len(ask(("127.0.0.1", port), "/", {}, body_bytes=2**20).body) == 170_000
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize(
