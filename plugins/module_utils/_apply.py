@@ -84,6 +84,7 @@ class Gateway:
         diff: bool = True,
         serve: bool = False,
         coming: Policy | None = None,
+        locked: bool = False,
     ) -> Outcome:
         """Replaces what `source` declares.
 
@@ -91,7 +92,8 @@ class Gateway:
         speaks for all users: who is not in it loses what the source had declared. With `verify` the include files and live
         entries of all users are put right too, not only of those for whom something changes. `check` only tells; on a
         host that is yet to become a gateway it does so by the policy that is `coming`. Without `diff` the outcome has none.
-        With `serve` a change counts only if nginx serves it.
+        With `serve` a change counts only if nginx serves it. Who has `locked` the gateway says so, and has no
+        name looked up.
 
         Raises InvalidData (with every problem found), NginxRefused, NotServed, Locked; then nothing has changed.
         """
@@ -104,12 +106,12 @@ class Gateway:
         coming_users = [{source: data} for data in expected.values()]
         if complete or verify:
             coming_users += self.registry.everything().values()
-        looked_up = self._look_up(coming_users, known_will_do=source == SELF)
+        looked_up = {} if locked else self._look_up(coming_users, known_will_do=source == SELF)
         hashes: Hashes = {}
         for user, data in expected.items():
             if any(login.password for login in data.logins) and not name_problem("user", user):
                 _hashed(data.logins, self.registry.sources(user).get(source, UserData()).logins, check, hashes)
-        with contextlib.nullcontext() if check else self.registry.locked():
+        with contextlib.nullcontext() if check or locked else self.registry.locked():
             if not check:
                 self.recover()
             # putting back would need room on the disk, so better nothing is begun
