@@ -228,7 +228,11 @@ def test_status_of_everybody(vizgate: Vizgate, gate: Rig, backend: Backend) -> N
     assert done.code == 0
     assert done.err.splitlines()[0] == f"{edited} is not as declared; vizgate init repairs it:"
     assert '-"alice/rogue" "strip 127.0.0.1:1";' in done.err.splitlines()
+    told = json.loads(vizgate.ok("status", "--all", "--json"))
+    assert told["drift"] == done.err.splitlines()
+    assert [f"{link['user']}/{link['name']}" for link in told["links"]] == ["alice/works", "bob/fixed"]
     edited.write_text(text)
+    assert json.loads(vizgate.ok("status", "--all", "--json"))["drift"] == []
 
 
 def test_doctor(vizgate: Vizgate, backend: Backend, dead: int) -> None:
