@@ -234,6 +234,9 @@ def test_removing_by_command_asks(vizgate: Vizgate) -> None:
     terminal = vizgate.terminal("remove", "t")
     terminal.answer(question, "n")
     assert terminal.end() == 1
+    assert "; 1 refused (the reasons are on stderr, one in a line), or thought better of; 2 " in " ".join(
+        vizgate.ok("--help").split()
+    )
     terminal = vizgate.terminal("remove", "t")
     terminal.key(question, "c")
     assert terminal.end() == 1

@@ -17,7 +17,7 @@ from . import VERSION, show, talk
 
 EXIT_CODES = {
     0: "done",
-    1: "refused; the reasons are on stderr, one in a line",
+    1: "refused (the reasons are on stderr, one in a line), or thought better of",
     2: "wrong usage",
     3: "a link does not work (status NAME, doctor)",
     4: "the gateway cannot do it now: there is none, nginx does not serve, sudo or the administrator does not let you",
