@@ -110,7 +110,8 @@ def read(folder: str, policy: Policy, account: Callable[[str], int | None] | Non
     """Reads all files of the folder `<nginx>/sites-available/multivisdom`.
 
     `account` gives the user id that a user's files have to belong to (root's are taken as well, if only root can write the
-    folder), None for a user without account, who is refused; where it is None itself, as in a rootless gateway, users need no account and files no owner.
+    folder), None for a user without account, who is refused; where it is None itself, as in a rootless gateway, users need
+    no account and files no owner.
     Raises InvalidData for a folder that cannot be read, and nothing for what is in it.
     """
     found = Found()

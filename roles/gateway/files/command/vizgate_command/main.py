@@ -318,9 +318,7 @@ def change_login(name: str, password_stdin: bool, password_fd: int | None) -> No
 @cli.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_names("links"))
 @click.option("--watch", is_flag=True, help="Look at links again every two seconds, until ctrl-C.")
-@click.option(
-    "--all", "everybody", is_flag=True, help="The links of all users, and files edited by hand; for root."
-)
+@click.option("--all", "everybody", is_flag=True, help="The links of all users, and files edited by hand; for root.")
 @_json
 @click.pass_context
 def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: bool, plain: bool) -> None:
