@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from . import _files, _live, _passwords, _render, _resolve, _sockets
-from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, shown
+from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
 from ._paths import Paths
 from ._registry import Registry, whence
 
@@ -790,7 +790,7 @@ def _presentable(path: str, text: str | None) -> str:
     if path.endswith(".htpasswd"):
         return "".join(line.partition(":")[0] + ":(hash not shown)\n" for line in text.splitlines())
     # a terminal would obey control characters
-    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _read(path: str) -> str | None:
