@@ -125,7 +125,9 @@ class Host:
 
     def versions(self) -> str:
         """What makes a difference."""
-        programs = "nginx -v 2>&1 | sed s,.*/,,; python3 -V; /opt/bench/visdom/bin/python -m pip show visdom | sed -n 2p"
+        programs = (
+            "nginx -v 2>&1 | sed s,.*/,,; python3 -V; /opt/bench/visdom/bin/python -m pip show visdom | sed -n 2p"
+        )
         nginx, python, visdom = self.run("sh", "-c", programs).splitlines()
         return f"nginx {nginx}, {python}, visdom {visdom.split()[-1]}"
 
