@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ENVIRONMENT, Done
-from rig import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HELPER = "/usr/local/libexec/vizgate/apply"
@@ -74,7 +73,8 @@ def test_one_request_one_helper(sudo: Sudo) -> None:
 def test_a_helper_that_is_not_needed_after_all_gets_an_empty_request(sudo: Sudo, words: list[str]) -> None:
     sudo.does("wc -c >&3")
     assert sudo.vizgate(*words).code == 2
-    eventually(lambda: sudo.given.exists() and sudo.notes())
+    while not sudo.given.exists() or not sudo.notes():
+        pass
     assert sudo.notes() == ["0"]
 
 
