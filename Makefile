@@ -65,10 +65,10 @@ test-fast: ## everything that needs no container
 test: test-fast ## everything
 	$(MAKE) molecule fresh
 
-bench: .venv/test ## the figures of docs/figures.md
+bench: .venv/test ## the figures of docs/figures.md; PARTS="add load crowd" for some
 	tests/docker/engine
 	tests/docker/images
-	python tests/bench/bench.py
+	python tests/bench/bench.py $(PARTS)
 
 clean: ## remove what the commands above made
 	-test -x $(BIN)/python && $(MAKE) demo-stop

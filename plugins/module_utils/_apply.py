@@ -18,15 +18,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from . import _files, _live, _passwords, _render, _resolve, _sockets
-from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, shown
+from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
 from ._paths import Paths
 from ._registry import Registry, whence
 
 INVENTORY, SELF = "inventory", "self"
 """The sources that have rules of their own: what users declare themselves yields to what inventory declares."""
 AUDIT_BYTES, OWN_AUDIT_BYTES = 2**20, 2**18
-"""When the audit log, or that of one user's own changes, has grown so far, the next change begins another; the one before is
-kept. A change writes its log anew, so a user's own has to be quick."""
+"""What would make the audit log, or that of one user's own changes, longer begins another; the one before is kept. A change
+writes its log anew, so a user's own has to be quick."""
+TEST = "test-"
+"""How the names of the folders begin in which nginx looks at staged maps; they are where nobody else can put anything."""
+LIVE = "what nginx serves"
+"""What is compared with the declared beside the include files."""
 
 Declaration = Mapping[str, UserData]
 """User → what the source at hand declares for the user from now on; empty data withdraws everything."""
@@ -52,6 +56,8 @@ class Outcome:
     """Ansible's before/after pairs: URLs first, then include files, never a secret."""
     reload: bool = False
     """The change is on disk, but nginx has to be reloaded (or started) to serve it."""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    """What went wrong for one user only, and is tried again by every run."""
 
     @property
     def unsettled(self) -> bool:
@@ -78,6 +84,7 @@ class Gateway:
         diff: bool = True,
         serve: bool = False,
         coming: Policy | None = None,
+        locked: bool = False,
     ) -> Outcome:
         """Replaces what `source` declares.
 
@@ -85,7 +92,8 @@ class Gateway:
         speaks for all users: who is not in it loses what the source had declared. With `verify` the include files and live
         entries of all users are put right too, not only of those for whom something changes. `check` only tells; on a
         host that is yet to become a gateway it does so by the policy that is `coming`. Without `diff` the outcome has none.
-        With `serve` a change counts only if nginx serves it.
+        With `serve` a change counts only if nginx serves it. Who has `locked` the gateway says so, and has no
+        name looked up.
 
         Raises InvalidData (with every problem found), NginxRefused, NotServed, Locked; then nothing has changed.
         """
@@ -93,12 +101,17 @@ class Gateway:
         if problem:
             raise InvalidData([problem])
         policy = self.registry.policy(coming=coming)
-        # name servers can be slow, and users' own: nobody else waits for them
-        coming_users = [{source: data} for data in declaration(self.registry).values()]
+        # name servers can be slow, and users' own, and hashing is meant to be: nobody else waits for them
+        expected = declaration(self.registry)
+        coming_users = [{source: data} for data in expected.values()]
         if complete or verify:
             coming_users += self.registry.everything().values()
-        looked_up = self._look_up(coming_users, known_will_do=source == SELF)
-        with contextlib.nullcontext() if check else self.registry.locked():
+        looked_up = {} if locked else self._look_up(coming_users, known_will_do=source == SELF)
+        hashes: Hashes = {}
+        for user, data in expected.items():
+            if any(login.password for login in data.logins) and not name_problem("user", user):
+                _hashed(data.logins, self.registry.sources(user).get(source, UserData()).logins, check, hashes)
+        with contextlib.nullcontext() if check or locked else self.registry.locked():
             if not check:
                 self.recover()
             # putting back would need room on the disk, so better nothing is begun
@@ -116,7 +129,7 @@ class Gateway:
             after = dict(before)
             for user, data in wanted.items():
                 old = before.get(user, {}).get(source, UserData())
-                data = dataclasses.replace(data, logins=_hashed(data.logins, old.logins, check))
+                data = dataclasses.replace(data, logins=_hashed(data.logins, old.logins, check, hashes))
                 sources = {name: kept for name, kept in before.get(user, {}).items() if name != source}
                 if source == INVENTORY:
                     sources = _handed_over(sources, data)
@@ -131,6 +144,7 @@ class Gateway:
                 looked_up,
                 check=check,
                 verify=verify,
+                everybody=everybody,
                 diff=diff,
                 serve=serve,
                 cause=source,
@@ -149,19 +163,33 @@ class Gateway:
                 _live.tidy(self.paths.control)
             known = self.registry.addresses()
             moved = {host for host, address in looked_up.items() if known.get(host) != address}
-            if not moved and all(map(self._has_socket_folder, users_of_sockets)):
+            needed = {host for sources in state.values() for host in _hosts(sources)}
+            if not moved and known.keys() <= needed and all(map(self._has_socket_folder, users_of_sockets)):
                 return Outcome()
             state = self.registry.everything()
-            self._make_socket_folders({user: merged(sources) for user, sources in state.items()})
             users = [user for user in sorted(state) if _hosts(state[user]) & moved]
-            return self._transact(
-                state, state, users, looked_up, check=False, verify=False, diff=False, cause="refresh"
+            outcome = self._transact(
+                state, state, users, looked_up, check=False, verify=False, everybody=True, diff=False, cause="refresh"
             )
+            outcome.warnings = self._make_socket_folders({user: merged(sources) for user, sources in state.items()})
+            return outcome
 
     def drift(self) -> list[dict[str, str]]:
-        """The include files that are not as declared, as Ansible's before/after pairs."""
+        """What is not as declared, as Ansible's before/after pairs: include files, and what nginx serves."""
         state = self.registry.everything()
-        return self._transact(state, state, sorted(state), {}, check=True, verify=True, diff=True, cause="").diff
+        files = self._transact(
+            state, state, sorted(state), {}, check=True, verify=True, everybody=True, diff=True, cause=""
+        ).diff
+        try:
+            expected = self._expected(state)
+            served = _live.served(self.paths.control, list(expected))
+        except _live.NotLive:
+            return files  # whoever asks is told that in other words
+        differing = [key for key in expected if served.get(key) != expected[key]]
+        before, after = ("".join(_serving(key, of[key]) for key in differing) for of in (served, expected))
+        return files + (
+            [{"before_header": LIVE, "after_header": LIVE, "before": before, "after": after}] if differing else []
+        )
 
     def remember(self, source: str, seen: str) -> None:
         """Notes what a complete run of `source` was made from; "" for a run that is worth repeating."""
@@ -174,10 +202,7 @@ class Gateway:
         configuration.
         """
         state = self.registry.everything() if user is None else {user: self.registry.sources(user)}
-        addresses = self.registry.addresses()
-        expected: dict[str, str] = {}
-        for name, sources in state.items():
-            expected.update(_render.entries(name, merged(sources), addresses))
+        expected = self._expected(state)
         try:
             served, live = _live.served(self.paths.control, list(expected)), True
         except _live.NotLive:
@@ -185,6 +210,7 @@ class Gateway:
         users = {}
         for name, sources in state.items():
             rendered = dict(_ENTRY.findall(_read(os.path.join(self.paths.includes, _render.file_names(name)[0])) or ""))
+            state_of = {"rendered": rendered, "live": served}
             links, logins = owned(sources, _links), owned(sources, _logins)
             users[name] = {
                 "links": [
@@ -196,8 +222,7 @@ class Gateway:
                         "source": source,
                         "yields_to": yields_to,
                         "moving": link.name in data.moving,
-                        "rendered": not yields_to and rendered.get(key) == expected[key],
-                        "live": not yields_to and served.get(key) == expected[key],
+                        **{what: not yields_to and found.get(key) == expected[key] for what, found in state_of.items()},
                     }
                     for source, data in sources.items()
                     for link in data.links
@@ -205,15 +230,33 @@ class Gateway:
                     for yields_to in [_yields(source, links[link.name][0])]
                 ],
                 "logins": [
-                    {"name": login.name, "source": source, "yields_to": _yields(source, logins[login.name][0])}
+                    {
+                        "name": login.name,
+                        "source": source,
+                        "yields_to": yields_to,
+                        **{what: not yields_to and found.get(key) == expected[key] for what, found in state_of.items()},
+                    }
                     for source, data in sources.items()
                     for login in data.logins
+                    for key in [name + "/"]
+                    for yields_to in [_yields(source, logins[login.name][0])]
                 ],
             }
         return {"users": users, "live": live}
 
+    def _expected(self, state: Mapping[str, Mapping[str, UserData]]) -> dict[str, str]:
+        """The entries of these users."""
+        addresses = self.registry.addresses()
+        found: dict[str, str] = {}
+        for user, sources in state.items():
+            found.update(_render.entries(user, merged(sources), addresses))
+        return found
+
     def recover(self) -> None:
         """Finishes a transaction that was cut short after it had been decided; called under the lock, or at boot."""
+        for name in _listed(self.paths.state):
+            if name.startswith(TEST):
+                shutil.rmtree(os.path.join(self.paths.state, name))
         notes = _files.redo(self.paths.journal)
         if notes is not None:
             try:
@@ -231,18 +274,24 @@ class Gateway:
         *,
         check: bool,
         verify: bool,
+        everybody: bool,
         diff: bool,
         cause: str,
         serve: bool = False,
         log: str = "",
     ) -> Outcome:
-        """Renders `users`, compares with what is there, and unless in check mode brings the difference about."""
+        """Renders `users`, compares with what is there, and unless in check mode brings the difference about.
+
+        `before` and `after` speak for `everybody`, or for `users` alone.
+        """
         known = self.registry.addresses()
-        hosts = {host for user in users for host in _hosts(after[user])}
-        found = {host: {**known, **looked_up}[host] for host in hosts & (known.keys() | looked_up.keys())}
-        moved = {host for host in found if found[host] != known.get(host)}
-        # a verifying run forgets what nobody needs any more
-        addresses = found if verify else {**known, **found}
+        hosts = {host for user in users for host in _hosts(after[user]) if _resolve.is_name(host)}
+        found = {host: looked_up.get(host) or known.get(host, "") for host in hosts}
+        # of a name that was not known nobody else has made anything
+        moved = {host for host in found if found[host] != known.get(host, found[host])}
+        needed = {host for sources in after.values() for host in _hosts(sources)} if everybody else known.keys()
+        addresses = {**{host: known[host] for host in known.keys() & needed}, **found}
+        planned = list(users)
         if moved:
             # whoever shares a host with these users follows it, too
             others = {user: state for user, state in self.registry.everything().items() if user not in after}
@@ -250,30 +299,24 @@ class Gateway:
             users = [user for user in sorted(after) if user in users or _hosts(after[user]) & moved]
         old = {user: merged(before.get(user, {})) for user in users}
         new = {user: merged(after[user]) for user in users}
-        outcome = Outcome(plan=_plan(before, {user: after[user] for user in users}, addresses))
+        # of those who only follow nothing is told, as whoever asks need not know what they have
+        outcome = Outcome(plan=_plan(before, {user: after[user] for user in planned}, addresses))
 
         files = self._declarations(before, after, users)
         former: dict[str, str] = {}
-        entries: dict[str, str] = {}
         for user in users:
             former.update(_render.entries(user, old[user], known))
-            # in check mode on a host that is yet to become a gateway there are no templates
-            if os.path.isdir(self.paths.templates) or not check:
-                rendered = _render.render(self.paths.templates, user, new[user], addresses)
-                texts = {**dict.fromkeys(_render.file_names(user)), **rendered.files}
-                files.update({os.path.join(self.paths.includes, path): text for path, text in texts.items()})
-                entries.update(rendered.entries)
-        entries = {**dict.fromkeys(former, ""), **entries}
+        entries: dict[str, str] = dict.fromkeys(former, "")
+        # in check mode on a host that is yet to become a gateway there are no templates
+        if os.path.isdir(self.paths.templates) or not check:
+            self._render(new, addresses, files, entries)
         if verify:
             files.update(dict.fromkeys(self._strangers(after), None))
         if addresses != known:
             files[self.paths.addresses] = json.dumps(addresses, indent=1, sort_keys=True) + "\n"
 
         present = {path: _read(path) for path in files}
-        for path, text in present.items():
-            # what somebody wrote by hand, and nginx has read since, is withdrawn
-            if path.endswith(".map") and text != files[path]:
-                entries = {**dict.fromkeys(_KEY.findall(text or ""), ""), **entries}
+        entries = {**_replaced(files, present), **entries}
         files = {path: text for path, text in files.items() if text != present[path]}
         outcome.changed = any(path != self.paths.addresses for path in files)
         changing = {user for user in users if before.get(user, {}) != after[user] or _hosts(after[user]) & moved}
@@ -284,13 +327,29 @@ class Gateway:
             if files:
                 files.update(self._audited(outcome, cause, log))
             present = {path: _read(path) for path in files}
-            self._make_socket_folders(new)
+            outcome.warnings = self._make_socket_folders(new)
+            if serve and outcome.warnings:
+                raise NotServed(f"{outcome.warnings[0]}; nothing was changed")
             if serve:
                 self._insist(files, entries, present, {**dict.fromkeys(entries, ""), **former})
             else:
                 outcome.reload = bool(self._bring_about(files, entries) and files)
             self._drop_empty_folders(after)
         return outcome
+
+    def _render(
+        self,
+        users: Mapping[str, UserData],
+        addresses: Mapping[str, str],
+        files: dict[str, str | None],
+        entries: dict[str, str],
+    ) -> None:
+        """Adds the include files of the users, and their entries."""
+        for user, data in users.items():
+            rendered = _render.render(self.paths.templates, user, data, addresses)
+            texts = {**dict.fromkeys(_render.file_names(user)), **rendered.files}
+            files.update({os.path.join(self.paths.includes, path): text for path, text in texts.items()})
+            entries.update(rendered.entries)
 
     def _insist(
         self,
@@ -366,10 +425,16 @@ class Gateway:
     def _has_socket_folder(self, user: str) -> bool:
         return _sockets.is_made(self.paths.sockets(user), user, rootless=self.paths.root != "/")
 
-    def _make_socket_folders(self, users: Mapping[str, UserData]) -> None:
+    def _make_socket_folders(self, users: Mapping[str, UserData]) -> list[str]:
+        """Makes them for those who have links to sockets. Returns what went wrong, which costs only its own user's links."""
+        wrong = []
         for user, data in users.items():
             if _has_socket(data):
-                _sockets.make_folder(self.paths.sockets(user), user, rootless=self.paths.root != "/")
+                try:
+                    _sockets.make_folder(self.paths.sockets(user), user, rootless=self.paths.root != "/")
+                except OSError as error:
+                    wrong.append(f"user {shown(user)}: no folder for sockets: {error}")
+        return wrong
 
     def _declarations(
         self,
@@ -409,9 +474,9 @@ class Gateway:
         if files:
             _files.stage(files, ending)
             try:
-                self._test(
-                    [path + ending for path, text in files.items() if path.endswith(".map") and text is not None]
-                )
+                # what was there before goes back whatever nginx says about it
+                if ending == _files.NEW:
+                    self._test([path + ending for path in files if path.endswith(".map")])
             except BaseException:
                 _files.unstage(files, ending)
                 raise
@@ -447,7 +512,7 @@ class Gateway:
         nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if nginx is None:
             raise NginxRefused("nginx is not installed on this host; role gateway does that")
-        with tempfile.TemporaryDirectory(prefix="vizgate-") as folder:
+        with tempfile.TemporaryDirectory(prefix=TEST, dir=self.paths.state) as folder:
             lines = [f"        include {path};" for path in maps]
             temporary = "\n".join(
                 f"    {name}_temp_path {folder}/body;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -496,7 +561,7 @@ class Gateway:
         present = _read(path) or ""
         if not text:
             return {}
-        if len(present) < (OWN_AUDIT_BYTES if log else AUDIT_BYTES):
+        if len(present) + len(text) <= (OWN_AUDIT_BYTES if log else AUDIT_BYTES):
             return {path: present + text}
         return {path + ".1": present, path: text}
 
@@ -520,7 +585,7 @@ http {{
 {includes}
     }}
     server {{
-        listen unix:{folder}/socket;
+        listen unix:{folder}/s;
         return 200 $entry;
     }}
 }}
@@ -582,19 +647,26 @@ def _hosts(sources: Mapping[str, UserData]) -> set[str]:
     return {link.host for data in sources.values() for link in data.links if not link.socket}
 
 
-def _hashed(logins: Iterable[Login], known: Iterable[Login], check: bool) -> tuple[Login, ...]:
-    """The logins with clear passwords hashed; a hash that is already right for its password stays.
+Hashes = dict[tuple[str, str], str]
+"""A clear password and the hash that its login has had → the hash that it gets."""
+
+
+def _hashed(logins: Iterable[Login], known: Iterable[Login], check: bool, hashes: Hashes) -> tuple[Login, ...]:
+    """The logins with clear passwords hashed, and `hashes` with what has been found out; a hash that is already right for
+    its password stays.
 
     In check mode nothing is hashed: the host may not have htpasswd yet.
     """
-    hashes = {login.name: login.password_hash for login in known}
+    former = {login.name: login.password_hash for login in known}
     found = []
     for login in logins:
         if login.password:
-            old = hashes.get(login.name)
-            right = bool(old) and _passwords.verify_password(login.password, old or "")
-            new = old if right else "" if check else _passwords.hash_password(login.password)
-            login = Login(login.name, new or "")
+            old = former.get(login.name, "")
+            pair = login.password, old
+            if pair not in hashes:
+                right = old and _passwords.verify_password(login.password, old)
+                hashes[pair] = old if right else "" if check else _passwords.hash_password(login.password)
+            login = Login(login.name, hashes[pair])
         found.append(login)
     return tuple(found)
 
@@ -614,7 +686,7 @@ def _plan(
                 plan.append(_step(action, user, link))
                 if name in former_links:
                     plan[-1].update(was=_told(former_links[name][1]), now=_told(link))
-            if link.host not in addresses and _resolve.is_name(link.host):
+            if _resolve.is_name(link.host) and not addresses.get(link.host):
                 plan.append(_step("unresolved", user, link))
         plan += [_step("remove", user, former_links[name][1]) for name in sorted(former_links.keys() - links.keys())]
         logins, former_logins = owned(sources, _logins), owned(before.get(user, {}), _logins)
@@ -640,6 +712,13 @@ def _action(was: tuple[str, Item] | None, now: tuple[str, Item]) -> str:
 def url(user: str, link: Link) -> str:
     """Where the gateway serves a link, below its own address."""
     return f"/{user}/{link.name}/"
+
+
+def _serving(key: str, entry: str) -> str:
+    """A line of what nginx serves; a generation of logins says nothing to anybody."""
+    if not entry:
+        return ""
+    return f"/{key} opened by the logins as of {entry[:7]}\n" if key.endswith("/") else f"/{key}/ -> {entry}\n"
 
 
 def _step(action: str, user: str, link: Link) -> dict[str, str]:
@@ -694,12 +773,24 @@ def _file_diff(
     return found
 
 
+def _replaced(files: dict[str, str | None], present: Mapping[str, str | None]) -> dict[str, str]:
+    """The entries of the maps that are `present` and will be others, withdrawn: somebody may have written some by hand, and
+    nginx has read them since. Of `files` that are to go, maps become empty ones: nginx, which may have listed the folder
+    in this moment, would not forgive one that is gone."""
+    entries: dict[str, str] = {}
+    for path, text in present.items():
+        if path.endswith(".map") and text is not None and text != files[path]:
+            entries.update(dict.fromkeys(_KEY.findall(text), ""))
+            files[path] = files[path] or _render.EMPTY
+    return entries
+
+
 def _presentable(path: str, text: str | None) -> str:
     text = text or ""
     if path.endswith(".htpasswd"):
         return "".join(line.partition(":")[0] + ":(hash not shown)\n" for line in text.splitlines())
     # a terminal would obey control characters
-    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _read(path: str) -> str | None:

@@ -24,11 +24,13 @@ from typing import Any, TypedDict
 
 from . import _probe
 from ._kinds import KEEP, KINDS, STRIP
-from ._model import Link, Policy
+from ._model import Link, Policy, printable
 from ._probe import Listener, Place, Probe, Reply
 
 SECONDS = 10.0
 PAGE_BYTES = 2**20
+ADDRESS_CHARACTERS = 8000
+"""nginx takes no longer ones."""
 HOPS = 6
 ASSETS = 6
 PARSE_SECONDS = 1.0
@@ -260,7 +262,7 @@ class _Visitor:
             cookies = "; ".join(dict.fromkeys([*filter(None, cookies.split("; ")), *new]))
             landing = self.landing(at, reply.headers["location"])
             if landing is None:
-                return dataclasses.replace(page, away=reply.headers["location"])
+                return dataclasses.replace(page, away=_cut(reply.headers["location"]))
             at = landing
             if (at, cookies) in seen or len(seen) > HOPS:
                 return dataclasses.replace(page, loops=True)
@@ -290,9 +292,12 @@ class _Visitor:
         outside: list[str] = []
         inside: dict[str, bool] = {}
         base, addresses = _assets(page.body)
+        base = _joined(self.site + at, base)
         ours = tuple(f"{site}/" for site in (self.site, f"http://{self.target}", f"https://{self.target}"))
         for address in addresses:
-            full = _joined(_joined(self.site + at, base), address)
+            if time.monotonic() > self.deadline:
+                break
+            full = _joined(base, address)
             path = self.below(full)
             if path is not None and len(inside) < ASSETS:
                 reply = self.ask(self.backend_path(page.mode, path))
@@ -300,8 +305,8 @@ class _Visitor:
                 inside[address] = 200 <= reply.status < 400 and not html
             elif path is None and full.startswith(ours):
                 outside.append(address)
-        missing = tuple(address for address, found in inside.items() if not found)
-        return dataclasses.replace(page, outside=tuple(outside), missing=missing)
+        missing = [address for address, found in inside.items() if not found]
+        return dataclasses.replace(page, outside=tuple(map(_cut, outside)), missing=tuple(map(_cut, missing)))
 
     def shake_hands(self, path: str, page: Page) -> Reply:
         """Opens a websocket as a page behind the gateway would."""
@@ -321,13 +326,17 @@ class _Visitor:
 
 
 def _joined(base: str, address: str) -> str:
-    """An address on a page at `base` as a browser writes it in full, without a fragment; "" for nonsense."""
+    """An address on a page at `base` as a browser writes it in full, without a fragment; "" for nonsense, and what is
+    too long to be asked for."""
     from urllib.parse import quote, urldefrag, urljoin
 
+    if len(base) + len(address) > ADDRESS_CHARACTERS:
+        return ""
     try:
-        return quote(urldefrag(urljoin(base, address)).url, safe="%/:?&=+,;@!$'()*~[]")
+        found = quote(urldefrag(urljoin(base, address)).url, safe="%/:?&=+,;@!$'()*~[]")
     except ValueError:
         return ""
+    return found if len(found) <= ADDRESS_CHARACTERS else ""
 
 
 def _assets(body: str) -> tuple[str, list[str]]:
@@ -407,9 +416,8 @@ def _warning(finding: str, fix: str) -> Finding:
 
 
 def _printable(finding: Finding) -> Finding:
-    """Without what a terminal would obey: pages and processes say what they like."""
-    text, fix = ("".join(c if c.isprintable() else "?" for c in finding[key]) for key in ("finding", "fix"))
-    return {"severity": finding["severity"], "finding": text, "fix": fix}
+    """Pages and processes say what they like."""
+    return {**finding, "finding": printable(finding["finding"]), "fix": printable(finding["fix"])}
 
 
 def _ok(seen: Observed) -> Finding:
@@ -433,7 +441,11 @@ def _short(command: str) -> str:
     if len(words) > 1 and os.path.basename(words[0]).startswith("python") and not words[1].startswith("-"):
         words = words[1:]
     text = " ".join([os.path.basename(words[0]), *words[1:]])
-    return text if len(text) <= 60 else text[:59] + "…"
+    return _cut(text, 60)
+
+
+def _cut(text: str, characters: int = 200) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def _edit(seen: Observed, **changes: str | int) -> str:

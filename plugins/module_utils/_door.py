@@ -65,6 +65,8 @@ def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:
             module.warn(f"{step['url']}: host of {step['target']} has no address; the link is a 502 page until it has")
         elif step["action"] == "repair":
             module.warn(f"{step['target']} was not as declared, and has been put right")
+    for warning in outcome.warnings:
+        module.warn(warning)
     if outcome.reload:
         module.warn("nginx does not run with the gateway's configuration; a reload or start makes it serve the change")
     # the plan as text: of a list, Ansible would look at each of its thousands of values on the way to the controller

@@ -192,6 +192,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 82 else text[:78] + "…'"
 
 
+def printable(text: str) -> str:
+    """A text on one line, with escapes for what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def name_problem(what: str, name: object) -> str | None:
     """Why `name` cannot name a user, link, login or source (`what`), or nothing."""
     pattern, reserved = {

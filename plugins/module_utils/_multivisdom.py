@@ -33,8 +33,8 @@ from ._model import (
 )
 
 FILE_BYTES = 2**20
-LINES_SHOWN = 50
-"""Of so many things wrong with one file, each is told."""
+LINES_SHOWN, ALL_LINES_SHOWN = 50, 1000
+"""Of so many things wrong with one file, or with all, each is told."""
 
 Item: TypeAlias = "tuple[str, Link | Login]"
 """The file and line of a link or login, and the link or login."""
@@ -95,7 +95,7 @@ class _File:
         found.items.setdefault(self.user, []).extend(self.items)
         for told, lines in ((found.adapted, self._adapted), (found.refused, self._refused)):
             texts = [f"{self.name}:{line}: {text}" if line else f"{self.name}: {text}" for line, text in sorted(lines)]
-            told += _bounded(texts, self.name)
+            told += bounded(texts, LINES_SHOWN, f"{self.name}: ")
 
 
 def unix_account(user: str) -> int | None:
@@ -109,11 +109,13 @@ def unix_account(user: str) -> int | None:
 def read(folder: str, policy: Policy, account: Callable[[str], int | None] | None = unix_account) -> Found:
     """Reads all files of the folder `<nginx>/sites-available/multivisdom`.
 
-    `account` gives the user id that a user's files have to belong to (root's are taken as well), None for a user without
-    account, who is refused; where it is None itself, as in a rootless gateway, users need no account and files no owner.
+    `account` gives the user id that a user's files have to belong to (root's are taken as well, if only root can write the
+    folder), None for a user without account, who is refused; where it is None itself, as in a rootless gateway, users need
+    no account and files no owner.
     Raises InvalidData for a folder that cannot be read, and nothing for what is in it.
     """
     found = Found()
+    nobodys = []
     try:
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -127,12 +129,18 @@ def read(folder: str, policy: Policy, account: Callable[[str], int | None] | Non
                 file = _File(user, ascii(name)[1:-1])
                 try:
                     owner = _owner(user, account)
+                except _Refused as error:
+                    nobodys.append(f"{file.name}: {error}")
+                    continue
+                try:
                     _READERS[ending](file, _content(directory, name, user, owner), policy)
                 except _Refused as error:
                     file.refuse(0, str(error))
                 file.report(found)
     finally:
         os.close(directory)
+    # last, as anybody can leave any number of these
+    found.refused += nobodys
     found.items = {user: items for user, items in found.items.items() if items}
     return found
 
@@ -172,7 +180,7 @@ def merge(
                 problems.append(f"{place}: {what} {shown(item.name)}: {user} has {limit}, which is the site's limit")
             elif not other:
                 coming.append(item)
-        refused += _bounded(problems, user)
+        refused += bounded(problems, LINES_SHOWN, f"{user}: ")
         if len(links) > len(own.links) or len(logins) > len(own.logins):
             declared[user] = dataclasses.replace(
                 own,
@@ -182,11 +190,9 @@ def merge(
     return declared, refused
 
 
-def _bounded(lines: list[str], about: str) -> list[str]:
-    """The lines; of very many only the first."""
-    if len(lines) <= LINES_SHOWN:
-        return lines
-    return [*lines[:LINES_SHOWN], f"{about}: and {len(lines) - LINES_SHOWN} more"]
+def bounded(lines: list[str], limit: int = ALL_LINES_SHOWN, about: str = "") -> list[str]:
+    """The lines; of more than `limit` only the first, and how many more there are."""
+    return lines if len(lines) <= limit else [*lines[:limit], f"{about}and {len(lines) - limit} more"]
 
 
 def _owner(user: str, account: Callable[[str], int | None] | None) -> int | None:
@@ -208,7 +214,7 @@ def _content(directory: int, name: str, user: str, owner: int | None) -> bytes:
     try:
         descriptor = os.open(name, flags, dir_fd=directory)
         try:
-            _check_file(os.fstat(descriptor), user, owner)
+            _check_file(os.fstat(descriptor), os.fstat(directory), user, owner)
             with open(descriptor, "rb", closefd=False) as file:
                 data = file.read(FILE_BYTES + 1)
         finally:
@@ -222,7 +228,7 @@ def _content(directory: int, name: str, user: str, owner: int | None) -> bytes:
     return data
 
 
-def _check_file(found: os.stat_result, user: str, owner: int | None) -> None:
+def _check_file(found: os.stat_result, folder: os.stat_result, user: str, owner: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _Refused("it is no regular file")
     if owner is None:
@@ -230,6 +236,10 @@ def _check_file(found: os.stat_result, user: str, owner: int | None) -> None:
     advice = "look into it, then"
     if found.st_uid not in (0, owner):
         raise _Refused(f"it belongs to {_name(pwd.getpwuid, found.st_uid)}, not to {user}; {advice} chown it to {user}")
+    # whoever can write the folder can give a file of root's any user's name
+    if found.st_uid == 0 and (folder.st_uid != 0 or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+        fix = f"chown it to {user}" if owner else "move it to a folder that only root can write"
+        raise _Refused(f"it belongs to root, and others may have given it its name; {advice} {fix}")
     if found.st_nlink > 1:
         raise _Refused(f"it has {found.st_nlink} names, so others may have put it there; {advice} copy it to its place")
     group = _name(grp.getgrgid, found.st_gid)

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 COST = 10
+SECONDS = 60
 
 
 class HashingFailed(RuntimeError):
@@ -22,8 +23,14 @@ def _htpasswd(password: str, *arguments: str) -> subprocess.CompletedProcess[str
     try:
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
             # hashing is made to take long, and nobody else should notice
-            os.setpriority(os.PRIO_PROCESS, process.pid, 19)
-            printed, said = process.communicate(password, timeout=60)
+            os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+            try:
+                printed, said = process.communicate(password, timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise HashingFailed(
+                    f"htpasswd is not done after {SECONDS} s; the machine is too busy, try again"
+                ) from None
     except OSError as error:
         raise HashingFailed(f"htpasswd cannot be run ({error.strerror}); install apache2-utils") from None
     return subprocess.CompletedProcess(command, process.returncode, printed, said)

@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import os
 import pwd
 import re
 import socket
-import stat
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ._kinds import KEEP
+from ._model import printable
 
 SECONDS = 2.0
 HEAD_BYTES = 65536
@@ -121,15 +123,14 @@ def listeners() -> tuple[Listener, ...]:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            # not splitlines, which ends lines at characters that the name of somebody's socket may have
-            return file.read().split("\n")[1:]
+        with open(path, encoding="ascii") as file:
+            return file.read().splitlines()[1:]
     except OSError:
         return []  # a kernel without IPv6
 
 
 def _tcp(table: str) -> Iterable[Listener]:
-    for line in filter(None, _lines(table)):
+    for line in _lines(table):
         _number, local, _remote, state, _queues, _timer, _retransmits, uid, _timeout, inode, *_rest = line.split()
         if state == "0A":
             packed, port = local.partition(":")[::2]
@@ -145,20 +146,53 @@ def _address(packed: str) -> str:
     return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
 
 
-_UNIX = re.compile(r"[0-9a-f]+: \w+ \w+ (?P<flags>[0-9A-F]{8}) \w+ \w+ +(?P<inode>[0-9]+) (?P<path>/.*)")
+# sock_diag(7), and the headers linux/netlink.h, linux/sock_diag.h and linux/unix_diag.h
+_NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _DUMP = 4, 20, 0x301
+_LISTENING = 1 << 10
+_NAME, _UID, _SHOW_NAME_AND_UID = 0, 7, 0x41
+_HEADER, _REQUEST = struct.Struct("=IHHII"), struct.Struct("=BBHIIIQ")
+_SOCKET, _ATTRIBUTE = struct.Struct("=BBBBIQ"), struct.Struct("=HH")
 
 
 def _unix() -> Iterable[Listener]:
-    for line in _lines("/proc/net/unix"):
-        # names are written as they are, and one with a line break can look like another's line
-        found = _UNIX.fullmatch(line)
-        if found and int(found["flags"], 16) & 0x10000:
-            try:
-                status = os.stat(found["path"])
-            except OSError:
-                continue
-            if stat.S_ISSOCK(status.st_mode):
-                yield Listener(path=found["path"], uid=status.st_uid, inode=int(found["inode"]))
+    """By sock_diag, as in /proc/net/unix a name with a line break can look like another socket's line."""
+    for answer in _diagnosed():
+        *_addresses, inode, _cookie = _SOCKET.unpack_from(answer)
+        attributes = dict(_attributes(answer[_SOCKET.size :]))
+        path = os.fsdecode(attributes.get(_NAME, b"").partition(b"\0")[0])
+        if path.startswith("/") and _UID in attributes:
+            yield Listener(path=path, uid=int.from_bytes(attributes[_UID], sys.byteorder), inode=inode)
+
+
+def _diagnosed() -> Iterable[bytes]:
+    """What the kernel tells of each unix socket that listens; nothing where it does not know the question."""
+    question = _REQUEST.pack(socket.AF_UNIX, 0, 0, _LISTENING, 0, _SHOW_NAME_AND_UID, 0)
+    header = _HEADER.pack(_HEADER.size + len(question), _SOCK_DIAG_BY_FAMILY, _DUMP, 0, 0)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+            kernel.settimeout(SECONDS)
+            kernel.send(header + question)
+            while True:
+                data = kernel.recv(65536)
+                while data:
+                    size, kind, *_numbers = _HEADER.unpack_from(data)
+                    if kind != _SOCK_DIAG_BY_FAMILY:
+                        return  # the end, or an error
+                    yield data[_HEADER.size : size]
+                    data = data[_aligned(size) :]
+    except OSError:
+        return
+
+
+def _attributes(data: bytes) -> Iterable[tuple[int, bytes]]:
+    while data:
+        size, kind = _ATTRIBUTE.unpack_from(data)
+        yield kind, data[_ATTRIBUTE.size : size]
+        data = data[_aligned(size) :]
+
+
+def _aligned(size: int) -> int:
+    return (size + 3) & ~3
 
 
 def _processes(inodes: set[int]) -> dict[int, int]:
@@ -186,13 +220,18 @@ def _command(pid: int) -> str:
     except OSError:
         return ""
     # a process can call itself anything, also what a terminal obeys
-    return "".join(character if character.isprintable() else "?" for character in text)[:COMMAND_CHARACTERS]
+    return printable(text)[:COMMAND_CHARACTERS]
 
 
 def listener_at(place: Place, known: Sequence[Listener]) -> Listener | None:
     """Who of those that listen gets the connections to a place of this machine."""
     if isinstance(place, str):
-        return next((listener for listener in known if listener.path == place), None)
+        try:
+            owner = os.stat(place).st_uid
+        except OSError:
+            return None
+        # in a mount namespace of one's own, a socket can have any name; root gives the files of its own away
+        return next((listener for listener in known if listener.path == place and listener.uid in (0, owner)), None)
     host, port = place
     addresses = (host, "::") if ":" in host else (host, "0.0.0.0", "::")  # noqa: S104
     same_port = {listener.address: listener for listener in known if listener.port == port and not listener.path}
@@ -359,8 +398,8 @@ def _head_problem(got: bytes) -> str:
     if not got:
         return CLOSED
     if not _STATUS.match(got):
-        said = "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in got.split(b"\n")[0].strip()[:40])
-        return f"it speaks no HTTP, but says '{said}'"
+        said = got.split(b"\n")[0].strip()[:40].decode("latin-1")
+        return f"it speaks no HTTP, but says '{printable(said)}'"
     if _HEAD_END.search(got):
         return ""
     return "its headers do not end" if len(got) > HEAD_BYTES else CLOSED
@@ -385,7 +424,8 @@ def _whole(fields: Mapping[str, str], got: bytes, start: int, limit: int) -> boo
     """Whether the body that begins at `start` is complete, or as long as anybody wants it."""
     size = fields.get("content-length", "")
     if size.isdecimal():
-        limit = min(limit, int(size))
+        # int refuses thousands of digits
+        limit = min(limit, int(size[:18]))
     elif _chunked(fields) and got.endswith(b"\r\n0\r\n\r\n"):
         return True
     return len(got) - start >= limit
@@ -396,17 +436,16 @@ def _chunked(fields: Mapping[str, str]) -> bool:
 
 
 def _unchunked(raw: bytes) -> bytes:
-    parts = []
-    while raw:
-        size, raw = raw.partition(b"\r\n")[::2]
+    parts, stream = [], io.BytesIO(raw)
+    for size in stream:
         try:
             length = int(size.partition(b";")[0], 16)
         except ValueError:
             break
         if length <= 0:
             break
-        parts.append(raw[:length])
-        raw = raw[length + 2 :]
+        parts.append(stream.read(min(length, len(raw))))
+        stream.seek(2, os.SEEK_CUR)
     return b"".join(parts)
 
 

@@ -19,6 +19,8 @@ from ._model import InvalidData, Policy, UserData, name_problem, parse_address, 
 from ._paths import Paths
 
 LOCK_SECONDS = 30.0
+SESSIONS = "/run/systemd/sessions"
+"""Where systemd notes who has logged in, and from where."""
 
 
 class Locked(RuntimeError):
@@ -71,9 +73,9 @@ class Registry:
         return {user: sources for user, sources in found.items() if sources}
 
     def addresses(self) -> dict[str, str]:
-        """Host name → last known address."""
+        """Host name → last known address, or "" for a name that links have, but that has no address."""
         found = self._json(self.paths.addresses, {})
-        if not isinstance(found, dict) or not all(parse_address(str(address)) for address in found.values()):
+        if not isinstance(found, dict) or not all(not found[host] or parse_address(str(found[host])) for host in found):
             raise InvalidData([f"{self.paths.addresses} is damaged; remove it, names are looked up again"])
         return found
 
@@ -97,20 +99,21 @@ class Registry:
             raise InvalidData([f"{path} is damaged ({error}); {fix}"]) from None
 
     @contextlib.contextmanager
-    def locked(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-        """Holds the gateway for one writer; raises Locked with the holder's name after `seconds`."""
+    def locked(self, seconds: float | None = None) -> Iterator[None]:
+        """Holds the gateway for one writer; raises Locked with the holder's name after `seconds`, 30 unless told."""
         with self._held(self.paths.lock, seconds), _hurrying():
             yield
 
     @contextlib.contextmanager
-    def turn(self, user: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    def turn(self, user: str) -> Iterator[None]:
         """Waits for the user's own earlier change, so that in the line for the gateway's lock everybody stands once."""
         os.makedirs(os.path.dirname(self.paths.turn(user)), mode=0o700, exist_ok=True)
-        with self._held(self.paths.turn(user), seconds):
+        with self._held(self.paths.turn(user)):
             yield
 
     @contextlib.contextmanager
-    def _held(self, path: str, seconds: float) -> Iterator[None]:
+    def _held(self, path: str, seconds: float | None = None) -> Iterator[None]:
+        seconds = LOCK_SECONDS if seconds is None else seconds
         deadline = time.monotonic() + seconds
         with open(path, "a+", encoding="utf-8") as file:
             while True:
@@ -167,9 +170,10 @@ def whence(cgroup: str = "") -> str:
         if not cgroup:
             with open("/proc/self/cgroup", encoding="utf-8") as file:
                 cgroup = file.read()
-        session = re.search(r"/session-(\w+)\.scope$", cgroup, re.MULTILINE)
+        # below their own service manager, users make scopes of any name
+        session = re.search(r"^[^/]*/user\.slice/user-[0-9]+\.slice/session-(\w+)\.scope$", cgroup, re.MULTILINE)
         if session:
-            with open(f"/run/systemd/sessions/{session[1]}", encoding="utf-8") as file:
+            with open(os.path.join(SESSIONS, session[1]), encoding="utf-8") as file:
                 host = re.search(r"^REMOTE_HOST=(\S+)$", file.read(), re.MULTILINE)
             return host[1] if host else ""
     except (OSError, UnicodeDecodeError):

@@ -20,6 +20,8 @@ FOLDERS = {"links.d": ".map", "logins.d": ".htpasswd", "pages": ".html"}
 """The folders of per-user include files, and how the files in them end."""
 TEMPLATES = ("links.map.j2", "logins.htpasswd.j2", "index.html.j2")
 """The templates of the same files, in the same order."""
+EMPTY = "# Nothing is declared for this user any more; the file stays, as nginx may be about to open it.\n"
+"""The map file of a user without links and logins."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,7 +30,7 @@ def _lookup(host: str) -> list[str]:
 def resolve(hosts: Iterable[str], known: Mapping[str, str], seconds: float = 10) -> dict[str, str]:
     """Looks the names among `hosts` up, all at once, for `seconds` at most; `/etc/hosts` counts.
 
-    Returns name → address. A name keeps its `known` address while that is among the answers, and also when there is
+    Returns name → address. A name keeps its `known` address ("" is none) while that is among the answers, and also when there is
     no answer at all: a name server that is away must not take a working link with it. Names that never had an
     address are left out.
     """
@@ -61,7 +61,7 @@ def resolve(hosts: Iterable[str], known: Mapping[str, str], seconds: float = 10)
         if found:
             addresses[name] = known[name] if known.get(name) in found else found[0]
     for name in names - addresses.keys():
-        if name in known:
+        if known.get(name):
             addresses[name] = known[name]
     return addresses
 

@@ -24,15 +24,23 @@ class Figure:
     """Whether the rest of what is asked is true, besides the value."""
 
     @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def met(self) -> bool:
+        """Whether the median is on the target's side, and all the rest is true."""
+        sign, limit, *_ = self.target.split()
+        return self.holds and (self.median >= float(limit) if sign == "≥" else self.median <= float(limit))
+
+    @property
     def row(self) -> str:
         """A line of the table: the median, and the span of the values."""
-        median = statistics.median(self.values)
-        sign, limit, *unit = self.target.split()
-        met = median >= float(limit) if sign == "≥" else median <= float(limit)
+        unit = self.target.split()[2:]
         digits, unit_text = (0, f" {unit[0]}") if unit else (2, "")
         span = f"{min(self.values):.{digits}f} to {max(self.values):.{digits}f}"
-        verdict = "met" if met and self.holds else "missed"
-        value = f"{median:.{digits}f}{unit_text}"
+        verdict = "met" if self.met else "missed"
+        value = f"{self.median:.{digits}f}{unit_text}"
         return f"| {self.what} | **{value}** | {span} | {self.target} | {verdict} | {self.detail} |"
 
 

@@ -16,10 +16,15 @@ from typing import Any
 import load
 import websockets
 import yaml
+from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
 from rig import REPOSITORY, Rig, eventually
 
-IMAGE = "vizgate-test:bookworm"
+IMAGES = {"Debian 12": "vizgate-test:bookworm", "Debian 13": "vizgate-test:trixie"}
 ACCOUNTS = 50
+VISDOM = ("user0", "visdom", 8097)
+"""Whose process the visdom of a host is, the link that it is made for, and its port."""
+STRANGERS = "10.99.0.0/16"
+"""Addresses of the visitors: of one client, which all of 127.0.0.0/8 is, too few password checks are let through."""
 _BOOT = "for c in memory cpu cpuacct pids blkio; do mount -o remount,bind,rw /sys/fs/cgroup/$c; done; exec /sbin/init"
 _OPTIONS = (
     "--label=vizgate.test=bench",
@@ -40,6 +45,15 @@ ALL ALL=(root) NOPASSWD: /usr/bin/true
 _BACKEND = """\
 [Service]
 ExecStart=/usr/sbin/nginx -e /opt/bench/backend/error.log -c /opt/bench/backend/nginx.conf -g "daemon off;"
+
+[Install]
+WantedBy=multi-user.target
+"""
+_VISDOM = """\
+[Service]
+User={user}
+ExecStart=/opt/bench/visdom/bin/{command}
+ExecStartPost=/bin/bash -c 'until : </dev/tcp/127.0.0.1/{port}; do sleep 0.1; done'
 
 [Install]
 WantedBy=multi-user.target
@@ -85,7 +99,7 @@ class Host:
             raise RuntimeError(f"{playbook} fails:\n{done.stdout}{done.stderr}")
 
     def furnish(self, ports: Sequence[int]) -> None:
-        """Creates the accounts, and brings the programs of the load and the backend on its ports."""
+        """Creates the accounts, and brings the programs of the load, the backend on its ports, and a visdom."""
         self.run("sh", "-c", f"for number in $(seq 0 {ACCOUNTS - 1}); do useradd -m -s /bin/bash user$number; done")
         self.write("/etc/sudoers.d/bench", _SUDO_TRUE)
         self.run("mkdir", "--parents", "/opt/bench/backend")
@@ -94,7 +108,28 @@ class Host:
         docker("cp", Path(websockets.__file__).parent, f"{self.name}:/opt/bench/websockets")
         self.write("/opt/bench/backend/nginx.conf", load.backend_config(Path("/opt/bench/backend"), ports))
         self.write("/etc/systemd/system/backend.service", _BACKEND)
-        self.run("systemctl", "enable", "--now", "backend.service")
+        self.write("/etc/systemd/system/visdom.service", self._install_visdom())
+        self.run("systemctl", "enable", "--now", "backend.service", "visdom.service")
+
+    def _install_visdom(self) -> str:
+        """Installs visdom as the demo does; the unit that runs it, as a user's process."""
+        environment = "/opt/bench/visdom"
+        install = "DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends python3-venv"
+        self.run("sh", "-c", f"{install} && python3 -m venv {environment}")
+        docker("cp", REPOSITORY / "demo", f"{self.name}:/opt/bench/demo")
+        # npm, which is thrown away again, cannot be run from /tmp
+        self.run("env", "TMPDIR=/var/tmp", f"{environment}/bin/python", "/opt/bench/demo/visdom_setup.py")
+        user, link, port = VISDOM
+        command = KINDS["visdom"].command(f"/{user}/{link}", "127.0.0.1", port, "")
+        return _VISDOM.format(user=user, command=" ".join(command), port=port)
+
+    def versions(self) -> str:
+        """What makes a difference."""
+        programs = (
+            "nginx -v 2>&1 | sed s,.*/,,; python3 -V; /opt/bench/visdom/bin/python -m pip show visdom | sed -n 2p"
+        )
+        nginx, python, visdom = self.run("sh", "-c", programs).splitlines()
+        return f"nginx {nginx}, {python}, visdom {visdom.split()[-1]}"
 
     def write(self, path: str, text: str) -> None:
         """Writes a file that only root may change."""
@@ -114,16 +149,19 @@ def host(image: str) -> Iterator[Host]:
         with tempfile.TemporaryDirectory(prefix="vg-") as folder:
             found = Host(name, Path(folder))
             eventually(found.is_up, 60)
+            found.run("ip", "address", "add", STRANGERS, "dev", "lo")
             yield found
     finally:
         docker("rm", "--force", "--volumes", name)
 
 
 @contextlib.contextmanager
-def hosts(small: Mapping[str, str], large: Mapping[str, str], ports: Sequence[int]) -> Iterator[tuple[Host, Host]]:
+def hosts(
+    image: str, small: Mapping[str, str], large: Mapping[str, str], ports: Sequence[int]
+) -> Iterator[tuple[Host, Host]]:
     """Two hosts that differ in their users files alone; the second begins as a copy of the first."""
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(host(IMAGE))
+        first = stack.enter_context(host(image))
         first.run("apt-get", "update", "-qq")
         first.play("playbooks/site.yml", small)
         first.furnish(ports)

@@ -32,6 +32,7 @@ SUDO_TRUE = "/usr/bin/true"
 """What host.py lets everybody run by sudo, under the same settings as the helper."""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "xterm"}
 PROMPT = "@ready@ "
+VISDOM = b"<title>visdom</title>"
 SOCKETS, RATE, QUIET_SECONDS = 200, 200, 3
 
 
@@ -104,27 +105,32 @@ class Visitor:
     def __init__(self, user: str, password: str, number: int = 0) -> None:
         self.user = user
         self.headers = {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-        self._address = f"127.1.1.{number + 1}"
+        self._address = f"10.99.1.{number + 1}"  # of the network that host.py adds: all of 127.0.0.0/8 counts as one
         assert self.status("link0") == 200, f"{user} has no link0, or another login"
 
-    def status(self, link: str) -> int:
-        """The answer to a link's address, over a new connection."""
+    def page(self, link: str) -> tuple[int, bytes]:
+        """The status and the text of a link's page, over a new connection."""
         client = http.client.HTTPConnection(*GATEWAY, timeout=60, source_address=(self._address, 0))
         with contextlib.closing(client):
             client.request("GET", f"/{self.user}/{link}/", headers=self.headers)
-            return client.getresponse().status
+            answer = client.getresponse()
+            return answer.status, answer.read()
+
+    def status(self, link: str) -> int:
+        """The status of a link's page."""
+        return self.page(link)[0]
 
 
 # vizgate add
 
 
-def add(user: str, password: str, port: str, count: str) -> list[dict[str, float]]:
-    """Adds links and removes them again. For each, the milliseconds from pressing return to the link's answer and to
-    the shell's next line; and those of the parts, each from pressing return, too."""
+def add(user: str, password: str, name: str, port: str, count: str) -> list[dict[str, float]]:
+    """Adds a link to the user's visdom and removes it again, so many times. For each, the milliseconds from pressing
+    return to visdom's page and to the shell's next line; those of the parts, each from pressing return, too; and those
+    that visdom itself takes for its page."""
     shell, visitor = Shell(user), Visitor(user, password)
     found = []
-    for number in range(int(count)):
-        name = f"bench{number}"
+    for _ in range(int(count)):
         answers, returns = _published(shell, visitor, name, port)
         changed = json.dumps({"do": "edit", "name": name, "link": {"description": f"Run {time.time()}"}})
         parts = {
@@ -134,7 +140,7 @@ def add(user: str, password: str, port: str, count: str) -> list[dict[str, float
             "edit": f"sudo -n {HELPER} <<<'{changed}'",
             "command": "vizgate --version",
         }
-        found.append({"answers": answers, "returns": returns})
+        found.append({"answers": answers, "returns": returns, "visdom": _alone(f"/{user}/{name}/", int(port))})
         for part, line in parts.items():
             found[-1][part] = shell.milliseconds(line)
             assert part != "edit" or '{"plan": [{' in shell.said, shell.said
@@ -147,17 +153,31 @@ def _published(shell: Shell, visitor: Visitor, name: str, port: str) -> tuple[fl
     assert visitor.status(name) == 404
     back: list[float] = []
     waiting = threading.Thread(target=lambda: back.append(shell.wait()))
-    entered = shell.enter(f"vizgate add {name} --port {port}")
+    entered = shell.enter(f"vizgate add {name} --kind visdom --port {port}")
     waiting.start()
     while True:
         asked = time.perf_counter()
-        if visitor.status(name) == 200:
+        status, text = visitor.page(name)
+        if status == 200:
+            assert VISDOM in text, f"somebody else's page: {text!r}"
             break
         assert not back or asked < back[0], f"the command was back before its link answered:\n{shell.said}"
         time.sleep(0.002)
     answered = time.perf_counter()
     waiting.join()
     return (answered - entered) * 1000, (back[0] - entered) * 1000
+
+
+def _alone(path: str, port: int) -> float:
+    """Milliseconds in which a server gives a page without the gateway."""
+    asked = time.perf_counter()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as client:
+        client.request("GET", path)
+        answer = client.getresponse()
+        text = answer.read()
+    assert answer.status == 200
+    assert VISDOM in text
+    return (time.perf_counter() - asked) * 1000
 
 
 # changes under load

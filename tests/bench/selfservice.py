@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from figures import ROUNDS, Figure, compare, rounds
-from host import ACCOUNTS, Host, hosts
+from host import ACCOUNTS, IMAGES, VISDOM, Host, hosts
 from plays import PASSWORD, users
 
 ADDS = 5
@@ -23,22 +23,27 @@ Add = dict[str, float]
 
 
 class SelfService:
-    """Two hosts: of many users, and of ten times as many. All links lead to `port`."""
+    """Two hosts with the same `system`: of many users, and of ten times as many. Their links lead to `ports`."""
 
-    def __init__(self, many: Host, more: Host, ports: Sequence[int]) -> None:
-        self.many, self.more, self.ports = many, more, ports
+    def __init__(self, system: str, many: Host, more: Host, ports: Sequence[int]) -> None:
+        self.system, self.many, self.more, self.ports = system, many, more, ports
+
+    def describe(self) -> str:
+        """What the hosts are."""
+        return f"{self.system}: {self.many.versions()}"
 
     def add(self) -> list[Figure]:
-        """From pressing return on `vizgate add` to the link's first answer."""
+        """From pressing return on `vizgate add` to the page of a visdom that runs already."""
         many, more, pairs = list[Add](), list[Add](), []
-        for _ in rounds("add"):
+        user, link, port = VISDOM
+        for _ in rounds(f"{self.system}: add"):
             found: list[list[Add]] = [
-                host.measure("add", "user0", PASSWORD, self.ports[0], ADDS) for host in (self.many, self.more)
+                host.measure("add", user, PASSWORD, link, port, ADDS) for host in (self.many, self.more)
             ]
             pairs.append((_median(found[0], "answers"), _median(found[1], "answers")))
             many += found[0]
             more += found[1]
-        what = "`vizgate add`, from pressing return to the link's answer,"
+        what = f"{self.system}: `vizgate add`, from pressing return to the page of a real visdom,"
         size, tenfold = (f"{count:,} users of {len(self.ports)} links" for count in (MANY, MORE))
         return [
             Figure(f"{what} at {size}", [add["answers"] for add in many], "≤ 100 ms", _breakdown(many)),
@@ -53,7 +58,7 @@ class SelfService:
 
     def load(self) -> list[Figure]:
         """What others notice of a hundred changes: nothing."""
-        print(f"load: {ROUNDS} turns of {CHANGES} changes", file=sys.stderr)
+        print(f"{self.system}: load: {ROUNDS} turns of {CHANGES} changes", file=sys.stderr)
         found = self.many.measure("load", "user0", PASSWORD, self.ports[0], ROUNDS, CHANGES)
         first, *later = found["memory"]
         times = " against ".join(
@@ -65,7 +70,7 @@ class SelfService:
             print(f"load: {line}", file=sys.stderr)
         return [
             Figure(
-                f"nginx's memory after {ROUNDS * CHANGES} changes with {found['sockets']} websockets open and"
+                f"{self.system}: nginx's memory after {ROUNDS * CHANGES} changes with {found['sockets']} websockets open and"
                 f" {found['rate']} requests/s to other links, by before",
                 [memory / first for memory in later],
                 "≤ 1.05",
@@ -77,12 +82,13 @@ class SelfService:
 
     def crowd(self) -> list[Figure]:
         """Fifty accounts at once."""
-        found = [self.many.measure("crowd", PASSWORD, self.ports[0], ACCOUNTS) for _ in rounds("crowd")]
+        found = [self.many.measure("crowd", PASSWORD, self.ports[0], ACCOUNTS) for _ in rounds(f"{self.system}: crowd")]
         serving = sum(crowd["serving"] for crowd in found)
         waits = [sorted(crowd["seconds"]) for crowd in found]
         middle = statistics.median(statistics.median(seconds) for seconds in waits)
         figure = compare(
-            f"{ACCOUNTS} accounts say `vizgate add` at once: until the last has its answer, by one after the other",
+            f"{self.system}: {ACCOUNTS} accounts say `vizgate add` at once: until the last has its answer,"
+            " by one after the other",
             "≤ 1",
             "s",
             [(seconds[-1], crowd["alone"] * ACCOUNTS) for seconds, crowd in zip(waits, found, strict=True)],
@@ -102,13 +108,13 @@ def _breakdown(adds: Sequence[Add]) -> str:
         f"{part['answers'] / part['python']:.1f} times Python's start; back after {part['returns']:.0f} ms; the first after"
         f" the playbook {adds[0]['answers']:.0f}; Python's start {part['python']:.0f}, sudo {part['sudo']:.0f}, the helper"
         f" {part['nothing'] - part['sudo']:.0f}, the change {part['edit'] - part['nothing']:.0f}, the command"
-        f" {part['command']:.0f} ms"
+        f" {part['command']:.0f}, visdom's page without the gateway {part['visdom']:.0f} ms"
     )
 
 
 @contextlib.contextmanager
-def self_service(ports: Sequence[int]) -> Iterator[SelfService]:
-    """The hosts, for as long as it takes."""
-    print("building two hosts in containers", file=sys.stderr)
-    with hosts(users(MANY, list(ports)), users(MORE, list(ports)), ports) as (many, more):
-        yield SelfService(many, more, ports)
+def self_service(system: str, ports: Sequence[int]) -> Iterator[SelfService]:
+    """The hosts with one of the systems of `IMAGES`, for as long as it takes."""
+    print(f"{system}: building two hosts in containers", file=sys.stderr)
+    with hosts(IMAGES[system], users(MANY, list(ports)), users(MORE, list(ports)), ports) as (many, more):
+        yield SelfService(system, many, more, ports)

@@ -38,7 +38,7 @@ def test_imported_links_and_logins_work(
 ) -> None:
     target = f"127.0.0.1:{backend.port}"
     done = vizgate("import-multivisdom", old, user="")
-    far, *others = sorted(done.err.splitlines(), key=lambda line: "bob.conf:2" not in line)
+    far, *others = sorted(done.err.splitlines(), key=lambda line: ("bob.conf:2" not in line, line))
     assert far.startswith("bob.conf:2: link 'far': host '8.8.8.8' is not in allowed_hosts: ")
     assert others == REFUSED
     assert (done.code, done.out) == (
@@ -67,6 +67,16 @@ def test_importing_again_changes_nothing(vizgate: Vizgate, old: str) -> None:
     done = vizgate("import-multivisdom", old, user="")
     assert done.out == NOTE + "0 links and 0 logins imported, 3 lines refused\n"
     assert vizgate.gate.state() == before
+
+
+def test_very_many_files_do_not_fill_the_screen(vizgate: Vizgate, tmp_path: Path) -> None:
+    for number in range(1500):
+        (tmp_path / f"z{number}.conf").write_text(f"###\n###Train||http://127.0.0.1:{9000}||\n")
+    done = vizgate("import-multivisdom", str(tmp_path), "--check", user="")
+    refused, notes = done.err.splitlines(), [line for line in done.out.splitlines() if line.startswith("note: ")]
+    assert (len(refused), refused[-1]) == (1001, "and 500 more")
+    assert (len(notes), notes[-1]) == (1001, "note: and 2000 more")
+    assert done.out.endswith("1500 links and 0 logins imported, 1500 lines refused\n")
 
 
 def test_where_nothing_is_refused_it_ends_well(vizgate: Vizgate, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import socketserver
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
 from backends import Backend, Handler
-from conftest import Vizgate
+from conftest import ENVIRONMENT, Vizgate
 from rig import BOB, Rig, free_port
 
 Serves = Callable[..., "str | int"]
@@ -228,7 +229,11 @@ def test_status_of_everybody(vizgate: Vizgate, gate: Rig, backend: Backend) -> N
     assert done.code == 0
     assert done.err.splitlines()[0] == f"{edited} is not as declared; vizgate init repairs it:"
     assert '-"alice/rogue" "strip 127.0.0.1:1";' in done.err.splitlines()
+    told = json.loads(vizgate.ok("status", "--all", "--json"))
+    assert told["drift"] == done.err.splitlines()
+    assert [f"{link['user']}/{link['name']}" for link in told["links"]] == ["alice/works", "bob/fixed"]
     edited.write_text(text)
+    assert json.loads(vizgate.ok("status", "--all", "--json"))["drift"] == []
 
 
 def test_doctor(vizgate: Vizgate, backend: Backend, dead: int) -> None:
@@ -388,7 +393,12 @@ def test_without_a_user_it_is_the_account_that_runs_it(vizgate: Vizgate) -> None
 
 def test_any_encoding_and_a_closed_pipe_will_do(vizgate: Vizgate) -> None:
     vizgate.ok("add", "t", "--port", "9000", "--description", "é → 😀")
-    done = vizgate("list", LC_ALL="en_US.ISO-8859-1")
-    assert (done.code, done.err) == (0, "")
+    # without the launcher's first line, which has Python look away from such variables
+    done = subprocess.run(
+        [sys.executable, "-B", vizgate.path, "--user", "alice", "list"],
+        capture_output=True, check=False, timeout=60, env={**ENVIRONMENT, "PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b" \xe9 \\u2192 \\U0001f600\n")
     shell = ["sh", "-c", f"{vizgate.path} --user alice list --json | true"]
     assert subprocess.run(shell, capture_output=True, check=False, timeout=60).stderr == b""

@@ -98,7 +98,7 @@ def test_what_the_gateway_refuses_is_asked_again(
     menu.expect(f"added {vizgate.site}/alice/t/ -> 127.0.0.1:{backend.port}\n")
     menu.answer("Action: ", "2")
     menu.answer("Link name: ", "t")
-    menu.expect("Error: link 't': you have one of that name; delete it first, or take another name")
+    menu.expect("Error: link 't': you have one of that name; remove it first, or take another name")
     menu.key("Link name: ", "c")
     assert menu.end() == 0
     assert serves("/alice/t/") == "tool"
@@ -124,16 +124,16 @@ def test_delete_a_link(vizgate: Vizgate, backend: Backend, serves: Serves) -> No
     target = f"{vizgate.site}/bob/b/ => 127.0.0.1:{backend.port}"
     # only what is bob's own: the link of his users file is not among them
     assert f"0: none of them\n1: {vizgate.site}/bob/a/ => 127.0.0.1:9000\n2: {target}\nNumber" in menu.answer(
-        "Number of the link to delete: ", "3"
+        "Number of the link to remove: ", "3"
     )
     menu.expect("Error: '3' is not a number from 0 to 2")
-    menu.answer("Number of the link to delete: ", "2")
-    menu.answer(f"Delete {target}? [y/n]: ", "n")
+    menu.answer("Number of the link to remove: ", "2")
+    menu.answer(f"Remove {target}? [y/n]: ", "n")
     menu.answer("Action: ", "3")
-    menu.answer("Number of the link to delete: ", "0")
+    menu.answer("Number of the link to remove: ", "0")
     menu.answer("Action: ", "3")
-    menu.answer("Number of the link to delete: ", "2")
-    menu.answer(f"Delete {target}? [y/n]: ", "y")
+    menu.answer("Number of the link to remove: ", "2")
+    menu.answer(f"Remove {target}? [y/n]: ", "y")
     menu.expect(f"removed {vizgate.site}/bob/b/ -> 127.0.0.1:{backend.port}\n")
     menu.answer("Action: ", "0")
     assert menu.end() == 0
@@ -234,6 +234,9 @@ def test_removing_by_command_asks(vizgate: Vizgate) -> None:
     terminal = vizgate.terminal("remove", "t")
     terminal.answer(question, "n")
     assert terminal.end() == 1
+    assert "; 1 refused (the reasons are on stderr, one in a line), or thought better of; 2 " in " ".join(
+        vizgate.ok("--help").split()
+    )
     terminal = vizgate.terminal("remove", "t")
     terminal.key(question, "c")
     assert terminal.end() == 1

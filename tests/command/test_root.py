@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from backends import Backend
-from conftest import Vizgate
-from rig import BOB, Rig
+from conftest import ENVIRONMENT, Vizgate
+from rig import BOB, Rig, eventually
 
 HOST = os.uname().nodename
 Serves = Callable[..., "str | int"]
@@ -83,6 +85,33 @@ def test_remove_everything(vizgate: Vizgate, gate: Rig, backend: Backend, serves
             member = found.extractfile(name)
             assert member
             assert member.read() == before.get(name, (gate.root / "etc/vizgate/policy.json").read_bytes())
+
+
+INTERRUPTED = """
+import os, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from vizgate_command import root
+archive = root._archive
+def interrupted(gateway):
+    path = archive(gateway)
+    try:
+        subprocess.Popen(sys.argv[2:]).wait(2)
+    except subprocess.TimeoutExpired:
+        pass  # it waits for the lock
+    return path
+root._archive = interrupted
+root.remove_everything(os.uname().nodename)
+"""
+
+
+@pytest.mark.usefixtures("restored")
+def test_nothing_is_removed_that_has_come_after_the_archive(vizgate: Vizgate, gate: Rig) -> None:
+    late = [str(vizgate.path), "--user", "alice", "add", "late", "--port", "9000"]
+    lib = gate.root / "usr/local/lib/vizgate"
+    done = subprocess.run([sys.executable, "-BIc", INTERRUPTED, lib, *late], check=False, timeout=60, env=ENVIRONMENT)
+    assert done.returncode == 0
+    eventually(lambda: "self" in gate.core.registry.sources("alice"))
+    assert [link.name for link in gate.core.registry.everything()["alice"]["self"].links] == ["late"]
 
 
 @pytest.mark.usefixtures("restored")

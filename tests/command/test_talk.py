@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ENVIRONMENT, Done
+from rig import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HELPER = "/usr/local/libexec/vizgate/apply"
@@ -73,8 +74,7 @@ def test_one_request_one_helper(sudo: Sudo) -> None:
 def test_a_helper_that_is_not_needed_after_all_gets_an_empty_request(sudo: Sudo, words: list[str]) -> None:
     sudo.does("wc -c >&3")
     assert sudo.vizgate(*words).code == 2
-    while not sudo.given.exists() or not sudo.notes():
-        pass
+    eventually(lambda: sudo.given.exists() and sudo.notes())
     assert sudo.notes() == ["0"]
 
 

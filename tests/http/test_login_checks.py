@@ -90,9 +90,10 @@ def test_a_bad_password_is_checked_once(gate: Rig) -> None:
     assert len(gate.checks()) == before + 1
 
 
-def test_few_passwords_of_one_address_are_checked(gate: Rig, backends: Backends) -> None:
+@pytest.mark.parametrize("host", [False, True], ids=["one address", "all addresses of this host"])
+def test_few_passwords_of_one_client_are_checked(gate: Rig, backends: Backends, host: bool) -> None:
     """A flood of ever new passwords: five a second reach the checker, and nobody else notices."""
-    flood, bystander = gate.address(), gate.address()
+    flood, bystander = "127.0.7.1" if host else gate.address(), gate.address()
     before, end = len(gate.checks()), time.monotonic() + 11.5
     answers: list[Answer] = []
 
@@ -100,7 +101,8 @@ def test_few_passwords_of_one_address_are_checked(gate: Rig, backends: Backends)
         attempt = 0
         while time.monotonic() < end - 10:
             attempt += 1
-            answers.append(gate.get("/alice/echo/", (f"login{number}", f"{attempt}"), source=flood))
+            source = f"127.0.{number}.{attempt % 250 + 1}" if host else flood
+            answers.append(gate.get("/alice/echo/", (f"login{number}", f"{attempt}"), source=source))
 
     threads = [threading.Thread(target=attack, args=(number,)) for number in range(80)]
     for thread in threads:

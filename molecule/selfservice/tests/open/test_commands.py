@@ -169,8 +169,8 @@ def test_refusals_have_changed_nothing(alice):
 
 
 def test_root_acts_for_others_and_looks_at_all(host):
-    links = json.loads(host.check_output("vizgate status --all --json"))
-    assert {"alice", "bob"} <= {link["user"] for link in links}
+    told = json.loads(host.check_output("vizgate status --all --json"))
+    assert {"alice", "bob"} <= {link["user"] for link in told["links"]}
     assert json.loads(host.check_output("vizgate --user alice list --json"))[0]["name"] == "train"
 
 

@@ -93,8 +93,8 @@ def test_delete_asks_first(terminal, get, name):
     choose = [
         ("Action: ", "3"),
         (f"1: {link}", None),
-        ("Number of the link to delete: ", "1"),
-        (f"Delete {link}? [y/n]: ", "n"),
+        ("Number of the link to remove: ", "1"),
+        (f"Remove {link}? [y/n]: ", "n"),
     ]
     shown = terminal(ACCOUNT, [*choose, ("Action: ", "0")])
     assert "removed" not in shown

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _files, _passwords, _resolve
+from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _files, _passwords, _render, _resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, NginxRefused, Outcome, merged
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import HashingFailed
@@ -138,7 +138,7 @@ def test_a_change_is_planned_as_such(gateway: Gateway, control: Control) -> None
     assert b"notes" not in files(gateway)[MAP.format("alice")]
 
 
-def test_a_removed_user_leaves_nothing(gateway: Gateway, control: Control) -> None:
+def test_a_removed_user_leaves_nothing_but_an_empty_map(gateway: Gateway, control: Control) -> None:
     declare(gateway, {"alice": ALICE, "bob": BOB})
     outcome = declare(gateway, {"bob": BOB}, complete=True)
     assert changes(outcome.plan) == [
@@ -146,7 +146,11 @@ def test_a_removed_user_leaves_nothing(gateway: Gateway, control: Control) -> No
         ("remove", "/alice/training/", "127.0.0.1:8097"),
         ("remove login", "/alice/", "alice"),
     ]
-    assert not [name for name in files(gateway) if "alice" in name]
+    # an nginx that has listed the folder would not start without it
+    assert {name: text for name, text in files(gateway).items() if "alice" in name} == {
+        MAP.format("alice"): _render.EMPTY.encode()
+    }
+    assert not declare(gateway, {"bob": BOB}, complete=True, verify=True).changed
     assert os.listdir(gateway.paths.users) == ["bob"]
     assert {key: value for key, value in control.entries.items() if key.startswith("alice")} == {
         "alice/": "",
@@ -494,6 +498,26 @@ def test_a_clear_password_is_hashed_and_nowhere_kept(gateway: Gateway) -> None:
     assert changes(changed.plan) == [("change login", "/alice/", "alice")]
 
 
+def test_nobody_waits_while_passwords_are_hashed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    free: list[str] = []
+
+    def watched(name: str) -> Any:
+        real = getattr(_passwords, name)
+
+        def watch(*arguments: str) -> Any:
+            with gateway.registry.locked(0.05):
+                free.append(name)
+            return real(*arguments)
+
+        return watch
+
+    for name in ("hash_password", "verify_password"):
+        monkeypatch.setattr(_passwords, name, watched(name))
+    for password in ("one", "one", "two"):
+        declare(gateway, {"alice": data(logins=[{"name": "alice", "password": password}])})
+    assert free == ["hash_password", "verify_password", "verify_password", "hash_password"]
+
+
 def test_a_password_that_cannot_be_hashed_changes_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     before = files(gateway)
@@ -559,6 +583,35 @@ def test_a_host_that_moves_moves_for_all_its_users(
     gateway.refresh()
     assert control.entries["bob/b"] == "strip 10.0.0.9:9001"
     assert control.entries["alice/a"] == "strip 10.0.0.9:9000"
+
+
+def test_what_others_have_is_not_told_when_their_host_moves(gateway: Gateway, names: dict[str, list[str]]) -> None:
+    alice = data({"name": "a", "host": "gpu1", "port": 9000}, {"name": "secret", "host": "box", "port": 9000})
+    declare(gateway, {"alice": alice})
+    names["gpu1"] = ["10.0.0.1"]
+    outcome = declare(gateway, {"bob": data({"name": "b", "host": "gpu1", "port": 9000})}, "apps")
+    assert changes(outcome.plan) == [("add", "/bob/b/", "gpu1:9000")]
+    assert b"10.0.0.1" in files(gateway)[MAP.format("alice")], "alice has followed all the same"
+
+
+@pytest.mark.parametrize("source", ["apps", "self"])
+def test_a_name_that_is_new_costs_no_look_at_everybody(
+    gateway: Gateway, control: Control, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    declare(gateway, {"alice": ALICE})
+    monkeypatch.delattr(type(gateway.registry), "everything")
+    names["gpu1"] = ["10.0.0.1"]
+    declare(gateway, {"bob": data({"name": "b", "host": "gpu1", "port": 9000})}, source)
+    assert control.entries["bob/b"] == "strip 10.0.0.1:9000"
+
+
+def test_a_refresh_forgets_addresses_that_nobody_needs(gateway: Gateway, names: dict[str, list[str]]) -> None:
+    names.update({"gpu1": ["10.0.0.1"], "gpu2": ["10.0.0.2"]})
+    for host in ("gpu1", "gpu2", "gpu3"):
+        declare(gateway, {"alice": data({"name": "a", "host": host, "port": 9000})})
+    assert gateway.registry.addresses() == {"gpu1": "10.0.0.1", "gpu2": "10.0.0.2", "gpu3": ""}
+    gateway.refresh()
+    assert gateway.registry.addresses() == {"gpu3": ""}
 
 
 def test_a_verifying_run_forgets_addresses_that_nobody_needs(gateway: Gateway, names: dict[str, list[str]]) -> None:
@@ -667,7 +720,9 @@ def test_a_verifying_run_removes_strangers(gateway: Gateway, control: Control) -
         (root / path.format("mallory")).with_suffix(".txt").write_text("not ours", encoding="utf-8")
     outcome = declare(gateway, {"alice": ALICE}, verify=True)
     assert outcome.changed
+    assert files(gateway)[MAP.format("mallory")] == _render.EMPTY.encode()
     assert sorted(name for name in files(gateway) if "mallory" in name) == [
+        MAP.format("mallory"),
         "etc/nginx/vizgate/links.d/mallory.txt",
         "etc/nginx/vizgate/logins.d/mallory.txt",
         "etc/nginx/vizgate/pages/mallory.txt",
@@ -775,6 +830,27 @@ def killed(*arguments: object) -> None:
     raise Killed
 
 
+def test_what_a_killed_test_has_left_is_removed_by_the_next_change(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = Path(gateway.paths.state, "test-left")
+    left.mkdir()
+    (left / "nginx.conf").touch()
+    seen: list[list[str]] = []
+    run = _apply.subprocess.run
+
+    def look(*arguments: Any, **options: Any) -> Any:
+        seen.append(sorted(name for name in os.listdir(gateway.paths.state) if name.startswith("test-")))
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(_apply.subprocess, "run", look)
+    declare(gateway, {"alice": ALICE})
+    (folders,) = seen
+    assert len(folders) == 1, "nginx's own"
+    assert folders != ["test-left"]
+    assert not [name for name in os.listdir(gateway.paths.state) if name.startswith("test-")]
+
+
 def test_recovery_publishes_what_had_been_decided(
     gateway: Gateway, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -868,7 +944,7 @@ def test_info(gateway: Gateway, control: Control) -> None:
                         "live": True,
                     },
                 ],
-                "logins": [{"name": "alice", "source": "inventory", "yields_to": ""}],
+                "logins": [{"name": "alice", "source": "inventory", "yields_to": "", "rendered": True, "live": True}],
             }
         },
     }
@@ -886,6 +962,14 @@ def test_info_without_nginx(gateway: Gateway) -> None:
 def test_info_is_about_users(gateway: Gateway, user: str) -> None:
     with pytest.raises(InvalidData, match="the name is not of the form"):
         gateway.info(user)
+
+
+def test_the_audit_log_is_two_files_of_a_limited_length(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_apply, "AUDIT_BYTES", 1000)
+    for port in range(9000, 9040):
+        declare(gateway, {"alice": data({"name": "a", "port": port})})
+        assert os.path.getsize(gateway.paths.audit()) <= 1000
+    assert 500 < os.path.getsize(gateway.paths.audit() + ".1") <= 1000
 
 
 def test_the_audit_log_says_who_changed_what(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

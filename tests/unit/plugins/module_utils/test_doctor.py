@@ -762,6 +762,28 @@ def test_a_page_that_takes_a_parser_for_ever(nonsense: str) -> None:
     assert text.startswith("the page loads, but looks for /x.js outside of the link")
 
 
+def links(addresses: int, base: str = "") -> str:
+    return f"<base href={base}>" + "".join(f"<link rel=stylesheet href=s{number}>" for number in range(addresses))
+
+
+def test_a_page_whose_addresses_are_too_long_is_not_pondered() -> None:
+    with running({"/": page(links(600, "a/" * 200_000))}) as tool:
+        before = time.monotonic()
+        assert [severity for severity, _, _ in says(answer(tool.port))] == ["ok"]
+        assert time.monotonic() - before < 5
+        assert [path for path, _ in tool.requests] == ["/", "/"]
+    with running({"/": page(f'<script src="/{"x" * 7000}"></script>')}) as tool:
+        assert says(answer(tool.port))[0][1].startswith(f"the page loads, but looks for /{'x' * 198}… outside of")
+
+
+def test_a_page_of_very_many_addresses_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_doctor, "SECONDS", 1.0)
+    with running({"/": page(links(28_000, "/alice/run/" + "a/" * 3500))}) as tool:
+        before = time.monotonic()
+        says(answer(tool.port))
+        assert time.monotonic() - before < 4
+
+
 def test_only_the_first_parts_of_a_page_are_asked_for() -> None:
     scripts = "".join(f"<script src=https://cdn.example/{number}.js></script>" for number in range(9))
     scripts += "".join(f"<script src=s{number}.js></script>" for number in range(9))
@@ -773,7 +795,7 @@ def test_only_the_first_parts_of_a_page_are_asked_for() -> None:
 def test_a_page_cannot_write_on_the_terminal() -> None:
     with running({"/": page('<script src="/\x1b[31mred\n.js"></script>')}) as tool:
         findings = diagnose(answer(tool.port), "run")
-    assert "[31mred" in findings[0]["finding"]
+    assert r"/\x1b[31mred\n.js" in findings[0]["finding"]
     assert all(finding["finding"].isprintable() and finding["fix"].isprintable() for finding in findings)
 
 

@@ -368,9 +368,25 @@ def test_a_file_of_somebody_elses_is_refused(strangers: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to root")
-def test_a_file_of_roots_is_as_good_as_alices(strangers: Path) -> None:
+def test_a_file_of_roots_is_as_good_as_alices_where_only_root_can_have_put_it(strangers: Path) -> None:
     os.chown(strangers, 0, -1)
+    strangers.parent.chmod(0o755)
     assert read(str(strangers.parent), POLICY, alice).items == links(Link("a", 9087, host="h"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to root")
+@pytest.mark.parametrize(("owner", "mode"), [(0, 0o777), (0, 0o1777), (0, 0o775), (STRANGER, 0o755)])
+def test_a_file_of_roots_that_others_may_have_renamed_is_refused(tmp_path: Path, owner: int, mode: int) -> None:
+    (tmp_path / "mallory.htpasswd").write_text(f"mallory:{HASH}\n")
+    tmp_path.chmod(mode)
+    os.chown(tmp_path, owner, -1)
+    (tmp_path / "mallory.htpasswd").rename(tmp_path / "alice.htpasswd")
+    reason = "it belongs to root, and others may have given it its name; look into it, then"
+    assert read(str(tmp_path), POLICY, alice) == Found(refused=[f"alice.htpasswd: {reason} chown it to alice"])
+    assert read(str(tmp_path), POLICY, lambda user: 0) == Found(
+        refused=[f"alice.htpasswd: {reason} move it to a folder that only root can write"]
+    )
+    assert "alice" in read(str(tmp_path), POLICY, None).items
 
 
 def test_a_file_that_others_can_write_is_refused(strangers: Path) -> None:
@@ -432,6 +448,13 @@ def test_a_file_full_of_rubbish_does_not_fill_the_screen(tmp_path: Path) -> None
     refused = found(tmp_path, {"alice.conf": "###\n" * 1000}).refused
     assert len(refused) == 51
     assert refused[-1] == "alice.conf: and 950 more"
+
+
+def test_files_of_nobody_do_not_hide_those_of_users(tmp_path: Path) -> None:
+    for name in ("a1.conf", "a2.conf", "alice.conf", "B.conf"):
+        (tmp_path / name).write_text("###\n")
+    refused = read(str(tmp_path), POLICY, lambda user: os.getuid() if user == "alice" else None).refused
+    assert [line.partition(":")[0] for line in refused] == ["alice.conf", "B.conf", "a1.conf", "a2.conf"]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

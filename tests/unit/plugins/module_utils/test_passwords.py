@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils import _passwords
@@ -59,12 +60,24 @@ def test_passwords_never_stand_in_arguments(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_password_is_hashed_as_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     def in_latin_1(*arguments: object, **options: object) -> object:
         # as Python does where LC_ALL says ISO-8859-1
-        return run(*arguments, **{"encoding": "latin-1", **options})
+        return popen(*arguments, **{"encoding": "latin-1", **options})
 
     expected = hash_password("ü")
-    run = subprocess.run
-    monkeypatch.setattr(_passwords.subprocess, "run", in_latin_1)
+    popen = subprocess.Popen
+    monkeypatch.setattr(_passwords.subprocess, "Popen", in_latin_1)
     assert verify_password("ü", expected)
+
+
+def test_a_machine_that_is_too_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    slow = tmp_path / "htpasswd"
+    slow.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 60\n", encoding="utf-8")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(_passwords, "SECONDS", 0.5)
+    with pytest.raises(HashingFailed, match=r"^htpasswd is not done after 0\.5 s; the machine is too busy, try again$"):
+        hash_password("geheim")
+    assert not Path("/proc", pid.read_text(encoding="utf-8").strip()).exists(), "it would go on for nobody"
 
 
 def test_a_host_without_htpasswd(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,39 @@ def test_a_unix_socket_is_named_with_its_process(root: str) -> None:
     assert [(one.port, one.user, one.pid) for one in found] == [(0, ME, os.getpid())]
 
 
+def test_the_name_of_a_socket_is_no_line_of_the_kernels(root: str) -> None:
+    path = root + "/tool.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    with listening(saying(OK)) as port, socket.socket(socket.AF_UNIX) as decoy:
+        blamed = next(one.inode for one in listeners() if one.port == port)
+        name = f"{root}/\n0: 0 0 00010000 1 1 {blamed} {path}"
+        os.makedirs(os.path.dirname(name))
+        decoy.bind(name)
+        decoy.listen()
+        assert name[len(root) + 2 :] in Path("/proc/net/unix").read_text().splitlines()
+        found = {one.path: one.pid for one in listeners() if one.path.startswith(root)}
+    assert found == {name: os.getpid()}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_socket_counts_if_its_file_is_its_owners_or_roots_gift(root: str) -> None:
+    path = root + "/tool.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        os.chown(path, NOBODY, -1)
+        found = listener_at(path, listeners())
+        assert found
+        assert (found.uid, found.pid, found.inode) == (0, os.getpid(), os.fstat(server.fileno()).st_ino)
+        known = [Listener(path=path, uid=NOBODY)]
+        assert listener_at(path, known) == known[0]
+        os.chown(path, 0, -1)
+        assert listener_at(path, known) is None
+        os.unlink(path)
+        assert listener_at(path, listeners()) is None
+
+
 def test_a_command_line_cannot_write_on_the_terminal() -> None:
     port = free_port()
     code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
@@ -140,7 +173,7 @@ def test_a_command_line_cannot_write_on_the_terminal() -> None:
             assert process.poll() is None
             time.sleep(0.02)
         assert found[0].command.isprintable()
-        assert "?[31mred?line" in found[0].command
+        assert "\\x1b[31mred\\nline" in found[0].command
         assert len(found[0].command) == 300
     finally:
         process.kill()
@@ -304,7 +337,7 @@ def test_which_addresses_are_of_this_machine() -> None:
         (b"", "it closes the connection without an answer"),
         (b"HTTP/1.1 200 OK\r\nServer: x\r\n", "it closes the connection without an answer"),
         (b"RFB 003.008\n", "it speaks no HTTP, but says 'RFB 003.008'"),
-        (b"SSH-2.0-x\x1b[31m\r\n", "it speaks no HTTP, but says 'SSH-2.0-x?[31m'"),
+        (b"SSH-2.0-x\x1b[31m\r\n", "it speaks no HTTP, but says 'SSH-2.0-x\\x1b[31m'"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "it speaks TLS"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "its headers do not end"),
         (b"HTTP/1.1 what\r\n\r\n", "it speaks no HTTP, but says 'HTTP/1.1 what'"),
@@ -382,14 +415,24 @@ def test_a_body_that_never_ends_costs_its_time_and_no_more() -> None:
         (OK, b"ok"),
         (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", b"until the end"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nshort", b"short"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nshort", b"short"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 9000, b"x" * 1000),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n", b"abcde"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nnonsense\r\n", b"ab"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n" + b"f" * 500 + b"\r\ncd", b"abcd"),
     ],
 )
 def test_bodies(said: bytes, body: bytes) -> None:
     with listening(saying(said)) as port:
         assert ask(("127.0.0.1", port), "/", {}, body_bytes=1000).body == body
+
+
+def test_a_megabyte_of_tiny_chunks_takes_no_longer_than_another() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with listening(saying(head + b"1\r\nx\r\n" * 170_000)) as port:
+        started = time.monotonic()
+        assert len(ask(("127.0.0.1", port), "/", {}, body_bytes=2**20).body) == 170_000
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,26 @@ with Registry(Paths({registry.paths.root!r})).locked():
         pass
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "host"),
+    [
+        ("0::/user.slice/user-1001.slice/session-c99.scope\n", "192.0.2.7"),
+        ("12:cpu:/user.slice\n1:name=systemd:/user.slice/user-1001.slice/session-c99.scope\n0::/\n", "192.0.2.7"),
+        ("0::/user.slice/user-1001.slice/session-c98.scope\n", ""),
+        ("0::/system.slice/cron.service\n", ""),
+        # made by the user below a service manager of one's own
+        ("0::/user.slice/user-1001.slice/user@1001.service/app.slice/session-c99.scope\n", ""),
+        ("0::/user.slice/user-1001.slice/user@1001.service/user.slice/user-1.slice/session-c99.scope\n", ""),
+    ],
+)
+def test_where_somebody_has_logged_in_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cgroup: str, host: str
+) -> None:
+    (tmp_path / "c99").write_text("UID=1001\nREMOTE=1\nREMOTE_HOST=192.0.2.7\n", encoding="utf-8")
+    monkeypatch.setattr(_registry, "SESSIONS", str(tmp_path))
+    assert _registry.whence(cgroup) == host
+
+
 def test_a_holder_without_a_name_is_a_number(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(uid: int) -> object:
         raise KeyError(f"getpwuid(): uid not found: {uid}")

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply
+from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _registry, _sockets
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Registry
 from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH, POLICY, Control, data, tree
 from hypothesis import given
@@ -94,7 +98,7 @@ def test_show_tells_what_there_is_and_what_is_allowed(gateway: Gateway) -> None:
         ("team", "inventory", True, True),
         ("run", "self", True, True),
     }
-    assert found["logins"] == [{"name": "guest", "source": "self", "yields_to": ""}]
+    assert found["logins"] == [{"name": "guest", "source": "self", "yields_to": "", "rendered": True, "live": True}]
     assert found["site"] == {
         **{key: POLICY[key] for key in ("url", "links_per_user", "logins_per_user", "self_service")},
         "allowed_hosts": tuple(POLICY["allowed_hosts"]),
@@ -131,7 +135,10 @@ def test_a_long_history_ends_the_file_before_it_fills_the_disk(
     log = Path(gateway.paths.audit("alice"))
     assert sorted(path.name for path in log.parent.iterdir()) == ["alice.jsonl", "alice.jsonl.1"]
     assert all(path.stat().st_size < 1500 for path in log.parent.iterdir())
-    assert ask(gateway, "history", lines=1)["lines"][0]["action"] == "remove"
+    lines = ask(gateway, "history", lines=50)["lines"]
+    assert lines[-1]["action"] == "remove"
+    kept = sum(path.read_text(encoding="utf-8").count("\n") for path in log.parent.iterdir())
+    assert len(lines) == kept > log.read_text(encoding="utf-8").count("\n"), "both files count"
 
 
 # what they are refused
@@ -242,6 +249,24 @@ def test_the_same_name_twice_is_said_as_such(gateway: Gateway) -> None:
     assert ask(gateway, "remove", name="c")["problems"] == ["you have no link 'c' of your own; there are: a, b"]
 
 
+def test_why_the_gateway_cannot_do_it_now_is_told(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_registry, "LOCK_SECONDS", 0.05)
+    with Registry(gateway.paths, by="bob").locked():
+        told = add(gateway, "run")["unavailable"]
+    assert re.fullmatch(rf"process {os.getpid()} of bob, since [0-9:]+ has held \S+ for over 0.05 s; try again", told)
+
+    monkeypatch.setenv("PATH", "/nonexistent")
+    told = ask(gateway, "add_login", name="guest", password="x")["unavailable"]
+    assert told == "htpasswd cannot be run (No such file or directory); install apache2-utils"
+
+    def refuses(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 1, "", "no disk for nginx")
+
+    monkeypatch.setattr(_apply.subprocess, "run", refuses)
+    told = add(gateway, "run")["unavailable"]
+    assert told == "nginx refuses the include files, nothing was changed: no disk for nginx"
+
+
 # served, or nothing
 
 
@@ -261,6 +286,38 @@ def test_what_nginx_does_not_take_is_put_back(gateway: Gateway, control: Control
     }
     assert control.entries.get("alice/other", "") == ""
     assert "plan" in add(gateway, "other"), "the next one works again"
+
+
+def test_what_was_there_is_put_back_though_nginx_would_not_take_it(gateway: Gateway, control: Control) -> None:
+    add(gateway, "run")
+    path = Path(gateway.paths.includes, "links.d", "alice.map")
+    path.write_text("nothing that nginx could read {", encoding="utf-8")
+    control.status = 507
+    assert "nothing was changed" in add(gateway, "other")["unavailable"]
+    assert not os.path.exists(gateway.paths.journal)
+    assert path.read_text(encoding="utf-8") == "nothing that nginx could read {"
+    assert [link.name for link in gateway.registry.sources("alice")["self"].links] == ["run"]
+
+
+def test_without_a_folder_for_sockets_nothing_is_acknowledged(
+    gateway: Gateway, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sockets, "make_folder", no_room)
+    socket = f"{gateway.paths.sockets('alice')}/run.sock"
+    told = ask(gateway, "add", link={"name": "run", "socket": socket})["unavailable"]
+    assert told == "user 'alice': no folder for sockets: [Errno 28] No space left on device; nothing was changed"
+    assert gateway.registry.users() == []
+    # one user's folder is nobody else's trouble
+    declared = data({"name": "run", "socket": socket})
+    outcome = gateway.declare("inventory", lambda registry: {"alice": declared}, complete=True)
+    assert outcome.warnings == ["user 'alice': no folder for sockets: [Errno 28] No space left on device"]
+    assert control.entries["alice/run"] == f"strip unix:{socket}"
+    assert gateway.refresh().warnings == outcome.warnings
+
+
+def no_room(*arguments: object, **options: object) -> None:
+    """Stands for a folder that cannot be made."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_without_nginx_nothing_is_acknowledged(gateway: Gateway, control: Control) -> None:
@@ -375,3 +432,18 @@ def test_hand_edits_are_told_with_a_diff(gateway: Gateway) -> None:
     assert (found["before"], found["after"]) == (right.replace("9000", "22"), right)
     assert [link["rendered"] for link in ask(gateway, "show")["links"]] == [False]
     assert path.read_text(encoding="utf-8") != right, "looking repairs nothing"
+
+
+def test_what_nginx_serves_otherwise_is_told(gateway: Gateway, control: Control) -> None:
+    add(gateway, "run")
+    ask(gateway, "add_login", name="guest", password="secret")
+    right = control.entries["alice/"]
+    control.entries.update({"alice/run": "strip 127.0.0.1:22", "alice/": "0123456789"})
+    (found,) = gateway.drift()
+    assert found == {
+        "before_header": "what nginx serves",
+        "after_header": "what nginx serves",
+        "before": "/alice/ opened by the logins as of 0123456\n/alice/run/ -> strip 127.0.0.1:22\n",
+        "after": f"/alice/ opened by the logins as of {right[:7]}\n/alice/run/ -> strip 127.0.0.1:9000\n",
+    }
+    assert [login["live"] for login in ask(gateway, "show")["logins"]] == [False]

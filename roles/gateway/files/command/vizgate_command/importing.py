@@ -31,11 +31,11 @@ def run(folder: str | None, check: bool) -> None:
 
         def declaration(registry: Registry) -> dict[str, UserData]:
             declared, problems = _multivisdom.merge(found, registry.sources, policy)
-            refused[:] = [*found.refused, *problems]
+            refused[:] = [*problems, *found.refused]
             return declared
 
         outcome = gateway.declare(SELF, declaration, check=check, diff=False)
-    for line in found.adapted:
+    for line in _multivisdom.bounded(found.adapted):
         click.echo(f"note: {show.clean(line)}")
     if check:
         click.echo("nothing is changed yet; without --check:")
@@ -47,4 +47,4 @@ def run(folder: str | None, check: bool) -> None:
     done = [step["action"] for step in outcome.plan]
     click.echo(f"{done.count('add')} links and {done.count('add login')} logins imported, {len(refused)} lines refused")
     if refused:
-        raise talk.refused(*refused)
+        raise talk.refused(*_multivisdom.bounded(refused))

@@ -17,7 +17,7 @@ from . import VERSION, show, talk
 
 EXIT_CODES = {
     0: "done",
-    1: "refused; the reasons are on stderr, one in a line",
+    1: "refused (the reasons are on stderr, one in a line), or thought better of",
     2: "wrong usage",
     3: "a link does not work (status NAME, doctor)",
     4: "the gateway cannot do it now: there is none, nginx does not serve, sudo or the administrator does not let you",
@@ -317,8 +317,8 @@ def change_login(name: str, password_stdin: bool, password_fd: int | None) -> No
 
 @cli.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_names("links"))
-@click.option("--watch", is_flag=True, help="Look again every two seconds, until ctrl-C.")
-@click.option("--all", "everybody", is_flag=True, help="The links of all users; for root.")
+@click.option("--watch", is_flag=True, help="Look at links again every two seconds, until ctrl-C.")
+@click.option("--all", "everybody", is_flag=True, help="The links of all users, and files edited by hand; for root.")
 @_json
 @click.pass_context
 def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: bool, plain: bool) -> None:
@@ -326,6 +326,9 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: b
 
     For each link: who declares it, whether it stands in the gateway's files and is served, whether anything listens and
     answers, and whose process it is. With NAMEs, only these, and exit code 3 where one of them does not work.
+
+    What --all finds edited by hand in the gateway's files is told on stderr, and by --watch not at all. Its JSON is
+    {"links": [...], "drift": [lines]}.
 
     Example:
 
@@ -344,7 +347,7 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: b
         return
     links = look.links(names, everybody)
     if plain:
-        show.as_json(links)
+        show.as_json({"links": links, "drift": look.drift()} if everybody else links)
     else:
         show.table(*look.table(links, everybody))
         if everybody:

@@ -18,6 +18,7 @@ Answer = dict[str, Any]
 
 def run() -> None:
     """Asks what to do until the answer is 0, ctrl-C or ctrl-D."""
+    # in the old script's words, which its users look for; whatever comes after says remove, as the commands do
     actions: list[tuple[str, Callable[[], None]]] = [
         ("quit", lambda: None),
         ("list all links", _list),
@@ -84,7 +85,7 @@ def _add() -> None:
         name = text.strip("/ ")
         problem = name_problem("link", name)
         if not problem and name in taken:
-            problem = f"link {name!a}: you have one of that name; delete it first, or take another name"
+            problem = f"link {name!a}: you have one of that name; remove it first, or take another name"
         if problem:
             raise click.UsageError(problem)
         return name
@@ -129,8 +130,8 @@ def _delete() -> None:
         return
     lines = [f"{answer['site']['url']}{link['url']} => {show.clean(link['target'])}" for link in links]
     click.echo("\n".join(f"{number}: {line}" for number, line in enumerate(["none of them", *lines])))
-    number = click.prompt("Number of the link to delete", value_proc=_number(0, len(links)))
-    if number and click.confirm(f"Delete {lines[number - 1]}?", default=None):
+    number = click.prompt("Number of the link to remove", value_proc=_number(0, len(links)))
+    if number and click.confirm(f"Remove {lines[number - 1]}?", default=None):
         show.results(talk.ask({"do": "remove", "name": links[number - 1]["name"]}))
 
 

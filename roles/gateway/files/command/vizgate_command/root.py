@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from vizgate._apply import SELF, Gateway, NginxRefused
+from vizgate._apply import SELF, Declaration, Gateway, NginxRefused
 from vizgate._model import InvalidData
-from vizgate._registry import Locked
+from vizgate._registry import Locked, Registry
 
 from . import show, talk
 
@@ -39,7 +39,7 @@ def whole_gateway(action: str) -> Iterator[Gateway]:
 def init() -> None:
     """Finishes a change that was cut short, renders and publishes every user anew, and starts the services."""
     with whole_gateway("init") as gateway:
-        outcome = gateway.declare(SELF, lambda _registry: {}, verify=True)
+        outcome = gateway.declare(SELF, _nothing, verify=True)
         for line in outcome.diff:
             click.echo(f"repaired {line['after_header']}")
         _services("start")
@@ -65,27 +65,39 @@ def remove_everything(confirm: str | None = None) -> None:
             click.prompt(QUESTION, value_proc=check)
         elif confirm != host:
             raise talk.refused(f"{confirm!a} is not the name of this host, {host}; nothing was removed")
-        archive = _archive(gateway)
-        click.echo(f"{archive} has what was there")
-        sources = {source for declared in gateway.registry.everything().values() for source in declared}
-        # first what yields to others: it must not come back for a moment
-        for source in sorted(sources, key=lambda source: (source != SELF, source)):
-            show.results({"plan": gateway.declare(source, lambda _registry: {}, complete=True, diff=False).plan})
-        gateway.declare(SELF, lambda _registry: {}, verify=True)
-        for name in os.listdir(gateway.paths.state):
-            # the next converge shall not take inventory for published
-            if name.endswith(".digest"):
-                os.unlink(os.path.join(gateway.paths.state, name))
+        archive, plan = "", list[dict[str, str]]()
+        try:
+            # one lock for all, so that nothing goes that has come after the archive
+            with gateway.registry.locked():
+                archive = _archive(gateway)
+                sources = {source for declared in gateway.registry.everything().values() for source in declared}
+                # first what yields to others: it must not come back for a moment
+                for source in sorted(sources, key=lambda source: (source != SELF, source)):
+                    plan += gateway.declare(source, _nothing, complete=True, diff=False, locked=True).plan
+                gateway.declare(SELF, _nothing, verify=True, locked=True)
+                for name in os.listdir(gateway.paths.state):
+                    # the next converge shall not take inventory for published
+                    if name.endswith(".digest"):
+                        os.unlink(os.path.join(gateway.paths.state, name))
+        finally:
+            # told when the lock is free again: whoever reads it may take their time
+            if archive:
+                click.echo(f"{archive} has what was there")
+            show.results({"plan": plan})
+
+
+def _nothing(_registry: Registry) -> Declaration:
+    return {}
 
 
 def _archive(gateway: Gateway) -> str:
-    """Policy, registry and include files as a tar archive that only root reads; returns its path."""
+    """Policy, registry and include files as a tar archive that only root reads; returns its path. Under the lock."""
     paths = gateway.paths
     folder = os.path.join(talk.ROOT, "var/backups/vizgate")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     path = os.path.join(folder, time.strftime("vizgate-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime()))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with gateway.registry.locked(), open(descriptor, "wb") as file:
+    with open(descriptor, "wb") as file:
         gateway.recover()
         with tarfile.open(fileobj=file, mode="w:gz") as archive:
             for part in (paths.policy, paths.state, paths.includes):

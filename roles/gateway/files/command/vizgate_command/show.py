@@ -25,7 +25,12 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 def clean(text: object) -> str:
     """A text of somebody's, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))
+    found = str(text)
+    if found.isprintable():
+        return found  # as nearly always, and the model takes its time to import
+    from vizgate._model import printable
+
+    return printable(found)
 
 
 def site_url() -> str:

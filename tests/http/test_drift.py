@@ -1,0 +1,33 @@
+"""What somebody has changed in the gateway by hand: told, with a diff, and put right by the next playbook."""
+
+from __future__ import annotations
+
+import json
+
+from rig import ALICE, Rig
+
+
+def test_hand_edits_are_told_and_put_right_by_site(gate: Rig) -> None:
+    folder = gate.root / "etc/nginx/vizgate"
+    links, logins = folder / "links.d/alice.map", folder / "logins.d/alice.htpasswd"
+    right = {path: path.read_text() for path in (links, logins)}
+    links.write_text(right[links] + '"alice/rogue" "strip 127.0.0.1:22";\n')
+    logins.write_text(right[logins].replace("alice:$2y$", "alice:$2b$"))
+    gate.reload()
+    assert gate.get("/alice/rogue/", ALICE).status == 502, "nginx has read it"
+
+    done = gate.run("ansible", "gate", "-i", str(gate.inventory), "-o", "-m", "vizgate.gateway.info")
+    drift = {pair["before_header"]: pair for pair in json.loads(done.stdout.partition(" => ")[2])["drift"]}
+    assert set(drift) == {str(links), str(logins)}
+    assert "alice/rogue" in drift[str(links)]["before"]
+    assert "alice/rogue" not in drift[str(links)]["after"]
+    assert "$2" not in json.dumps(drift), "hashes are nobody's business"
+
+    done = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/site.yml", "--diff")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '-"alice/rogue" "strip 127.0.0.1:22";' in done.stdout
+    for path, text in right.items():
+        assert path.read_text() == text
+        assert f"{path} was not as declared, and has been put right" in (done.stdout + done.stderr).replace("\n", " ")
+    assert gate.get("/alice/rogue/", ALICE).status == 404
+    assert gate.core.drift() == []
