@@ -164,6 +164,11 @@ class Visitors:
         together([*halves, lambda: self.hold(end)])
 
 
+def give_addresses() -> None:
+    """Makes the strangers' addresses this host's, for those who come from them."""
+    subprocess.run(["ip", "address", "replace", f"{NETWORK}.0/24", "dev", "lo"], check=True)
+
+
 def together(tasks: Iterable[Callable[[], None]]) -> None:
     """Does all of them at the same time."""
     threads = [threading.Thread(target=task) for task in tasks]
@@ -208,6 +213,6 @@ def check() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    subprocess.run(["ip", "address", "replace", f"{NETWORK}.0/24", "dev", "lo"], check=True)
+    give_addresses()
     action, *seconds = sys.argv[1:]
     json.dump({"run": run, "visit": visit, "check": check}[action](*map(float, seconds)), sys.stdout)

@@ -34,6 +34,31 @@ def test_links_are_served_on(get, crowd):
     assert crowd["links"] >= 25
 
 
+def test_root_removes_everything_by_script_and_puts_it_back(host, get, name):
+    refused = host.run("vizgate remove-everything --confirm gate")
+    assert (refused.rc, refused.stdout) == (1, "")
+    assert refused.stderr == f"'gate' is not the name of this host, {name}; nothing was removed\n"
+    own, bobs = (lambda: get("/alice/own/", "alice")), (lambda: get("/bob/training/", "bob"))
+    assert (own().port, bobs().port) == (9088, 9089)
+
+    told = host.check_output(f"vizgate remove-everything --confirm {name}").splitlines()
+    assert f"removed http://{name}:1234/alice/own/ -> 127.0.0.1:9088" in told
+    assert f"removed login bob of http://{name}:1234/bob/" in told
+    assert (own().status, bobs().status) == (401, 401)
+
+    archive = told[0].partition(" has what was there")[0]
+    host.check_output(f"tar -xzf {archive} -C /")
+    edited = "/etc/nginx/vizgate/links.d/bob.map"
+    host.check_output(f"echo '# edited' >{edited}; systemctl stop nginx vizgate-auth vizgate-resolve.timer")
+    told = host.check_output("vizgate init").splitlines()
+    assert told[0] == f"repaired {edited}"
+    assert told[-1].endswith(" users are published, and the services run")
+    assert (own().port, bobs().port) == (9088, 9089)
+    assert json.loads(host.check_output("/opt/crowd.py check"))["not as told"] == []
+    for unit in ("nginx", "vizgate-auth", "vizgate-resolve.timer"):
+        assert host.service(unit).is_running, unit
+
+
 def test_root_removes_everything_and_has_an_archive(host, terminal, get, name):
     shown = terminal(
         "root",

@@ -7,6 +7,8 @@ import json
 import pytest
 import yaml
 
+CROWDS_HASH = "$2y$04$hUO4GNNTX5DMsxYxErJeaOThfazzKU/IaM0QJzzod93CrOm1xl9EK"  # of crowd-secret
+
 
 @pytest.fixture(scope="module")
 def alice(run):
@@ -131,6 +133,22 @@ def test_history(alice):
     assert json.loads(alice("vizgate history --json"))[0]["url"] == "/alice/train/"
 
 
+def test_doctor_says_whose_process_it_is(host, alice):
+    page = "python3 -m http.server --bind 127.0.0.1 --directory /var/empty-page 9095"
+    host.check_output(f"mkdir -p /var/empty-page; systemd-run --quiet --uid=bob --unit=bobs-page {page}")
+    host.check_output("timeout 10 sh -c 'until ss -Hltn | grep -q :9095; do sleep 0.05; done'")
+    alice("vizgate add bobs --port 9095")
+    said = "127.0.0.1:9095 belongs to bob, not to alice: what visitors see is bob's"
+    # a page that works may be meant; one that does not is nobody's
+    for kind, severity, code in (("http", "warning", "0"), ("visdom", "error", "3")):
+        alice(f"vizgate edit bobs --kind {kind} --description {kind}")
+        found = alice("vizgate doctor bobs; echo $?").splitlines()
+        assert found[0] == f"{severity}: {said}"
+        assert found[-1] == code
+    alice("vizgate remove bobs --yes")
+    host.check_output("systemctl stop bobs-page; rmdir /var/empty-page")
+
+
 def test_remove(alice, get, name):
     assert alice("vizgate remove dead --yes") == f"removed http://{name}:1234/alice/dead/ -> 127.0.0.1:9099\n"
     assert get("/alice/dead/", "alice").status == 404
@@ -178,6 +196,8 @@ def test_old_script_is_imported_for_its_accounts(host, get):
     folder = "/etc/nginx/sites-available/multivisdom"
     host.check_output(
         f"mkdir -m 777 {folder}; cd {folder};"
+        f" echo 'older:{CROWDS_HASH}' >alice.htpasswd; chown alice alice.htpasswd;"
+        f" echo 'evil:{CROWDS_HASH}' >bob.htpasswd; chown mallory bob.htpasswd;"
         " echo '###/alice/old||http://127.0.0.1:9089/||Old one' >alice.conf; chown alice alice.conf;"
         " echo '###/bob/evil||http://127.0.0.1:9087/||' >bob.conf; chown mallory bob.conf;"
         " echo '###/x/y||http://127.0.0.1:9087/||' >nobody-here.conf"
@@ -186,14 +206,19 @@ def test_old_script_is_imported_for_its_accounts(host, get):
         done = host.run(f"vizgate import-multivisdom {option}")
         assert done.rc == 1
         assert "/alice/old/ -> 127.0.0.1:9089\n" in done.stdout
-        assert done.stdout.endswith("1 links and 0 logins imported, 2 lines refused\n")
+        assert "added login older of " in done.stdout
+        assert done.stdout.endswith("1 links and 1 logins imported, 3 lines refused\n")
         assert done.stderr.splitlines() == [
             "bob.conf: it belongs to mallory, not to bob; look into it, then chown it to bob",
+            "bob.htpasswd: it belongs to mallory, not to bob; look into it, then chown it to bob",
             "nobody-here.conf: user 'nobody-here' has no account on this host;"
             " create one, or declare the links in inventory",
         ]
         assert get("/alice/old/", "alice").status == (404 if option else 200)
+        assert get("/alice/old/", "older", "crowd-secret").status == (401 if option else 200)
     assert get("/bob/evil/", "bob").status == 404
+    assert get("/bob/training/", "evil", "crowd-secret").status == 401
+    assert get("/alice/old/", "older", "crowd-secre").status == 401
     host.check_output(f"rm -r {folder}")
 
 

@@ -109,3 +109,35 @@ def test_helper_takes_its_caller_for_what_sudo_says(run, account):
     ask = f"""echo '{{"do": "show"}}' | SUDO_UID=0 SUDO_USER=bob LOGNAME=bob USER=bob sudo -n {HELPER}"""
     code, answer, _errors = run(account, ask)
     assert (code, json.loads(answer)["user"]) == (0, account)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (f"SUDO_UID=$(id -u alice) {HELPER} show", "it takes no arguments"),
+        (f"runuser -u alice -- env SUDO_UID=0 {HELPER}", "it has to be run by sudo"),
+        (f"SUDO_UID=64999 {HELPER}", "uid 64999 has no account"),
+        (f"SUDO_UID=0 {HELPER}", "sudo does not say which user asks"),
+        (HELPER, "sudo does not say which user asks"),
+    ],
+)
+def test_helper_refuses_other_calls_than_by_sudo(host, line, reason):
+    """Whatever the rules of a site may one day allow."""
+    done = host.run(f"""echo '{{"do": "show"}}' | {line}""")
+    assert (done.rc, json.loads(done.stdout)) == (1, {"unavailable": f"{HELPER}: {reason}"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [HELPER, "/usr/local/libexec/vizgate", "/usr/local/lib/vizgate", "/usr/local/lib/vizgate/vizgate"],
+)
+@pytest.mark.parametrize("change", ["chmod g+w", "chmod o+w", "chown bob"])
+def test_helper_refuses_files_that_others_can_write(host, run, path, change):
+    mode = host.file(path).mode
+    try:
+        host.check_output(f"{change} {path}")
+        code, told, errors = run("alice", "vizgate list")
+    finally:
+        host.check_output(f"chmod {mode:o} {path} && chown root {path}")
+    assert (code, told, errors) == (4, "", f"{HELPER}: {path} is not root's alone; run role gateway again\n")
+    assert run("alice", "vizgate list")[0] == 0

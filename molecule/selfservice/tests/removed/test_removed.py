@@ -18,6 +18,12 @@ def test_nothing_is_mounted_and_nothing_runs(host):
     assert not host.user("vizgate").exists
 
 
+def test_what_users_run_goes_on(host):
+    """A program that had its socket where the gateway has been held nothing up: removed.yml."""
+    assert host.service("alices-page").is_running
+    assert not host.file("/run/vizgate").exists
+
+
 def test_accounts_may_run_nothing_any_more(run):
     code, listed, errors = run("alice", "sudo -nl")
     assert (code, "nginx" in listed, errors) == (1, False, "sudo: a password is required\n")

@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+"""Ten accounts reload nginx in loops, while others look: `reloads.py SECONDS`. Prints what happened as JSON.
+
+Two websockets a second are opened, and none is closed: nginx never gets rid of old workers by itself.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import select
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from crowd import ACCOUNTS, PORTS, STEADY, Visitor, give_addresses, together
+
+LOOPERS, (CALLER, BYSTANDER, *NEWCOMERS) = ACCOUNTS[:10], ACCOUNTS[10:]
+RELOAD = ("sudo", "-n", "/usr/sbin/service", "nginx", "reload")
+GAP = 10
+"""Clock ticks of 10 ms: the workers of one configuration start closer to each other, those of the next later."""
+
+
+def reload(account: str, seconds: float) -> int | None:
+    """Has nginx reloaded as an account does; the exit code, or None where it did not come in time."""
+    with subprocess.Popen(
+        RELOAD, user=account, group=account, extra_groups=[], cwd="/", stdout=subprocess.DEVNULL
+    ) as call:
+        try:
+            return call.wait(seconds)
+        except subprocess.TimeoutExpired:
+            call.terminate()
+            return None
+
+
+class Callers:
+    """Those who loop, and somebody who calls once, meanwhile."""
+
+    def __init__(self) -> None:
+        self.done = dict.fromkeys(LOOPERS, 0)
+        self.failed: list[str] = []
+        self.waited: float | None = None
+
+    def loop(self, account: str, end: float) -> None:
+        while (left := end - time.monotonic()) > 0:
+            code = reload(account, left)
+            if code == 0:
+                self.done[account] += 1
+            elif code is not None:
+                self.failed.append(f"{account}: exit code {code}")
+
+    def call_once(self, end: float) -> None:
+        time.sleep(2)
+        began = time.monotonic()
+        if reload(CALLER, end - began) == 0:
+            self.waited = time.monotonic() - began
+
+
+class Nginx:
+    """Its workers and its unit, as anybody can see them."""
+
+    def __init__(self) -> None:
+        self.master = Path("/run/nginx.pid").read_text().strip()
+        self.started: dict[str, int] = {}
+        """Every worker there has been → when, in clock ticks."""
+        self.most = 0
+        self.states: collections.Counter[str] = collections.Counter()
+        self.processes = len(self.look())
+
+    def look(self) -> dict[str, bool]:
+        """Worker → whether it is leaving."""
+        found = {}
+        for pid in Path(f"/proc/{self.master}/task/{self.master}/children").read_text().split():
+            try:
+                title = Path(f"/proc/{pid}/cmdline").read_text()
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if title.startswith("nginx: worker"):
+                found[pid] = "shutting down" in title
+                self.started[pid] = int(fields[19])
+        self.most = max(self.most, len(found))
+        return found
+
+    def generations(self) -> list[set[str]]:
+        """The workers by the configuration that they were started with."""
+        found: list[set[str]] = []
+        last = 0
+        for started, pid in sorted((started, pid) for pid, started in self.started.items()):
+            if not found or started - last >= GAP:
+                found.append(set())
+            found[-1].add(pid)
+            last = started
+        return found
+
+    def watch(self, end: float) -> None:
+        while time.monotonic() < end:
+            self.look()
+            time.sleep(0.02)
+
+    def ask_systemd(self, end: float) -> None:
+        while time.monotonic() < end:
+            asked = subprocess.run(["systemctl", "is-active", "nginx"], capture_output=True, text=True, check=False)
+            self.states[asked.stdout.strip()] += 1
+            time.sleep(0.5)
+
+    def report(self) -> dict[str, object]:
+        leaving = {pid for pid, leaves in self.look().items() if leaves}
+        generations = self.generations()
+        return {
+            "reloads": len(generations) - 1,
+            "processes": self.processes,
+            "most": self.most,
+            "old": sum(bool(pids & leaving) for pids in generations),
+            "states": self.states,
+        }
+
+
+class Visitors:
+    """Somebody who asks for a page again and again, each time by a new connection; and those with websockets."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.wrong: list[int | str] = []
+        self.open: dict[socket.socket, float] = {}
+        self.lived: list[float] = []
+
+    def look(self, end: float) -> None:
+        visitor = Visitor(BYSTANDER)
+        while time.monotonic() < end:
+            found = visitor.look(STEADY)
+            visitor.connection.close()
+            self.looks += 1
+            if found != PORTS[0]:
+                self.wrong.append(found)
+            time.sleep(0.02)
+
+    def come(self, end: float) -> None:
+        accounts = 0
+        while time.monotonic() < end:
+            account = NEWCOMERS[accounts % len(NEWCOMERS)]
+            self.open[Visitor(account).websocket()] = time.monotonic()
+            accounts += 1
+            self._notice()
+            time.sleep(0.5)
+
+    def _notice(self) -> None:
+        for client in select.select(list(self.open), [], [], 0)[0]:
+            self.lived.append(time.monotonic() - self.open.pop(client))
+            client.close()
+
+    def report(self) -> dict[str, object]:
+        self._notice()
+        return {"looks": self.looks, "wrong": self.wrong, "open": len(self.open), "lived": self.lived}
+
+
+def run(seconds: float) -> dict[str, object]:
+    """Everybody at once, for so many seconds."""
+    nginx, callers, visitors = Nginx(), Callers(), Visitors()
+    end = time.monotonic() + seconds
+    together(
+        [
+            *(lambda account=account: callers.loop(account, end) for account in LOOPERS),
+            *(lambda task=task: task(end) for task in (nginx.watch, nginx.ask_systemd, visitors.look, visitors.come)),
+            lambda: callers.call_once(end),
+        ]
+    )
+    time.sleep(2)  # workers that were told to end may do so
+    return {"callers": vars(callers), "nginx": nginx.report(), "visitors": visitors.report()}
+
+
+if __name__ == "__main__":
+    give_addresses()
+    json.dump(run(float(sys.argv[1])), sys.stdout)
