@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import re
-import shutil
-import subprocess
-import tempfile
+import select
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -27,8 +25,7 @@ INVENTORY, SELF = "inventory", "self"
 AUDIT_BYTES, OWN_AUDIT_BYTES = 2**20, 2**18
 """What would make the audit log, or that of one user's own changes, longer begins another; the one before is kept. A change
 writes its log anew, so a user's own has to be quick."""
-TEST = "test-"
-"""How the names of the folders begin in which nginx looks at staged maps; they are where nobody else can put anything."""
+TRIAL_SECONDS = 120.0
 LIVE = "what nginx serves"
 """What is compared with the declared beside the include files."""
 
@@ -44,20 +41,20 @@ class NotServed(RuntimeError):
     """nginx does not serve a change that is worth nothing otherwise; what was before has been put back."""
 
 
-@dataclasses.dataclass
 class Outcome:
     """What a run changed, or in check mode would change."""
 
-    changed: bool = False
-    plan: list[dict[str, str]] = dataclasses.field(default_factory=list)
-    """`{action, url, target, user}`, changes also with `was` and `now`: action is add, change, remove, take over (by
-    inventory from self), give back, repair or unresolved; for logins add login, …"""
-    diff: list[dict[str, str]] = dataclasses.field(default_factory=list)
-    """Ansible's before/after pairs: URLs first, then include files, never a secret."""
-    reload: bool = False
-    """The change is on disk, but nginx has to be reloaded (or started) to serve it."""
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    """What went wrong for one user only, and is tried again by every run."""
+    def __init__(self, plan: Iterable[dict[str, str]] = ()) -> None:
+        self.changed = False
+        self.plan = list(plan)
+        """`{action, url, target, user}`, changes also with `was` and `now`: action is add, change, remove, take over (by
+        inventory from self), give back, repair or unresolved; for logins add login, …"""
+        self.diff: list[dict[str, str]] = []
+        """Ansible's before/after pairs: URLs first, then include files, never a secret."""
+        self.reload = False
+        """The change is on disk, but nginx has to be reloaded (or started) to serve it."""
+        self.warnings: list[str] = []
+        """What went wrong for one user only, and is tried again by every run."""
 
     @property
     def unsettled(self) -> bool:
@@ -129,7 +126,7 @@ class Gateway:
             after = dict(before)
             for user, data in wanted.items():
                 old = before.get(user, {}).get(source, UserData())
-                data = dataclasses.replace(data, logins=_hashed(data.logins, old.logins, check, hashes))
+                data = data._replace(logins=_hashed(data.logins, old.logins, check, hashes))
                 sources = {name: kept for name, kept in before.get(user, {}).items() if name != source}
                 if source == INVENTORY:
                     sources = _handed_over(sources, data)
@@ -254,9 +251,7 @@ class Gateway:
 
     def recover(self) -> None:
         """Finishes a transaction that was cut short after it had been decided; called under the lock, or at boot."""
-        for name in _listed(self.paths.state):
-            if name.startswith(TEST):
-                shutil.rmtree(os.path.join(self.paths.state, name))
+        _clear(self.paths.trial)
         notes = _files.redo(self.paths.journal)
         if notes is not None:
             try:
@@ -300,7 +295,7 @@ class Gateway:
         old = {user: merged(before.get(user, {})) for user in users}
         new = {user: merged(after[user]) for user in users}
         # of those who only follow nothing is told, as whoever asks need not know what they have
-        outcome = Outcome(plan=_plan(before, {user: after[user] for user in planned}, addresses))
+        outcome = Outcome(_plan(before, {user: after[user] for user in planned}, addresses))
 
         files = self._declarations(before, after, users)
         former: dict[str, str] = {}
@@ -509,27 +504,22 @@ class Gateway:
         """Lets nginx read the staged map files, in a configuration of their own."""
         if not maps:
             return
-        nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-        if nginx is None:
-            raise NginxRefused("nginx is not installed on this host; role gateway does that")
-        with tempfile.TemporaryDirectory(prefix=TEST, dir=self.paths.state) as folder:
+        folder = self.paths.trial
+        os.mkdir(folder, mode=0o700)
+        try:
             lines = [f"        include {path};" for path in maps]
             temporary = "\n".join(
                 f"    {name}_temp_path {folder}/body;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
             )
-            text = _TEST.format(folder=folder, temporary=temporary, includes="\n".join(lines))
+            text = _TRIAL.format(folder=folder, temporary=temporary, includes="\n".join(lines))
             path = os.path.join(folder, "nginx.conf")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-            done = subprocess.run(
-                [nginx, "-t", "-q", "-c", path, "-e", "stderr"],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=120,
-            )
-        if done.returncode != 0:
-            raise NginxRefused(f"nginx refuses the include files, nothing was changed: {done.stderr.strip()}")
+            refusal = _refusal(path)
+        finally:
+            _clear(folder)
+        if refusal:
+            raise NginxRefused(f"nginx refuses the include files, nothing was changed: {refusal}")
 
     def _drop_empty_folders(self, users: Mapping[str, Mapping[str, UserData]]) -> None:
         for user, sources in users.items():
@@ -572,7 +562,7 @@ _ENTRY = re.compile(r'^"([^"]+)" "([^"]*)";$', re.MULTILINE)
 _KEY = re.compile(r'^[ \t]*"?([^"\s;#]+)', re.MULTILINE)
 """The keys of a map file."""
 
-_TEST = """\
+_TRIAL = """\
 pid {folder}/pid;
 error_log stderr;
 events {{}}
@@ -791,6 +781,40 @@ def _presentable(path: str, text: str | None) -> str:
         return "".join(line.partition(":")[0] + ":(hash not shown)\n" for line in text.splitlines())
     # a terminal would obey control characters
     return "\n".join(map(printable, text.split("\n")))
+
+
+def _refusal(configuration: str) -> str:
+    """What nginx has against a configuration, or nothing. Not by module subprocess, whose import takes longer."""
+    folders = [*os.environ.get("PATH", "").split(":"), "/usr/sbin", "/sbin"]
+    program = next(filter(os.path.isfile, (os.path.join(folder, "nginx") for folder in folders)), None)
+    if program is None:
+        raise NginxRefused("nginx is not installed on this host; role gateway does that")
+    said = os.memfd_create("said")
+    try:
+        actions = [(os.POSIX_SPAWN_DUP2, said, 1), (os.POSIX_SPAWN_DUP2, said, 2)]
+        command = [program, "-t", "-q", "-c", configuration, "-e", "stderr"]
+        pid = os.posix_spawn(program, command, os.environ, file_actions=actions)
+        ended = os.pidfd_open(pid)
+        try:
+            waiting = select.poll()
+            waiting.register(ended)
+            if not waiting.poll(int(TRIAL_SECONDS * 1000)):
+                signal.pidfd_send_signal(ended, signal.SIGKILL)
+                os.write(said, f"nginx -t is not done after {TRIAL_SECONDS} s\n".encode())
+        finally:
+            os.close(ended)
+        _pid, status = os.waitpid(pid, 0)
+        return os.pread(said, 65536, 0).decode(errors="replace").strip() or "no reason given" if status else ""
+    finally:
+        os.close(said)
+
+
+def _clear(folder: str) -> None:
+    """Removes a folder with the files and empty folders that nginx has made in it, unless it is gone already."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            (os.rmdir if entry.is_dir(follow_symlinks=False) else os.unlink)(entry.path)
+        os.rmdir(folder)
 
 
 def _read(path: str) -> str | None:

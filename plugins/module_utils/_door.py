@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ._apply import Gateway, NginxRefused, NotServed, Outcome
 from ._model import InvalidData, Policy, Problem, UserData, parse_user
@@ -30,9 +29,6 @@ def connect(module: AnsibleModule) -> Gateway:
     """The gateway below the module's `root`."""
     # the process ends before there is any garbage worth looking for, and looking takes a third of its time
     gc.disable()
-    # check mode on a host that is yet to become a gateway does without
-    if not module.check_mode and importlib.util.find_spec("jinja2") is None:
-        module.fail_json(msg=missing_required_lib("jinja2"))
     return Gateway(Paths(module.params["root"]))
 
 

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shlex
+from typing import NamedTuple
 
 KEEP = "keep"
 STRIP = "strip"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-@dataclasses.dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What a tool needs: `prefix` says whether it sees the link's prefix in its URLs (keep) or not (strip),
     `start` is the command line that makes it fit, with {prefix} (no trailing slash), {host}, {port} and {origin}
     (the gateway's host:port as the browser writes it)."""
@@ -26,6 +24,8 @@ class Kind:
 
     def command(self, prefix: str, host: str, port: int, origin: str) -> list[str]:
         """The words of the command that starts the tool for one link."""
+        import shlex  # only by who starts a tool
+
         words = [word.format(prefix=prefix, host=host, port=port, origin=origin) for word in shlex.split(self.start)]
         # visdom listens on loopback or on all addresses
         return [word for word in words if word != "-bind_local" or host in _LOOPBACK]

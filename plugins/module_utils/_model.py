@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import difflib
 import functools
 import ipaddress
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ._kinds import KEEP, KINDS, STRIP
 
@@ -65,8 +62,7 @@ _NEVER = tuple(
 _WRAPPING = tuple(ipaddress.ip_network(network) for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48"))
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with declared data: `path` leads to it inside the data, `text` names object, value and fix."""
 
     path: tuple[str | int, ...]
@@ -81,8 +77,7 @@ class InvalidData(ValueError):
         super().__init__("\n".join(self.problems))
 
 
-@dataclasses.dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A published target: `http://gateway/<user>/<name>/` leads to `host`:`port`, or to a unix `socket`."""
 
     name: str
@@ -109,20 +104,21 @@ class Link:
     def as_json(self) -> dict[str, Any]:
         """All of it in plain types; of host and port, and socket, those that count."""
         idle = ("host", "port") if self.socket else ("socket",)
-        return {key: value for key, value in vars(self).items() if key not in idle}
+        return {key: value for key, value in self._asdict().items() if key not in idle}
 
 
-@dataclasses.dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     """A name and password that open a user's links. A clear password is hashed before it is stored."""
 
     name: str
-    password_hash: str = dataclasses.field(default="", repr=False)
-    password: str = dataclasses.field(default="", repr=False)
+    password_hash: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Login(name={self.name!r})"
 
 
-@dataclasses.dataclass(frozen=True)
-class UserData:
+class UserData(NamedTuple):
     """What one source declares for one user."""
 
     links: tuple[Link, ...] = ()
@@ -140,11 +136,7 @@ class UserData:
 
 
 def _plain(item: Link | Login) -> dict[str, Any]:
-    return {
-        field.name: getattr(item, field.name)
-        for field in dataclasses.fields(item)
-        if getattr(item, field.name) != field.default
-    }
+    return {key: value for key, value in item._asdict().items() if value != item._field_defaults.get(key)}
 
 
 class _Reader:
@@ -160,8 +152,7 @@ class _Reader:
         known = list(known)
         for key in data:
             if key not in known:
-                near = difflib.get_close_matches(shown(key)[1:-1], known, 1, 0.5)
-                advice = f"did you mean '{near[0]}'?" if near else "known keys: " + ", ".join(known)
+                advice = _did_you_mean(key, known, 0.5) or "known keys: " + ", ".join(known)
                 self.refuse((*path, key), f"{label}: unknown key {shown(key)}; {advice}")
 
     def items(self, data: Mapping[Any, Any], key: str) -> list[tuple[int, Mapping[Any, Any]]]:
@@ -185,11 +176,18 @@ def shown(value: object) -> str:
     """A value as an error message shows it: quoted, on one line, of bounded length."""
     try:
         # reprlib bounds what nests or repeats, as a few lines of YAML aliases can say a billion things
-        text = str(value) if isinstance(value, (str, int, float, datetime.date)) else _SHORT.repr(value)
+        text = str(value) if isinstance(value, (str, int, float)) or hasattr(value, "isoformat") else _SHORT.repr(value)
     except (ValueError, RecursionError):
         text = f"{type(value).__name__} too big to show"
     text = ascii(text)
     return text if len(text) <= 82 else text[:78] + "…'"
+
+
+def _did_you_mean(value: object, known: Iterable[str], likeness: float) -> str:
+    import difflib  # only by who has mistyped
+
+    near = difflib.get_close_matches(shown(value)[1:-1], known, 1, likeness)
+    return f"did you mean '{near[0]}'?" if near else ""
 
 
 def printable(text: str) -> str:
@@ -289,14 +287,13 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
     before = len(reader.problems)
     name = data.get("name")
     label = f"link {shown(name)}"
-    reader.keys(path, label, data, [field.name for field in dataclasses.fields(Link)])
+    reader.keys(path, label, data, Link._fields)
     problem = name_problem("link", name)
     if problem:
         reader.refuse((*path, "name"), problem if "name" in data else "link: it has no name")
     kind = data.get("kind", "http")
     if not isinstance(kind, str) or kind not in KINDS:
-        near = difflib.get_close_matches(shown(kind)[1:-1], KINDS, 1)
-        advice = f"did you mean '{near[0]}'?" if near else "kinds: " + ", ".join(KINDS)
+        advice = _did_you_mean(kind, KINDS, 0.6) or "kinds: " + ", ".join(KINDS)
         reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
     _check_target(reader, path, label, data)
     description = data.get("description", "")
@@ -331,7 +328,7 @@ def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any
     before = len(reader.problems)
     name = data.get("name")
     label = f"login {shown(name)}"
-    reader.keys(path, label, data, [field.name for field in dataclasses.fields(Login)])
+    reader.keys(path, label, data, Login._fields)
     problem = name_problem("login", name)
     if problem:
         reader.refuse((*path, "name"), problem if "name" in data else "login: it has no name")
@@ -404,27 +401,26 @@ _POLICY_KEYS = ("allowed_hosts", "allowed_ports", "url", "self_service", "links_
 _CALLED: dict[type, str] = {str: "text", bool: "truth value", int: "whole number"}
 
 
-@dataclasses.dataclass(frozen=True)
 class Policy:
     """What the administrator allows as a target. A `*` in a host pattern stands for one whole or part of a label."""
 
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_ports: tuple[str, ...] = ()
-    origin: str = "the site policy"
-    """Where the policy was read from, for messages."""
-    url: str = ""
-    """Where browsers find the gateway: `http://gate.example.org:1234`."""
-    self_service: bool = False
-    """Whether users declare links and logins of their own, by the command `vizgate`."""
-    links_per_user: int = 200
-    logins_per_user: int = 50
-    """How many of their own a user may declare."""
-
-    _networks: tuple[Network, ...] = dataclasses.field(init=False, repr=False, compare=False, default=())
-    _names: re.Pattern[str] = dataclasses.field(init=False, repr=False, compare=False, default=re.compile(""))
-    _ranges: tuple[range, ...] = dataclasses.field(init=False, repr=False, compare=False, default=())
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        allowed_hosts: tuple[str, ...] = (),
+        allowed_ports: tuple[str, ...] = (),
+        origin: str = "the site policy",
+        *,
+        url: str = "",
+        self_service: bool = False,
+        links_per_user: int = 200,
+        logins_per_user: int = 50,
+    ) -> None:
+        """`origin`: where it was read from, for messages. `url`: where browsers find the gateway, like
+        `http://gate.example.org:1234`. `self_service`: whether users declare links and logins of their own, by the command
+        `vizgate`, and how many."""
+        self.allowed_hosts, self.allowed_ports, self.origin = allowed_hosts, allowed_ports, origin
+        self.url, self.self_service = url, self_service
+        self.links_per_user, self.logins_per_user = links_per_user, logins_per_user
         networks: list[Network] = []
         names: list[str] = []
         ranges: list[range] = []
@@ -450,9 +446,8 @@ class Policy:
                 )
         if problems:
             raise InvalidData(problems)
-        object.__setattr__(self, "_networks", tuple(networks))
-        object.__setattr__(self, "_names", re.compile("|".join(names) or r"(?!)"))
-        object.__setattr__(self, "_ranges", tuple(ranges))
+        self._networks, self._ranges = networks, ranges
+        self._names = re.compile("|".join(names) or r"(?!)")
 
     @classmethod
     def parse(cls, data: object, origin: str) -> Policy:

@@ -182,8 +182,7 @@ def merge(
                 coming.append(item)
         refused += bounded(problems, LINES_SHOWN, f"{user}: ")
         if len(links) > len(own.links) or len(logins) > len(own.logins):
-            declared[user] = dataclasses.replace(
-                own,
+            declared[user] = own._replace(
                 links=tuple(sorted(links, key=lambda link: link.name)),
                 logins=tuple(sorted(logins, key=lambda login: login.name)),
             )

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
 
 COST = 10
 SECONDS = 60
@@ -18,6 +20,8 @@ class HashingFailed(RuntimeError):
 
 
 def _htpasswd(password: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    import subprocess  # most changes have no password, and could do without
+
     command = ["htpasswd", "-i", *arguments]
     pipe = subprocess.PIPE
     try:
@@ -46,6 +50,8 @@ def hash_password(password: str) -> str:
 
 def verify_password(password: str, password_hash: str) -> bool:
     """Whether a clear password has the hash."""
+    import tempfile
+
     with tempfile.NamedTemporaryFile("w", prefix="vizgate-", encoding="utf-8") as file:
         file.write(f"login:{password_hash}\n")
         file.flush()

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
 
-@dataclasses.dataclass(frozen=True)
 class Paths:
     """The gateway's places below `root`, an absolute folder."""
 
-    root: str = "/"
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
 
     def _below(self, path: str) -> str:
         return os.path.join(self.root, path)
@@ -47,6 +46,11 @@ class Paths:
     def lock(self) -> str:
         """The file that a writer holds locked; its text says who that is."""
         return os.path.join(self.state, "lock")
+
+    @property
+    def trial(self) -> str:
+        """The folder in which nginx looks at staged maps; it is where nobody else can put anything."""
+        return os.path.join(self.state, "trial")
 
     def audit(self, user: str = "") -> str:
         """One JSON line for every change: of a user's own making, or of everybody else's."""

@@ -5,53 +5,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
+import html
 import os
+import string
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
-from ._kinds import KINDS
 from ._model import UserData
 from ._resolve import is_name
 
 FOLDERS = {"links.d": ".map", "logins.d": ".htpasswd", "pages": ".html"}
 """The folders of per-user include files, and how the files in them end."""
-TEMPLATES = ("links.map.j2", "logins.htpasswd.j2", "index.html.j2")
-"""The templates of the same files, in the same order."""
 EMPTY = "# Nothing is declared for this user any more; the file stays, as nginx may be about to open it.\n"
 """The map file of a user without links and logins."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Rendered:
+class Rendered(NamedTuple):
     """`files`: path below the include folder → text. `entries`: what nginx looks up, key → value."""
 
-    files: dict[str, str] = dataclasses.field(default_factory=dict)
-    entries: dict[str, str] = dataclasses.field(default_factory=dict)
+    files: dict[str, str]
+    entries: dict[str, str]
 
 
 @functools.cache
-def _environment(templates: str) -> Any:
-    import jinja2  # so that its absence can be said in words
-
-    compiled = os.path.join(templates, "compiled")
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        bytecode_cache=jinja2.FileSystemBytecodeCache(compiled) if os.access(compiled, os.W_OK) else None,
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def prepare(templates: str) -> None:
-    """Loads the templates, for who has the time to do so before the data is there."""
-    for name in TEMPLATES:
-        _environment(templates).get_template(name)
+def _template(folder: str, name: str) -> string.Template:
+    with open(os.path.join(folder, name), encoding="utf-8") as file:
+        return string.Template(file.read())
 
 
 def file_names(user: str) -> list[str]:
@@ -82,9 +63,22 @@ def render(templates: str, user: str, data: UserData, addresses: Mapping[str, st
     """
     found = entries(user, data, addresses)
     if not data.links and not data.logins:
-        return Rendered()
-    environment = _environment(templates)
+        return Rendered({}, {})
+
+    def filled(template: str, parts: str = "", **values: str) -> str:
+        if template.endswith(".html"):
+            values = {key: html.escape(value) for key, value in values.items()}
+        return _template(templates, template).substitute(values, parts=parts)
+
+    lines = [filled("entry.map", key=key, value=value) for key, value in found.items()]
+    logins = [filled("login.htpasswd", name=each.name, password_hash=each.password_hash) for each in data.logins]
+    links = [
+        filled("link.html", user=user, name=link.name, kind=link.kind, description=link.description)
+        for link in data.links
+    ]
     texts = [
-        environment.get_template(name).render(user=user, data=data, entries=found, kinds=KINDS) for name in TEMPLATES
+        filled("links.map", "".join(lines), user=user),
+        "".join(logins),
+        filled("index.html", "".join(links) or filled("no_links.html"), user=user),
     ]
     return Rendered(dict(zip(file_names(user), texts, strict=True)), found)

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
 import time
 from collections.abc import Iterable, Mapping
 
@@ -34,9 +32,14 @@ def resolve(hosts: Iterable[str], known: Mapping[str, str], seconds: float = 10)
     no answer at all: a name server that is away must not take a working link with it. Names that never had an
     address are left out.
     """
+    names = {host for host in hosts if is_name(host)}
+    if not names:
+        return {}
+    import queue  # most changes have no names, and could do without
+    import threading
+
     addresses: dict[str, str] = {}
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    names = {host for host in hosts if is_name(host)}
     for name in names:
         waiting.put(name)
     answers: queue.SimpleQueue[tuple[str, list[str]]] = queue.SimpleQueue()

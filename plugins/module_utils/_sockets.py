@@ -9,7 +9,6 @@ import contextlib
 import grp
 import os
 import pwd
-import subprocess
 
 NO_SYMLINKS = 0x2000
 """The mount option nosymfollow, among the flags of statvfs(3). Without it a link in one's own folder would lead nginx to
@@ -46,6 +45,8 @@ def make_folder(folder: str, user: str, rootless: bool) -> None:
         # that of somebody who has the number of an earlier account, or half made
         os.chown(folder, 0, 0)
         # Python's own rmtree gives up on folders that nest deep enough
+        import subprocess
+
         subprocess.run(["rm", "-rf", "--one-file-system", "--", folder], check=False, capture_output=True)
     owner = _uid(user)
     if owner is None:

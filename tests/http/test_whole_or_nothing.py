@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils import _render
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import NginxRefused
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Login, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import hash_password
@@ -22,10 +23,11 @@ from rig import ALICE, SOURCE, Rig
 @pytest.fixture
 def template(gate: Rig) -> Iterator[Path]:
     """The installed template of the map files, put back in the end."""
-    path = gate.root / "usr/local/lib/vizgate/templates/links.map.j2"
+    path = gate.root / "usr/local/lib/vizgate/templates/links.map"
     text = path.read_text()
     yield path
     path.write_text(text)
+    _render._template.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ def template(gate: Rig) -> Iterator[Path]:
         ("} server { listen 1;\n", 'unexpected "}" in'),
         ('"alice/t" "unclosed\n', "unexpected end of file"),
         ("include /nowhere/at/all;\n", 'open() "/nowhere/at/all" failed'),
-        ('"{{ user }}/t" "strip 127.0.0.1:1";\n' * 2, 'conflicting parameter "alice/t" in'),
+        ('"$user/t" "strip 127.0.0.1:1";\n' * 2, 'conflicting parameter "alice/t" in'),
     ],
 )
 def test_what_nginx_refuses_changes_nothing(gate: Rig, template: Path, junk: str, says: str) -> None:
@@ -43,6 +45,7 @@ def test_what_nginx_refuses_changes_nothing(gate: Rig, template: Path, junk: str
     before, workers = gate.state(), gate.workers()
     served = gate.core.info()
     template.write_text(junk)
+    _render._template.cache_clear()
     with pytest.raises(NginxRefused, match="nginx refuses the include files, nothing was changed: ") as refused:
         gate.declare("alice", [Link("t", 9098), Link("u", 9097)], [Login("guest", password="guest")])
     assert says in str(refused.value)

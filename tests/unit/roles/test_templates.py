@@ -38,10 +38,9 @@ ALICE = data({"name": "training", "kind": "visdom", "port": 8097}, logins=[{"nam
 
 
 def templates() -> list[str]:
-    """The templates that Ansible renders; those of the include files are rendered by the core."""
+    """The templates that Ansible renders; those of the include files are filled in by the core."""
     folder = ROLE / "templates"
-    found = (path.relative_to(folder) for path in folder.rglob("*.j2"))
-    return sorted(str(path) for path in found if path.parts[0] != "include")
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.j2"))
 
 
 def declare(gateway: Gateway) -> None:

@@ -121,7 +121,7 @@ def trap(path, text):
 for name in ("basename", "systemctl", "nginx", "htpasswd", "env", "python3", "stat"):
     trap(f"{traps}/{name}", f'#!/bin/sh\\n[ "$(/usr/bin/id -u)" = 0 ] && echo $0 >>{sprung}\\nexec /usr/bin/{name} "$@"\\n')
 trap(f"{traps}/script", f'[ "$(/usr/bin/id -u)" = 0 ] && echo script >>{sprung}\\n')
-for name in ("sitecustomize", "usercustomize", "json", "jinja2", "contextlib"):
+for name in ("sitecustomize", "usercustomize", "json", "string", "contextlib"):
     trap(f"{traps}/{name}.py", f"import os\\nos.getuid() or open({sprung!r}, 'a').write({name!r})\\n")
 for command in ("/usr/sbin/service", HELPER[2]):
     trap(f"{traps}/jail{command}", "")

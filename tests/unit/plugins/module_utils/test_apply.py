@@ -101,7 +101,7 @@ def test_the_same_again_changes_nothing(gateway: Gateway, control: Control, opti
     users = {"alice": ALICE, "bob": BOB}
     declare(gateway, users)
     before = files(gateway)
-    assert declare(gateway, users, **options) == Outcome()
+    assert vars(declare(gateway, users, **options)) == vars(Outcome())
     assert files(gateway) == before
 
 
@@ -109,7 +109,7 @@ def test_the_same_again_changes_nothing(gateway: Gateway, control: Control, opti
 def test_the_same_again_changes_nothing_whatever_the_description(gateway: Gateway, description: str) -> None:
     users = {"alice": data({"name": "a", "port": 8097, "description": description})}
     declare(gateway, users)
-    assert declare(gateway, users, verify=True) == Outcome()
+    assert vars(declare(gateway, users, verify=True)) == vars(Outcome())
 
 
 def test_a_change_is_planned_as_such(gateway: Gateway, control: Control) -> None:
@@ -342,20 +342,21 @@ def broken_templates(gateway: Gateway, old: str, new: str) -> None:
     """Gives the gateway templates of its own, with a fault in the map's."""
     os.unlink(gateway.paths.templates)
     shutil.copytree(TEMPLATES, gateway.paths.templates)
-    path = Path(gateway.paths.templates, "links.map.j2")
+    path = Path(gateway.paths.templates, "entry.map")
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
+    _render._template.cache_clear()
 
 
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ('"{{ value }}";', '"{{ value }}"', "unexpected end of file"),
-        ('"{{ key }}"', '"{{ key }}', "unexpected"),
-        ('"{{ value }}";', '"{{ value }}"; }', 'unexpected "}"'),
-        ('"{{ key }}"', "hostnames x", "invalid number of the map parameters"),
-        ('"{{ key }}"', '"same"', "conflicting parameter"),
+        ('"$value";', '"$value"', "unexpected end of file"),
+        ('"$key"', '"$key', "unexpected"),
+        ('"$value";', '"$value"; }', 'unexpected "}"'),
+        ('"$key"', "hostnames x", "invalid number of the map parameters"),
+        ('"$key"', '"same"', "conflicting parameter"),
     ],
 )
 def test_what_nginx_refuses_changes_nothing(gateway: Gateway, control: Control, old: str, new: str, why: str) -> None:
@@ -372,7 +373,7 @@ def test_what_nginx_refuses_changes_nothing(gateway: Gateway, control: Control, 
 
 
 def test_a_host_without_nginx(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_apply.shutil, "which", lambda *arguments, **options: None)
+    monkeypatch.setattr(_apply.os.path, "isfile", lambda path: False)
     before = files(gateway)
     with pytest.raises(NginxRefused, match=r"^nginx is not installed on this host; role gateway does that$"):
         declare(gateway, {"alice": ALICE})
@@ -380,10 +381,10 @@ def test_a_host_without_nginx(gateway: Gateway, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_full_disk_under_nginxs_feet_changes_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(**options: object) -> None:
+    def full(path: str, mode: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_apply.tempfile, "TemporaryDirectory", full)
+    monkeypatch.setattr(_apply.os, "mkdir", full)
     before = files(gateway)
     with pytest.raises(OSError, match="No space left on device"):
         declare(gateway, {"alice": ALICE})
@@ -453,7 +454,7 @@ def test_check_mode_tells_and_does_nothing(gateway: Gateway, control: Control) -
     assert files(gateway) == before
     assert control.bodies == bodies
     done = declare(gateway, {"bob": BOB}, complete=True, verify=True)
-    assert told == done
+    assert vars(told) == vars(done)
     assert told.changed
 
 
@@ -491,7 +492,7 @@ def test_a_clear_password_is_hashed_and_nowhere_kept(gateway: Gateway) -> None:
     assert b"geheim" not in b"".join(everything.values())
     assert "geheim" not in json.dumps(outcome.diff) + json.dumps(outcome.plan)
 
-    assert declare(gateway, users) == Outcome()
+    assert vars(declare(gateway, users)) == vars(Outcome())
     assert files(gateway) == everything
 
     changed = declare(gateway, {"alice": data(logins=[{"name": "alice", "password": "anders"}])})
@@ -692,7 +693,7 @@ def test_a_verifying_run_repairs_what_was_edited_by_hand(gateway: Gateway, contr
     (root / PAGE.format("bob")).unlink()
     control.entries.clear()
 
-    assert declare(gateway, users) == Outcome(), "without verify nobody looks"
+    assert vars(declare(gateway, users)) == vars(Outcome()), "without verify nobody looks"
     outcome = declare(gateway, users, verify=True)
     assert outcome.changed
     assert {(step["action"], step["url"], os.path.relpath(step["target"], root)) for step in outcome.plan} == {
@@ -709,7 +710,7 @@ def test_a_verifying_run_repairs_what_was_edited_by_hand(gateway: Gateway, contr
     assert {**files(gateway), audit: b""} == {**right, audit: b""}
     # what stood there by hand is withdrawn, too
     assert {key: value for key, value in control.entries.items() if value} == entries
-    assert declare(gateway, users, verify=True) == Outcome()
+    assert vars(declare(gateway, users, verify=True)) == vars(Outcome())
 
 
 def test_a_verifying_run_removes_strangers(gateway: Gateway, control: Control) -> None:
@@ -833,22 +834,32 @@ def killed(*arguments: object) -> None:
 def test_what_a_killed_test_has_left_is_removed_by_the_next_change(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = Path(gateway.paths.state, "test-left")
+    left = Path(gateway.paths.trial)
     left.mkdir()
     (left / "nginx.conf").touch()
+    (left / "body").mkdir()
     seen: list[list[str]] = []
-    run = _apply.subprocess.run
+    refusal = _apply._refusal
 
-    def look(*arguments: Any, **options: Any) -> Any:
-        seen.append(sorted(name for name in os.listdir(gateway.paths.state) if name.startswith("test-")))
-        return run(*arguments, **options)
+    def look(configuration: str) -> str:
+        seen.append(os.listdir(left))
+        return refusal(configuration)
 
-    monkeypatch.setattr(_apply.subprocess, "run", look)
+    monkeypatch.setattr(_apply, "_refusal", look)
     declare(gateway, {"alice": ALICE})
-    (folders,) = seen
-    assert len(folders) == 1, "nginx's own"
-    assert folders != ["test-left"]
-    assert not [name for name in os.listdir(gateway.paths.state) if name.startswith("test-")]
+    assert seen == [["nginx.conf"]]
+    assert not left.exists()
+
+
+def test_an_nginx_that_does_not_end_is_ended(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nginx").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "nginx").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(_apply, "TRIAL_SECONDS", 0.1)
+    before = files(gateway)
+    with pytest.raises(NginxRefused, match=r"nothing was changed: nginx -t is not done after 0.1 s$"):
+        declare(gateway, {"alice": ALICE})
+    assert files(gateway) == before
 
 
 def test_recovery_publishes_what_had_been_decided(

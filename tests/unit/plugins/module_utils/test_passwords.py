@@ -49,9 +49,7 @@ def test_no_password_is_right_for_a_damaged_hash(damaged: str) -> None:
 def test_passwords_never_stand_in_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     popen = subprocess.Popen
-    monkeypatch.setattr(
-        _passwords.subprocess, "Popen", lambda *given, **options: calls.append(given) or popen(*given, **options)
-    )
+    monkeypatch.setattr(subprocess, "Popen", lambda *given, **options: calls.append(given) or popen(*given, **options))
     verify_password("geheim", hash_password("geheim"))
     assert len(calls) == 2
     assert "geheim" not in str(calls)
@@ -64,7 +62,7 @@ def test_a_password_is_hashed_as_utf_8_whatever_the_locale(monkeypatch: pytest.M
 
     expected = hash_password("ü")
     popen = subprocess.Popen
-    monkeypatch.setattr(_passwords.subprocess, "Popen", in_latin_1)
+    monkeypatch.setattr(subprocess, "Popen", in_latin_1)
     assert verify_password("ü", expected)
 
 

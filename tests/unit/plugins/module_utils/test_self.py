@@ -9,7 +9,6 @@ import errno
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -259,10 +258,7 @@ def test_why_the_gateway_cannot_do_it_now_is_told(gateway: Gateway, monkeypatch:
     told = ask(gateway, "add_login", name="guest", password="x")["unavailable"]
     assert told == "htpasswd cannot be run (No such file or directory); install apache2-utils"
 
-    def refuses(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess([], 1, "", "no disk for nginx")
-
-    monkeypatch.setattr(_apply.subprocess, "run", refuses)
+    monkeypatch.setattr(_apply, "_refusal", lambda configuration: "no disk for nginx")
     told = add(gateway, "run")["unavailable"]
     assert told == "nginx refuses the include files, nothing was changed: no disk for nginx"
 

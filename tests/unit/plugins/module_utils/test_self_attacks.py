@@ -207,7 +207,7 @@ def state(gateway: Gateway) -> Any:
     root = gateway.paths.root
     return {
         source: (
-            [{**vars(link), "socket": link.socket.removeprefix(root)} for link in data.links],
+            [{**link._asdict(), "socket": link.socket.removeprefix(root)} for link in data.links],
             data.logins,
         )
         for source, data in sources.items()
@@ -540,9 +540,9 @@ def test_a_description_is_nothing_but_text_on_her_page(gateway: Gateway, control
     ask(gateway, "mallory", "add", link={"name": "own", "port": 9000, "description": "TEXT"})
     expected = plain.read_text(encoding="utf-8")
     assert "plan" in ask(gateway, "mallory", "edit", name="own", link={"description": text})
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#39;")
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#x27;")
     with open(plain, encoding="utf-8", newline="") as page:
-        assert page.read() == expected.replace("TEXT", escaped.replace('"', "&#34;"))
+        assert page.read() == expected.replace("TEXT", escaped.replace('"', "&quot;"))
     # what a terminal would obey is written in letters
     log = Path(gateway.paths.audit("mallory")).read_text(encoding="utf-8")
     assert log.replace("\n", "").isprintable()
