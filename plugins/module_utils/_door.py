@@ -20,7 +20,7 @@ from ._registry import Locked, Registry
 
 Result = TypeVar("Result")
 
-__all__ = ["ROOT", "Outcome", "Policy", "attempt", "checked", "connect", "declare_one", "parse_user", "run"]
+__all__ = ["ROOT", "Outcome", "Paths", "Policy", "attempt", "checked", "connect", "declare_one", "parse_user", "run"]
 
 ROOT = {"root": {"type": "path", "default": "/"}}
 

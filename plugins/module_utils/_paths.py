@@ -23,6 +23,11 @@ class Paths:
         return self._below("etc/vizgate/policy.json")
 
     @property
+    def certificate(self) -> str:
+        """The certificate's chain, and its key."""
+        return self._below("etc/vizgate/tls/gateway.pem")
+
+    @property
     def state(self) -> str:
         """The folder of the registry, its lock, journal and audit log."""
         return self._below("var/lib/vizgate")

@@ -37,13 +37,15 @@ users:
            target: 'visdomserv1:9087', description: Loss curves, source: inventory, yields_to: '', moving: false,
            rendered: true, live: true}
       logins:
-        - {name: alice, source: inventory, yields_to: ''}
+        - {name: alice, source: inventory, yields_to: '', rendered: true, live: true}
 live:
   description: Whether an nginx with the gateway's configuration is running.
   returned: always
   type: bool
 drift:
-  description: Include files that are not as declared, with their text before and after a repair; playbook C(site) repairs.
+  description:
+    - Include files that are not as declared, with their text before and after a repair; and what nginx serves otherwise.
+    - Playbook C(site) repairs.
   returned: when I(user) is not given
   type: list
   elements: dict

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _live
+from ansible_collections.vizgate.gateway.plugins.module_utils import _certificate, _live
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
+    NGINX,
     ROLE,
     configure,
     data,
@@ -76,6 +77,44 @@ def test_nginx_takes_the_whole_configuration(gateway: Gateway, variables: dict[s
     ):
         pytest.skip("this machine has no IPv6")
     assert refusal(configure(gateway, **variables)) == ""
+
+
+@pytest.mark.parametrize("variables", [{}, {"gateway_hsts_seconds": 86400, "gateway_redirect_port": 0}])
+def test_nginx_takes_the_whole_configuration_with_tls(gateway: Gateway, variables: dict[str, Any]) -> None:
+    declare(gateway)
+    _certificate.install(gateway.paths.certificate, _certificate.self_signed(["gate"]))
+    version = subprocess.run([NGINX or "", "-v"], capture_output=True, text=True, check=True).stderr
+    variables = {"gateway_redirect_port": free_port(), **variables}
+    configuration = configure(gateway, gateway_tls=True, __gateway_nginx={"stderr": version}, **variables)
+    assert refusal(configuration) == ""
+    text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
+    assert text.count("Strict-Transport-Security max-age=86400 always;") == (
+        3 if "gateway_hsts_seconds" in variables else 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "listen", "directive"), [("1.22.1", " ssl http2;", 0), ("1.25.1", " ssl;", 1), ("1.26.3", " ssl;", 1)]
+)
+def test_http2_is_switched_on_as_this_nginx_has_it(version: str, listen: str, directive: int) -> None:
+    nginx = {"stderr": f"nginx version: nginx/{version} (Ubuntu)"}
+    text = rendered("nginx/gateway.conf.j2", gateway_tls=True, __gateway_nginx=nginx)
+    assert f"listen 127.0.0.1:1234{listen}" in text
+    assert text.count("http2 on;") == directive
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({}, "http://gate:1234"),
+        ({"gateway_listen_port": 80}, "http://gate"),
+        ({"gateway_tls": True}, "https://gate:1234"),
+        ({"gateway_tls": True, "gateway_listen_port": "443"}, "https://gate"),
+        ({"gateway_tls": True, "gateway_listen_port": 80}, "https://gate:80"),
+    ],
+)
+def test_the_public_address_is_as_browsers_write_it(variables: dict[str, Any], url: str) -> None:
+    assert evaluated("{{ gateway_public_url }}", **variables) == url
 
 
 def test_nginx_takes_the_password_checkers_configuration(gateway: Gateway) -> None:
