@@ -18,7 +18,7 @@ from typing import TypeVar
 from . import _files, _live, _passwords, _render, _resolve, _sockets
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
 from ._paths import Paths
-from ._registry import Registry, whence
+from ._registry import CLOSE, Registry, whence
 
 INVENTORY, SELF = "inventory", "self"
 """The sources that have rules of their own: what users declare themselves yields to what inventory declares."""
@@ -48,7 +48,7 @@ class Outcome:
         self.changed = False
         self.plan = list(plan)
         """`{action, url, target, user}`, changes also with `was` and `now`: action is add, change, remove, take over (by
-        inventory from self), give back, repair or unresolved; for logins add login, …"""
+        inventory from self), give back, repair, close (of a history) or unresolved; for logins add login, …"""
         self.diff: list[dict[str, str]] = []
         """Ansible's before/after pairs: URLs first, then include files, never a secret."""
         self.reload = False
@@ -146,6 +146,35 @@ class Gateway:
                 serve=serve,
                 cause=source,
                 log=log,
+            )
+
+    def withdraw(self, user: str, *, check: bool = False, diff: bool = True) -> Outcome:
+        """Takes all links and logins of one user away, whoever has declared them, and closes the user's history.
+
+        Whoever gets the name later inherits nothing. Raises as `declare` does; a user of whom nothing is there is no error.
+        """
+        with contextlib.nullcontext() if check else self.registry.locked():
+            if not check:
+                self.recover()
+            before = {user: self.registry.sources(user)}
+            known = before[user] or any(self.registry.history(user).values())
+            steps = [_close_step(user)] if known else []
+            if not check:
+                # the next complete run of these sources shall not take the user for published
+                for source in before[user]:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.paths.digest(source))
+            return self._transact(
+                before,
+                {user: {}},
+                [user],
+                {},
+                check=check,
+                verify=False,
+                everybody=False,
+                diff=diff,
+                cause="withdraw",
+                steps=steps,
             )
 
     def refresh(self) -> Outcome:
@@ -274,10 +303,12 @@ class Gateway:
         cause: str,
         serve: bool = False,
         log: str = "",
+        steps: list[dict[str, str]] | None = None,
     ) -> Outcome:
         """Renders `users`, compares with what is there, and unless in check mode brings the difference about.
 
-        `before` and `after` speak for `everybody`, or for `users` alone.
+        `before` and `after` speak for `everybody`, or for `users` alone. `steps` are a change, too, even if only of the
+        audit log.
         """
         known = self.registry.addresses()
         hosts = {host for user in users for host in _hosts(after[user]) if _resolve.is_name(host)}
@@ -313,13 +344,13 @@ class Gateway:
         present = {path: _read(path) for path in files}
         entries = {**_replaced(files, present), **entries}
         files = {path: text for path, text in files.items() if text != present[path]}
-        outcome.changed = any(path != self.paths.addresses for path in files)
+        outcome.changed = bool(steps) or any(path != self.paths.addresses for path in files)
         changing = {user for user in users if before.get(user, {}) != after[user] or _hosts(after[user]) & moved}
-        outcome.plan += self._repairs(files, changing)
+        outcome.plan += self._repairs(files, changing) + (steps or [])
         if diff:
             outcome.diff = _diff(old, new) + _file_diff(self.paths.includes, files, present)
         if not check:
-            if files:
+            if files or steps:
                 files.update(self._audited(outcome, cause, log))
             present = {path: _read(path) for path in files}
             outcome.warnings = self._make_socket_folders(new)
@@ -546,14 +577,24 @@ class Gateway:
             "by": self.registry.by,
             "from": whence() if self.registry.whence is None else self.registry.whence,
         }
-        text = "".join(json.dumps({**line, **step}) + "\n" for step in outcome.plan if step["action"] != "unresolved")
-        path = self.paths.audit(log)
-        present = _read(path) or ""
-        if not text:
-            return {}
-        if len(present) + len(text) <= (OWN_AUDIT_BYTES if log else AUDIT_BYTES):
-            return {path: present + text}
-        return {path + ".1": present, path: text}
+        texts: dict[str, str] = {}
+        for step in outcome.plan:
+            if step["action"] != "unresolved":
+                for path in self._logs(step, log):
+                    texts[path] = texts.get(path, "") + json.dumps({**line, **step}) + "\n"
+        files: dict[str, str | None] = {}
+        for path, text in texts.items():
+            present = _read(path) or ""
+            if len(present) + len(text) <= (AUDIT_BYTES if path == self.paths.audit() else OWN_AUDIT_BYTES):
+                files[path] = present + text
+            else:
+                files.update({path + ".1": present, path: text})
+        return files
+
+    def _logs(self, step: Mapping[str, str], log: str) -> list[str]:
+        """Where a step is noted. The end of a history, in all logs: any may lose its oldest lines before the others do."""
+        own = self.paths.audit(step["user"])
+        return [self.paths.audit(log)] + ([own] if step["action"] == CLOSE and os.path.exists(own) else [])
 
 
 _ENTRY = re.compile(r'^"([^"]+)" "([^"]*)";$', re.MULTILINE)
@@ -717,6 +758,10 @@ def _step(action: str, user: str, link: Link) -> dict[str, str]:
 
 def _login_step(action: str, user: str, name: str) -> dict[str, str]:
     return {"action": action, "url": f"/{user}/", "target": name, "user": user}
+
+
+def _close_step(user: str) -> dict[str, str]:
+    return {"action": CLOSE, "url": f"/{user}/", "target": "history", "user": user}
 
 
 def _told(link: Link) -> str:

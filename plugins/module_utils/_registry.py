@@ -19,6 +19,8 @@ from ._model import InvalidData, Policy, UserData, name_problem, parse_address, 
 from ._paths import Paths
 
 LOCK_SECONDS = 30.0
+CLOSE = "close"
+"""The action of the audit line with which a user's history ends: what follows is that of somebody else of that name."""
 SESSIONS = "/run/systemd/sessions"
 """Where systemd notes who has logged in, and from where."""
 
@@ -71,6 +73,19 @@ class Registry:
         """User → source → what is declared."""
         found = {user: self.sources(user) for user in self.users()}
         return {user: sources for user, sources in found.items() if sources}
+
+    def history(self, user: str) -> dict[str, list[dict[str, str]]]:
+        """Audit log → its lines about the user since the history of an earlier one of that name was closed, oldest first."""
+        found = {}
+        for path in (self.paths.audit(), self.paths.audit(user)):
+            lines: list[dict[str, str]] = []
+            for part in (path + ".1", path):
+                if os.path.exists(part):
+                    with open(part, encoding="utf-8", errors="replace") as file:
+                        lines += [line for line in map(_audit_line, file) if line.get("user") == user]
+            ends = [number for number, line in enumerate(lines, 1) if line.get("action") == CLOSE]
+            found[path] = lines[ends[-1] if ends else 0 :]
+        return found
 
     def addresses(self) -> dict[str, str]:
         """Host name → last known address, or "" for a name that links have, but that has no address."""
@@ -136,6 +151,15 @@ class Registry:
                 yield
             finally:
                 file.truncate(0)
+
+
+def _audit_line(text: str) -> dict[str, str]:
+    """One line of an audit log; nothing where it is damaged, which must not hide the others."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) and "at" in line else {}
 
 
 @contextlib.contextmanager

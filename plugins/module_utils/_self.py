@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -67,23 +65,9 @@ def _show(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
 
 def _history(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The last changes of the user's links and logins, whoever made them, newest last."""
-    lines = []
-    for path in (gateway.paths.audit(), gateway.paths.audit(user)):
-        for part in (path + ".1", path):
-            if os.path.exists(part):
-                with open(part, encoding="utf-8", errors="replace") as file:
-                    lines += [line for line in map(_audit_line, file) if line.get("user") == user]
+    lines = [line for log in gateway.registry.history(user).values() for line in log]
     lines.sort(key=lambda line: line["at"])
     return {"lines": lines[-max(1, min(request["lines"], 10_000)) :]}
-
-
-def _audit_line(text: str) -> dict[str, str]:
-    """One line of an audit log; nothing where it is damaged, which must not hide the others."""
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return {}
-    return line if isinstance(line, dict) and "at" in line else {}
 
 
 def _change(gateway: Gateway, user: str, changed: Callable[[dict[str, list[Any]]], None]) -> Answer:

@@ -123,6 +123,18 @@ def test_history_is_ones_own_from_all_sources_newest_last(gateway: Gateway) -> N
     assert "$2y$" not in json.dumps(lines)
 
 
+def test_who_gets_a_withdrawn_users_name_begins_with_nothing(gateway: Gateway) -> None:
+    inventory(gateway, {"name": "team", "port": 8000})
+    add(gateway, "run")
+    ask(gateway, "move")
+    gateway.withdraw("alice")
+    assert ask(gateway, "history", lines=50)["lines"] == []
+    found = ask(gateway, "show")
+    assert (found["links"], found["logins"]) == ([], [])
+    add(gateway, "mine")
+    assert [line["url"] for line in ask(gateway, "history", lines=50)["lines"]] == ["/alice/mine/"]
+
+
 def test_a_long_history_ends_the_file_before_it_fills_the_disk(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
