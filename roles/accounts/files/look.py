@@ -109,9 +109,12 @@ def _is_process(text: str, uid: int) -> bool:
 def _texts(folder: str, name: str = "") -> Iterator[str]:
     """The texts of the files in a folder, or of those of that `name` in its folders, as far as they stay there."""
     for path in _paths(folder):
+        path = os.path.join(path, name) if name else path
         try:
-            with open(os.path.join(path, name) if name else path, encoding="utf-8", errors="replace") as file:
-                yield file.read()
+            # logind has a pipe beside every session, on which one would wait for ever
+            if stat.S_ISREG(os.stat(path).st_mode):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    yield file.read()
         except OSError:
             pass  # ended meanwhile, or no process at all
 

@@ -95,6 +95,7 @@ def test_everything_is_found(host: Path) -> None:
     for path, text in files.items():
         (host / path).parent.mkdir(parents=True, exist_ok=True)
         (host / path).write_text(text, encoding="utf-8")
+    os.mkfifo(host / "SESSIONS/1.ref")
     found = seen(host)
     assert found.pop("at")
     assert found == {
