@@ -480,12 +480,17 @@ def _free_port(seen: Observed, host: str = "") -> int:
     taken = {listener.port for listener in seen.known} | {link.get("port") for link in seen.answer["links"]}
     first = seen.link.get("port") or 8000
     candidates = [*range(first + 1, 65536), *range(1024, first)]
+    if seen.answer.get("ports") and seen.here:
+        own = seen.answer["ports"]
+        candidates = [*range(own["first"], own["last"] + 1)]
     return next((port for port in candidates if port not in taken and not _refused(seen, host, port)), 0)
 
 
 def _refused(seen: Observed, host: str = "", port: int = 0) -> str:
     """Why the policy does not allow the link, or would not with another host or port; or ""."""
-    link = seen.link
+    link, own = seen.link, seen.answer.get("ports")
+    if own and port and seen.here and link["source"] == "self" and not own["first"] <= port <= own["last"]:
+        return f"port {port} is not in {seen.user}'s own range {own['first']}-{own['last']}"
     changed = Link(
         seen.name,
         port=port or link.get("port") or 0,
@@ -562,6 +567,14 @@ def _tool(seen: Observed) -> Iterator[Finding]:
 
 def _stranger(seen: Observed, working: bool) -> Finding | None:
     """That the port is somebody else's, if it is."""
+    quarantined = seen.link.get("quarantined")
+    if quarantined:
+        port = _free_port(seen)
+        return _error(
+            f"{seen.place} belongs to {quarantined}, not to {seen.user}: the gateway keeps the link in quarantine until"
+            " that ends",
+            f"{_edit(seen, port=port)} && {_start(seen, str(seen.link['kind']), port)}",
+        )
     owner = seen.probe.user
     if owner in ("", seen.user, seen.account) or seen.link.get("socket"):
         return None

@@ -397,7 +397,16 @@ def _unwrapped(address: Address) -> Address:
     return address
 
 
-_POLICY_KEYS = ("allowed_hosts", "allowed_ports", "url", "self_service", "links_per_user", "logins_per_user")
+_RANGE_KEYS = ("port_range_start", "port_range_size", "port_range_users")
+_POLICY_KEYS = (
+    "allowed_hosts",
+    "allowed_ports",
+    "url",
+    "self_service",
+    "links_per_user",
+    "logins_per_user",
+    *_RANGE_KEYS,
+)
 _CALLED: dict[type, str] = {str: "text", bool: "truth value", int: "whole number"}
 
 
@@ -414,13 +423,19 @@ class Policy:
         self_service: bool = False,
         links_per_user: int = 200,
         logins_per_user: int = 50,
+        port_range_start: int = 0,
+        port_range_size: int = 100,
+        port_range_users: int = 100,
     ) -> None:
         """`origin`: where it was read from, for messages. `url`: where browsers find the gateway, like
         `http://gate.example.org:1234`. `self_service`: whether users declare links and logins of their own, by the command
-        `vizgate`, and how many."""
+        `vizgate`, and how many. `port_range_start`: the first port of users' own ranges, 0 for a gateway without;
+        `port_range_size`: how many ports a range has; `port_range_users`: how many ranges there are."""
         self.allowed_hosts, self.allowed_ports, self.origin = allowed_hosts, allowed_ports, origin
         self.url, self.self_service = url, self_service
         self.links_per_user, self.logins_per_user = links_per_user, logins_per_user
+        self.port_range_start, self.port_range_size = port_range_start, port_range_size
+        self.port_range_users = port_range_users
         networks: list[Network] = []
         names: list[str] = []
         ranges: list[range] = []
@@ -444,6 +459,7 @@ class Policy:
                 problems.append(
                     f"{self.origin}: allowed_ports: {shown(line)} is neither a port nor a range like 1024-65535"
                 )
+        problems += self._range_problems(ranges)
         if problems:
             raise InvalidData(problems)
         self._networks, self._ranges = networks, ranges
@@ -451,8 +467,9 @@ class Policy:
 
     @classmethod
     def parse(cls, data: object, origin: str) -> Policy:
-        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, self_service: bool, links_per_user:
-        number, logins_per_user: number}`, all but the first two optional; raises InvalidData."""
+        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, self_service: bool}`, and numbers
+        `links_per_user`, `logins_per_user`, `port_range_start`, `port_range_size` and `port_range_users`, all but the first
+        two optional; raises InvalidData."""
         if not isinstance(data, Mapping):
             raise InvalidData([f"{origin}: {shown(data)} is not a mapping"])
         reader = _Reader()
@@ -466,7 +483,12 @@ class Policy:
                 if isinstance(line, bool) or not isinstance(line, kinds):
                     reader.refuse((key,), f"{origin}: {key}: {shown(line)} is not a text; quote it")
         more: dict[str, Any] = {}
-        for key, kind in (("url", str), ("self_service", bool), ("links_per_user", int), ("logins_per_user", int)):
+        kinds_of = {
+            "url": str,
+            "self_service": bool,
+            **dict.fromkeys(("links_per_user", "logins_per_user", *_RANGE_KEYS), int),
+        }
+        for key, kind in kinds_of.items():
             if key in data:
                 more[key] = data[key]
                 if not isinstance(more[key], kind) or isinstance(more[key], bool) != (kind is bool):
@@ -479,6 +501,27 @@ class Policy:
             origin,
             **more,
         )
+
+    def _range_problems(self, allowed: Iterable[range]) -> list[str]:
+        """What is wrong with users' port ranges, if the policy has any."""
+        start, size, users = (getattr(self, key) for key in _RANGE_KEYS)
+        if start == 0:
+            return []
+        last = start + size * users - 1
+        if min(size, users) < 1 or start < 1024 or last > 65535:
+            return [
+                f"{self.origin}: {users} port ranges of {size} from {start} on are ports {start}-{last}; choose"
+                " port_range_start, port_range_size and port_range_users so that they lie in 1024-65535"
+            ]
+        port, found = start, True
+        while found and port <= last:
+            reached = [ports.stop for ports in allowed if port in ports]
+            found, port = bool(reached), max(reached, default=port)
+        if not found:
+            return [
+                f"{self.origin}: port {port} of users' port ranges {start}-{last} is not in allowed_ports; allow it"
+            ]
+        return []
 
     def link_problem(self, link: Link) -> str | None:
         """Why the policy refuses a link, with the policy line that does, or nothing."""

@@ -43,6 +43,16 @@ class Paths:
         return os.path.join(self.state, "addresses.json")
 
     @property
+    def ports(self) -> str:
+        """Which users have which of the port ranges, where the policy has some."""
+        return os.path.join(self.state, "ports.json")
+
+    @property
+    def guard(self) -> str:
+        """The nftables rules that are loaded, where the loopback guard is on; only there is this file."""
+        return self._below("etc/vizgate/guard.nft")
+
+    @property
     def journal(self) -> str:
         """The transaction under way, if there is one."""
         return os.path.join(self.state, "journal.json")

@@ -109,11 +109,12 @@ class Reply:
     problem: str = ""
 
 
-def listeners() -> tuple[Listener, ...]:
-    """Everything that listens on this machine. The processes of other users only root can name."""
+def listeners(commands: bool = True) -> tuple[Listener, ...]:
+    """Everything that listens on this machine, with `commands` also the processes; those of other users only root can
+    name."""
     found = [*_tcp("/proc/net/tcp"), *_tcp("/proc/net/tcp6"), *_unix()]
     me = os.geteuid()
-    processes = _processes({listener.inode for listener in found if me in (0, listener.uid)})
+    processes = _processes({listener.inode for listener in found if commands and me in (0, listener.uid)})
     named = []
     for listener in found:
         pid = processes.get(listener.inode, 0)

@@ -17,6 +17,7 @@ from typing import Any
 
 from ._model import InvalidData, Policy, UserData, name_problem, parse_address, parse_user
 from ._paths import Paths
+from ._ports import Ports
 
 LOCK_SECONDS = 30.0
 CLOSE = "close"
@@ -93,6 +94,13 @@ class Registry:
         if not isinstance(found, dict) or not all(not found[host] or parse_address(str(found[host])) for host in found):
             raise InvalidData([f"{self.paths.addresses} is damaged; remove it, names are looked up again"])
         return found
+
+    def ports(self, policy: Policy) -> Ports | None:
+        """Users' port ranges, if the policy has any."""
+        if not policy.port_range_start:
+            return None
+        fix = "put it back from a backup, or remove it: ranges are assigned anew"
+        return Ports.parse(policy, self._json(self.paths.ports, {}, fix), self.paths.ports)
 
     def policy(self, coming: Policy | None = None) -> Policy:
         """The site policy; where there is none yet, the one that is `coming`."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ._model import UserData
+from ._ports import Watch, plain_address
 from ._resolve import is_name
 
 FOLDERS = {"links.d": ".map", "logins.d": ".htpasswd", "pages": ".html"}
@@ -40,28 +41,36 @@ def file_names(user: str) -> list[str]:
     return [os.path.join(folder, user + ending) for folder, ending in FOLDERS.items()]
 
 
-def entries(user: str, data: UserData, addresses: Mapping[str, str]) -> dict[str, str]:
+def entries(user: str, data: UserData, addresses: Mapping[str, str], watch: Watch | None = None) -> dict[str, str]:
     """What nginx looks up for a user: `alice/training` → `keep 127.0.0.1:8097`, where no address is known `keep :8097`;
-    and `alice/` → the generation of her logins, which is another whenever one of them changes."""
+    and `alice/` → the generation of her logins, which is another whenever one of them changes. With a `watch`, links to
+    this host also say whose listeners they trust: `keep 127.0.0.1:20001 1001`."""
     found = {}
     if data.logins:
         declared = "\n".join(f"{login.name}:{login.password_hash}" for login in data.logins)
         found[user + "/"] = hashlib.sha256(declared.encode()).hexdigest()[:24]
     for link in data.links:
         address = addresses.get(link.host, "") if is_name(link.host) else link.host
+        trusted = ""
+        if watch:
+            address = plain_address(address)
+            trusted = watch.trusted(link, address)
         if ":" in address:
             address = f"[{address}]"
-        found[f"{user}/{link.name}"] = f"{link.mode} {link.target if link.socket else f'{address}:{link.port}'}"
+        target = link.target if link.socket else f"{address}:{link.port}"
+        found[f"{user}/{link.name}"] = f"{link.mode} {target}{trusted}"
     return found
 
 
-def render(templates: str, user: str, data: UserData, addresses: Mapping[str, str]) -> Rendered:
+def render(
+    templates: str, user: str, data: UserData, addresses: Mapping[str, str], watch: Watch | None = None
+) -> Rendered:
     """Renders one user through the templates in the folder `templates`.
 
     `data` is what all sources declare for the user together; `addresses` holds the address of every host name of
-    theirs that has one.
+    theirs that has one; `watch` is for a gateway with port ranges.
     """
-    found = entries(user, data, addresses)
+    found = entries(user, data, addresses, watch)
     if not data.links and not data.logins:
         return Rendered({}, {})
 

@@ -58,8 +58,34 @@ def _show(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
         "user": user,
         "site": {**site, "allowed_hosts": policy.allowed_hosts, "allowed_ports": policy.allowed_ports},
         "sockets": gateway.paths.sockets(user),
+        **({"ports": _known_range(gateway, user, policy)} if policy.port_range_start else {}),
         "serving": info["live"],
         **info["users"][user],
+    }
+
+
+def _known_range(gateway: Gateway, user: str, policy: Policy) -> dict[str, int] | None:
+    """The user's port range; None for one who has not needed any yet."""
+    ports = gateway.registry.ports(policy)
+    return _range(ports.of(user)) if ports else None
+
+
+def _range(ports: range | None) -> dict[str, int] | None:
+    return {"first": ports.start, "last": ports.stop - 1} if ports else None
+
+
+def _ports(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
+    """The user's port range, which is assigned if need be, and which of their links lead to which ports of it."""
+    with gateway.registry.turn(user):
+        ports = gateway.ports(user)
+    if ports is None:
+        raise Unavailable("users have no port ranges on this gateway; any port will do that the policy allows")
+    info: Any = gateway.info(user)
+    links = [link for link in info["users"][user]["links"] if link.get("port") in ports and not link["yields_to"]]
+    return {
+        "user": user,
+        "ports": _range(ports),
+        "links": [{key: link[key] for key in ("name", "port", "host", "quarantined")} for link in links],
     }
 
 
@@ -190,4 +216,5 @@ _REQUESTS: dict[str, tuple[_Work, dict[str, type]]] = {
     "change_login": (_change_login, {"name": str, "password": str}),
     "remove_login": (_remove_login, {"name": str}),
     "move": (_move, {}),
+    "ports": (_ports, {}),
 }

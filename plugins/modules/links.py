@@ -69,6 +69,18 @@ options:
         description: How many logins of their own users may have.
         type: int
         default: 50
+      port_range_start:
+        description: First port of users' own ranges; 0 for none.
+        type: int
+        default: 0
+      port_range_size:
+        description: How many ports a range has.
+        type: int
+        default: 100
+      port_range_users:
+        description: How many ranges there are.
+        type: int
+        default: 100
   packed:
     description: Internal; the users' data, as the action plugin sends it.
     type: path
@@ -139,6 +151,9 @@ def main() -> None:
                     "self_service": {"type": "bool", "default": False},
                     "links_per_user": {"type": "int", "default": 200},
                     "logins_per_user": {"type": "int", "default": 50},
+                    "port_range_start": {"type": "int", "default": 0},
+                    "port_range_size": {"type": "int", "default": 100},
+                    "port_range_users": {"type": "int", "default": 100},
                 },
             },
             "packed": {"type": "path"},

@@ -1,9 +1,11 @@
 -- The gateway's request logic: who may pass, where a link leads, and how a change of links goes live.
 --
 -- An entry is one line of the include files: "alice/training" -> "keep 127.0.0.1:8097" for a link,
--- "alice/" -> the generation of alice's logins. The shared dict holds what was published since nginx
+-- "alice/" -> the generation of alice's logins. Where users have port ranges, a link to this host also names the account
+-- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are ("… 1001 1000"). The shared dict holds what was published since nginx
 -- started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
 local balancer = require "ngx.balancer"
+local ffi = require "ffi"
 
 local links = ngx.shared.vizgate_links
 local verdicts = ngx.shared.vizgate_verdicts
@@ -149,8 +151,67 @@ local function authenticate(user)
     end
 end
 
+ffi.cdef "int inet_pton(int family, const char *text, void *address);"
+
+-- An address as the kernel's tables have it: words of 32 bits in the processor's own byte order.
+local function hexadecimal(host)
+    local six, words = host:find(":", 1, true), ffi.new("uint32_t[4]")
+    if ffi.C.inet_pton(six and 10 or 2, host, words) == 1 then
+        local format = six and "%08X%08X%08X%08X" or "%08X"
+        return format:format(tonumber(words[0]), tonumber(words[1]), tonumber(words[2]), tonumber(words[3]))
+    end
+end
+
+local ANY, ANY6 = hexadecimal("0.0.0.0"), hexadecimal("::")
+local WRAPPED = hexadecimal("::ffff:0.0.0.0"):sub(1, 24)
+local TABLES = { "/proc/net/tcp", "/proc/net/tcp6" }
+
+-- Who listens on this host, as of this second: "0100007F:4E21" -> number of the account. Listeners stand first in the
+-- kernel's tables; the connections after them are not read.
+local listening = {}
+
+local function listeners()
+    local second = ngx.time()
+    if listening.second ~= second then
+        listening = { second = second }
+        for _, path in ipairs(TABLES) do
+            local file = io.open(path)
+            for line in file and file:lines() or function() end do
+                local place, state, uid = line:match("^ *%d+: (%x+:%x+) %x+:%x+ (%x%x) %S+ %S+ %S+ +(%d+)")
+                if place and state ~= "0A" then
+                    break
+                elseif place then
+                    uid = tonumber(uid)
+                    -- two that share a place are nobody's
+                    listening[place] = (listening[place] or uid) == uid and uid or math.huge
+                end
+            end
+            if file then
+                file:close()
+            end
+        end
+    end
+    return listening
+end
+
+-- Does somebody listen at a target of this host whom its link does not trust? Without a listener nothing is amiss.
+local function is_squatted(target, trusted, below)
+    local host, port = target:match("^%[?(.-)%]?:(%d+)$")
+    local address = host and hexadecimal(host)
+    if not address then
+        return false
+    end
+    local at, suffix = listeners(), (":%04X"):format(port)
+    local uid = at[address .. suffix]
+    if not uid and #address == 8 then
+        uid = at[WRAPPED .. address .. suffix] or at[ANY .. suffix]
+    end
+    uid = uid or at[ANY6 .. suffix]
+    return uid and uid ~= tonumber(trusted) and uid >= (tonumber(below) or 1)
+end
+
 -- Asks a backend for its front page: does anything there speak HTTP now?
-local function report_status(target, path)
+local function report_status(target, path, squatted)
     local started = ngx.now()
     local backend = ngx.socket.tcp()
     backend:settimeouts(1000, 1000, 2000)
@@ -158,7 +219,7 @@ local function report_status(target, path)
     if target:sub(1, 5) == "unix:" then
         host = target
     end
-    local answers = host and backend:connect(host, tonumber(port))
+    local answers = host and not squatted and backend:connect(host, tonumber(port))
         and backend:send("HEAD " .. path .. " HTTP/1.1\r\nHost: " .. (ngx.var.http_host or "localhost")
             .. "\r\nConnection: close\r\n\r\n")
         and (backend:receive("*l") or ""):sub(1, 5) == "HTTP/"
@@ -195,11 +256,12 @@ local function find_link(uri, written)
     if not route then
         return ngx.exit(404)
     end
-    local mode, target = route:match("^(%a+) (.*)$")
+    local mode, target, trusted, below = route:match("^(%a+) (%S*) ?(%d*) ?(%d*)$")
     local base = home .. "/" .. link
     local prefix = base .. "/"
+    local squatted = trusted ~= "" and is_squatted(target, trusted, below)
     if status and tail == "" then
-        return report_status(target, mode == "keep" and prefix or "/")
+        return report_status(target, mode == "keep" and prefix or "/", squatted)
     elseif path == base and tail == "" then
         -- 302, not 301, which a browser would remember for ever
         return ngx.redirect(prefix .. written:sub(#prefix), 302)
@@ -208,6 +270,10 @@ local function find_link(uri, written)
     elseif target:sub(1, 1) == ":" then
         ngx.var.vizgate_base = base
         ngx.var.vizgate_target = "a host that has no address"
+        return ngx.exit(502)
+    elseif squatted then
+        ngx.var.vizgate_base = base
+        ngx.var.vizgate_target = "quarantined"
         return ngx.exit(502)
     end
     learnt.links[prefix] = {

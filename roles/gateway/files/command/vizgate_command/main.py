@@ -356,6 +356,29 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: b
         ctx.exit(3)
 
 
+@cli.command()
+@_json
+def ports(plain: bool) -> None:
+    """Show your range of ports, and who listens there.
+
+    Where users have ranges, your links lead to ports of this host in yours alone, and no other account can connect to
+    them. The range stays yours.
+
+    Example:
+
+    \b
+      vizgate ports
+      vizgate add train --port "$(vizgate ports --json | jq .free)"
+    """
+    from . import status as look
+
+    found = look.ports()
+    if plain:
+        show.as_json(found)
+    else:
+        show.ports(found)
+
+
 @cli.command("open")
 @click.argument("name", shell_complete=_names("links"))
 def print_url(name: str) -> None:

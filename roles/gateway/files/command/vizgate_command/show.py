@@ -114,6 +114,25 @@ def links(answer: Mapping[str, Any]) -> None:
         for link in answer["links"]
     ]
     table(["URL", "TARGET", "KIND", "SOURCE", "DESCRIPTION"], rows)
+    problems(
+        f"link {link['name']!a} is in quarantine: {clean(link['target'])} belongs to {link['quarantined']};"
+        f" vizgate doctor {link['name']} tells what to do"
+        for link in answer["links"]
+        if link.get("quarantined") and not link["yields_to"]
+    )
+
+
+def ports(found: Mapping[str, Any]) -> None:
+    """A user's range of ports, and what is known of those that are in use."""
+    free = f"; the first that is free is {found['free']}" if found["free"] else ""
+    click.echo(f"ports {found['first']}-{found['last']} are {found['user']}'s{free}")
+    rows = []
+    for row in found["ports"]:
+        whose: Cell = (row["user"], "red") if row["user"] not in ("", "root", found["user"]) else row["user"]
+        process = f"{row['pid']} {row['command']}" if row["pid"] else ""
+        rows.append([str(row["port"]), row["link"], row["address"] or "nobody listens", whose, process])
+    if rows:
+        table(["PORT", "LINK", "ADDRESS", "USER", "PROCESS"], rows)
 
 
 def logins(answer: Mapping[str, Any]) -> None:

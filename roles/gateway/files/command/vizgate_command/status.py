@@ -57,7 +57,11 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
                 **link,
                 "url": url + link["url"],
                 "probe": dataclasses.asdict(look),
-                "works": link["rendered"] and link["live"] and look.answers and not link["yields_to"],
+                "works": link["rendered"]
+                and link["live"]
+                and look.answers
+                and not link["yields_to"]
+                and not link.get("quarantined"),
             }
             for link, look in zip(found, seen, strict=True)
         ]
@@ -77,7 +81,7 @@ def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[s
                 f"{link['user']}/{link['name']}" if everybody else link["name"],
                 link["target"],
                 show.declared(link),
-                _SERVED[link["rendered"], link["live"]],
+                ("quarantined", "red") if link.get("quarantined") else _SERVED[link["rendered"], link["live"]],
                 _LISTENS[seen["listening"]],
                 _answer(seen),
                 process,
@@ -85,6 +89,32 @@ def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[s
         )
     headers = ["LINK", "TARGET", "SOURCE", "SERVED", "LISTENS", "ANSWERS", "PROCESS"]
     return headers, rows
+
+
+def ports() -> Row:
+    """The user's range, `first` and `last`, the first that is `free` (or None), and its `ports` that are listened on or that
+    links lead to: `port`, `link`, `address`, `user`, `pid`, `command`."""
+    answer = talk.ask({"do": "ports"})
+    first, last = answer["ports"]["first"], answer["ports"]["last"]
+    named = {link["port"]: link["name"] for link in reversed(answer["links"])}
+    rows: list[Row] = [
+        {
+            "port": one.port,
+            "link": named.get(one.port, ""),
+            "address": one.address,
+            "user": one.user,
+            "pid": one.pid,
+            "command": one.command,
+        }
+        for one in listeners()
+        if not one.path and first <= one.port <= last
+    ]
+    taken = {row["port"] for row in rows}
+    silent = {"address": "", "user": "", "pid": 0, "command": ""}
+    rows += [{"port": port, "link": name, **silent} for port, name in named.items() if port not in taken]
+    free = next((port for port in range(first, last + 1) if port not in taken and port not in named), None)
+    rows.sort(key=lambda row: (row["port"], row["address"]))
+    return {"user": answer["user"], "first": first, "last": last, "free": free, "ports": rows}
 
 
 def drift() -> list[str]:
