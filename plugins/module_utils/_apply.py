@@ -379,7 +379,7 @@ class Gateway:
             user
             for user, links in local.items()
             for link in links
-            if link.port in ports.whole or (source == SELF and link in wanted[user].links)
+            if link.port in ports.whole or (source == SELF and link in wanted.get(user, UserData()).links)
         ]
         coming = ports.known_as({user: uids[user] for user in uids if local.get(user) or user in ports.holders})
         return self._assigned(coming, needing)

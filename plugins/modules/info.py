@@ -27,7 +27,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: User → links and logins.
+  description:
+    - User → links and logins.
+    - Where users have port ranges, links also have C(quarantined), the account that listens where the link leads to and keeps it
+      from being served, or nothing.
   returned: always
   type: dict
   sample:

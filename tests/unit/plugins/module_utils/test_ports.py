@@ -312,6 +312,13 @@ def test_what_a_user_had_before_there_were_ranges_stays(gateway: Gateway, contro
     assert control.entries["alice/new"] == "strip 127.0.0.1:20000"
 
 
+def test_taking_all_own_links_away_needs_nothing_of_others(ranged: Gateway) -> None:
+    ranged.declare("inventory", lambda _: {"bob": data({"name": "x", "port": 3000})})
+    ask(ranged, "alice", do="add", link={"name": "t", "port": 20000})
+    ranged.declare("self", lambda _: {}, complete=True, verify=True)
+    assert {user: set(sources) for user, sources in ranged.registry.everything().items()} == {"bob": {"inventory"}}
+
+
 def test_check_mode_assigns_nothing(ranged: Gateway) -> None:
     outcome = ranged.declare("inventory", lambda _: {"alice": data({"name": "x", "port": 20001})}, check=True)
     assert (outcome.changed, held(ranged)) == (True, {})
