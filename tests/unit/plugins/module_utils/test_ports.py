@@ -13,7 +13,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _guard, _ports
+from ansible_collections.vizgate.gateway.plugins.module_utils import _guard, _ports, _render
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._ports import Holder, Ports, Watch
@@ -176,6 +176,15 @@ def test_addresses_are_as_the_kernel_takes_them(host: str, plain: str) -> None:
     assert _ports.plain_address(host) == plain
 
 
+def test_an_entry_has_the_address_that_is_looked_for() -> None:
+    links = data({"name": "x", "port": 20100, "host": "::ffff:127.0.0.1"}, {"name": "y", "port": 20100, "host": "::1"})
+    watch = Watch(1001, PORTS.whole, local=frozenset({"127.0.0.1", "::1"}))
+    assert _render.entries("alice", links, {}, watch) == {
+        "alice/x": "strip 127.0.0.1:20100 1001",
+        "alice/y": "strip [::1]:20100 1001",
+    }
+
+
 def test_an_account_that_cannot_be_asked_for_keeps_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     class Accounts:
         names: Mapping[str, int] = {"alice": 1001, "dave": 1004}
@@ -326,9 +335,12 @@ def test_check_mode_assigns_nothing(ranged: Gateway) -> None:
 
 def test_another_account_is_another_entry(ranged: Gateway, control: Control) -> None:
     """The refresh finds it, within a minute."""
-    ask(ranged, "alice", do="add", link={"name": "t", "port": 20000})
     path = Path(ranged.paths.ports)
-    path.write_text(json.dumps({"alice": {"index": 0, "uid": 4321}}))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_guard, "uids", lambda users, *_: dict.fromkeys(users, 4321))
+        ask(ranged, "alice", do="add", link={"name": "t", "port": 20000})
+    assert json.loads(path.read_text()) == {"alice": {"index": 0, "uid": 4321}}
+    assert control.entries["alice/t"] == "strip 127.0.0.1:20000 4321"
     ranged.refresh()
     assert json.loads(path.read_text()) == {"alice": {"index": 0, "uid": os.getuid()}}
     assert control.entries["alice/t"] == f"strip 127.0.0.1:20000 {os.getuid()}"
@@ -380,6 +392,8 @@ def test_the_guard_follows_the_ranges(ranged: Gateway, kernel: Kernel) -> None:
     kernel.has_table = False
     ranged.refresh()
     assert len(kernel.loaded) == 3, "somebody has emptied the kernel's tables"
+    ranged.declare("inventory", lambda _: {"bob": data({"name": "x", "port": 20101})})
+    assert "20100-20199" in kernel.loaded[3]
 
 
 def test_a_kernel_that_refuses_is_asked_again(ranged: Gateway, kernel: Kernel) -> None:
