@@ -21,7 +21,9 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
 from rig import ALICE, Answer, Rig, eventually, has_ipv6
 from test_dead_backends import assert_is_page
 
-START, SIZE, USERS = 21000, 20, 5
+# two runs of these tests at once do not meet
+START, SIZE, USERS = 20000 + os.getpid() % 100 * 110, 20, 5
+OUTSIDE = START + SIZE * USERS
 SQUATTER, SERVICE = 61234, 998
 """Accounts that nobody has: one of a user, one of a service."""
 SAYS = """
@@ -151,21 +153,21 @@ def test_ipv6_targets_are_watched(gate: Rig) -> None:
 
 def test_services_may_serve_what_an_administrator_has_seen(gate: Rig, port: int) -> None:
     """Outside of the ranges, accounts of services are trusted; users' are not, and in the ranges nobody's."""
-    gate.declare("alice", [Link("app", 22000), Link("inside", port + 1)])
-    with listening(22000, SERVICE), listening(port + 1, SERVICE):
+    gate.declare("alice", [Link("app", OUTSIDE), Link("inside", port + 1)])
+    with listening(OUTSIDE, SERVICE), listening(port + 1, SERVICE):
         assert after_a_second(gate, "app").text == f"of {SERVICE}"
         assert "in quarantine" in page(gate, "inside").text
-    with listening(22000, SQUATTER):
+    with listening(OUTSIDE, SQUATTER):
         assert "in quarantine" in after_a_second(gate, "app").text
 
 
 def test_lua_and_core_agree_on_entries(gate: Rig, port: int) -> None:
-    gate.declare("alice", [Link("app", 22000), Link("far", 22000, host="10.255.255.1")])
+    gate.declare("alice", [Link("app", OUTSIDE), Link("far", OUTSIDE, host="10.255.255.1")])
     keys = ["alice/t", "alice/app", "alice/far"]
     assert served(gate.core.paths.control, keys) == {
         "alice/t": f"strip 127.0.0.1:{port} 0",
-        "alice/app": f"strip 127.0.0.1:22000 0 {_ports.SYSTEM_UIDS}",
-        "alice/far": "strip 10.255.255.1:22000",
+        "alice/app": f"strip 127.0.0.1:{OUTSIDE} 0 {_ports.SYSTEM_UIDS}",
+        "alice/far": f"strip 10.255.255.1:{OUTSIDE}",
     }
 
 
