@@ -13,6 +13,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import SimpleNamespace
 from typing import TypeVar
 
 from . import _files, _guard, _live, _passwords, _render, _resolve, _sockets
@@ -42,7 +43,7 @@ class NotServed(RuntimeError):
     """nginx does not serve a change that is worth nothing otherwise; what was before has been put back."""
 
 
-class Outcome:
+class Outcome(SimpleNamespace):
     """What a run changed, or in check mode would change."""
 
     def __init__(self, plan: Iterable[dict[str, str]] = ()) -> None:
@@ -227,7 +228,9 @@ class Gateway:
                 and known.keys() <= needed
                 and all(map(self._has_socket_folder, users_of_sockets))
             ):
-                return Outcome(warnings=warnings)
+                outcome = Outcome()
+                outcome.warnings = warnings
+                return outcome
             state = self.registry.everything()
             others = (
                 {user for user, holder in held.holders.items() if holder != ports.holders[user]}

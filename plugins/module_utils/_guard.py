@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import subprocess
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from ._paths import Paths
 from ._ports import TABLE, Ports, account, guard_rules, is_trusted
 
 if TYPE_CHECKING:
+    import subprocess
+
     from ._probe import Listener
 
 NFT = "/usr/sbin/nft"
@@ -114,6 +115,8 @@ def _load(text: str) -> None:
 
 
 def _nft(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    import subprocess  # where there is no guard, a change can do without
+
     try:
         return subprocess.run([NFT, *words], input=text, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pwd
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ._model import InvalidData, Link, Policy, name_problem, parse_address, shown
 
@@ -18,35 +18,33 @@ SYSTEM_UIDS = 1000
 TABLE = "inet vizgate"
 
 
-@dataclasses.dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """What is known of a user: the number of their range, and of their account; None for what they do not have."""
 
-    index: int | None = None
+    number: int | None = None
     uid: int | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Ports:
+class Ports(NamedTuple):
     """The ranges of a gateway whose policy has some, and who holds them."""
 
     start: int
     size: int
     users: int
     """How many ranges there are."""
-    holders: Mapping[str, Holder] = dataclasses.field(default_factory=dict)
+    holders: Mapping[str, Holder] = MappingProxyType({})
 
     @classmethod
     def parse(cls, policy: Policy, data: object, origin: str) -> Ports:
-        """Reads `{user: {index: number or null, uid: number or null}}`; raises InvalidData."""
+        """Reads `{user: {number: number or null, uid: number or null}}`; raises InvalidData."""
         holders = {}
         if isinstance(data, Mapping):
             for user, held in data.items():
                 if not name_problem("user", user) and isinstance(held, Mapping):
-                    index, uid = (_number(held.get(key)) for key in ("index", "uid"))
-                    holders[str(user)] = Holder(index, uid)
-        indexes = [holder.index for holder in holders.values() if holder.index is not None]
-        if not isinstance(data, Mapping) or len(holders) != len(data) or len(set(indexes)) != len(indexes):
+                    number, uid = (_number(held.get(key)) for key in ("number", "uid"))
+                    holders[str(user)] = Holder(number, uid)
+        numbers = [holder.number for holder in holders.values() if holder.number is not None]
+        if not isinstance(data, Mapping) or len(holders) != len(data) or len(set(numbers)) != len(numbers):
             raise InvalidData(
                 [f"{origin} is damaged; put it back from a backup, or remove it: ranges are assigned anew"]
             )
@@ -54,7 +52,7 @@ class Ports:
 
     def as_json(self) -> str:
         """The holders as text, for `parse`."""
-        plain = {user: dataclasses.asdict(self.holders[user]) for user in sorted(self.holders)}
+        plain = {user: self.holders[user]._asdict() for user in sorted(self.holders)}
         return json.dumps(plain, sort_keys=True) + "\n"
 
     @property
@@ -64,10 +62,10 @@ class Ports:
 
     def of(self, user: str) -> range | None:
         """A user's range, or None where they have not got one yet."""
-        index = self.holders.get(user, Holder()).index
-        if index is None or index >= self.users:
+        number = self.holders.get(user, Holder()).number
+        if number is None or number >= self.users:
             return None
-        return range(self.start + index * self.size, self.start + (index + 1) * self.size)
+        return range(self.start + number * self.size, self.start + (number + 1) * self.size)
 
     def holder_of(self, port: int) -> str:
         """In whose range a port is; "" for nobody's."""
@@ -80,12 +78,12 @@ class Ports:
         """
         holders = dict(self.holders)
         for user in sorted(set(users)):
-            now = dataclasses.replace(self, holders=holders)
+            now = self._replace(holders=holders)
             if now.of(user) is not None:
                 continue
-            taken = {holder.index: name for name, holder in holders.items() if holder.index is not None}
-            free = [index for index in range(self.users) if index not in taken]
-            free += [index for index in range(self.users) if taken.get(index) in gone]
+            taken = {holder.number: name for name, holder in holders.items() if holder.number is not None}
+            free = [number for number in range(self.users) if number not in taken]
+            free += [number for number in range(self.users) if taken.get(number) in gone]
             if not free:
                 raise InvalidData(
                     [
@@ -94,13 +92,13 @@ class Ports:
                     ]
                 )
             holders.pop(taken.get(free[0], ""), None)
-            holders[user] = dataclasses.replace(holders.get(user, Holder()), index=free[0])
-        return dataclasses.replace(self, holders=holders)
+            holders[user] = holders.get(user, Holder())._replace(number=free[0])
+        return self._replace(holders=holders)
 
     def known_as(self, uids: Mapping[str, int | None]) -> Ports:
         """The same with the numbers of these users' accounts."""
-        coming = {user: dataclasses.replace(self.holders.get(user, Holder()), uid=uid) for user, uid in uids.items()}
-        return dataclasses.replace(self, holders={**self.holders, **coming})
+        coming = {user: self.holders.get(user, Holder())._replace(uid=uid) for user, uid in uids.items()}
+        return self._replace(holders={**self.holders, **coming})
 
     def problem(self, user: str, link: Link, own: bool) -> str | None:
         """Why a link to this host may not have its port, or nothing. `own`: the user declares it, no administrator."""
@@ -122,8 +120,7 @@ class Ports:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Watch:
+class Watch(NamedTuple):
     """Who may listen where a user's links lead to on this host."""
 
     uid: int | None
@@ -216,7 +213,7 @@ def guard_rules(ports: Ports, gateway: int) -> str:
     It replaces the whole table in one transaction of the kernel's.
     """
     held, owners = [], []
-    for user in sorted(ports.holders, key=lambda user: (ports.holders[user].index or 0, user)):
+    for user in sorted(ports.holders, key=lambda user: (ports.holders[user].number or 0, user)):
         found, uid = ports.of(user), ports.holders[user].uid
         if found is not None:
             held.append(f"{found.start}-{found.stop - 1}")

@@ -44,7 +44,10 @@ def get(address, path, context=None, login=True):
 
 
 def test_authoritys_certificate_is_served_and_trusted(address, trust):
-    with socket.create_connection((address, 443), 20) as plain, trust.wrap_socket(plain, server_hostname=NAME) as client:
+    with (
+        socket.create_connection((address, 443), 20) as plain,
+        trust.wrap_socket(plain, server_hostname=NAME) as client,
+    ):
         names = {name for _kind, name in client.getpeercert()["subjectAltName"]}
         assert names == {NAME, "viz.example.test"}
         assert client.version() == "TLSv1.3"
@@ -86,7 +89,10 @@ def test_renewed_without_a_failed_request(host):
 
 
 def test_served_certificate_is_the_one_on_disk(host, address, trust):
-    with socket.create_connection((address, 443), 20) as plain, trust.wrap_socket(plain, server_hostname=NAME) as client:
+    with (
+        socket.create_connection((address, 443), 20) as plain,
+        trust.wrap_socket(plain, server_hostname=NAME) as client,
+    ):
         served = ssl.DER_cert_to_PEM_cert(client.getpeercert(binary_form=True))
     assert host.file("/etc/vizgate/tls/gateway.pem").content_string.startswith(served.rstrip())
 

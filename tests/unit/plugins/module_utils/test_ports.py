@@ -38,7 +38,7 @@ def test_a_user_has_a_range() -> None:
 
 def test_the_lowest_range_that_is_free_is_assigned_for_good() -> None:
     coming = PORTS.assigned(["team", "alice"])
-    assert {user: holder.index for user, holder in coming.holders.items()} == {"alice": 1, "bob": 0, "team": 2}
+    assert {user: holder.number for user, holder in coming.holders.items()} == {"alice": 1, "bob": 0, "team": 2}
     assert coming.holders["alice"].uid == 1001
 
 
@@ -65,12 +65,20 @@ def test_no_two_users_share_a_port(users: list[str], size: int) -> None:
 
 
 def policy(start: int, size: int, users: int, *allowed: str) -> Policy:
-    return Policy(("127.0.0.0/8",), allowed or ("1024-65535",), "the policy", "", True, 200, 50, start, size, users)
+    return Policy(
+        ("127.0.0.0/8",),
+        allowed or ("1024-65535",),
+        "the policy",
+        self_service=True,
+        port_range_start=start,
+        port_range_size=size,
+        port_range_users=users,
+    )
 
 
 @pytest.mark.parametrize(
     "found",
-    [[], {"alice": 1}, {"A/b": {"index": 1}}, {"a": {"index": 1, "uid": 2}, "b": {"index": 1, "uid": 3}}],
+    [[], {"alice": 1}, {"A/b": {"number": 1}}, {"a": {"number": 1, "uid": 2}, "b": {"number": 1, "uid": 3}}],
 )
 def test_a_damaged_registry_is_an_error(found: object) -> None:
     with pytest.raises(InvalidData, match=r"^here is damaged; put it back from a backup"):
@@ -246,7 +254,7 @@ def held(gateway: Gateway) -> dict[str, int]:
         found = json.loads(Path(gateway.paths.ports).read_text())
     except FileNotFoundError:
         return {}
-    return {user: holder["index"] for user, holder in found.items()}
+    return {user: holder["number"] for user, holder in found.items()}
 
 
 def test_a_range_is_told_and_stays(ranged: Gateway) -> None:
@@ -339,10 +347,10 @@ def test_another_account_is_another_entry(ranged: Gateway, control: Control) -> 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(_guard, "uids", lambda users, *_: dict.fromkeys(users, 4321))
         ask(ranged, "alice", do="add", link={"name": "t", "port": 20000})
-    assert json.loads(path.read_text()) == {"alice": {"index": 0, "uid": 4321}}
+    assert json.loads(path.read_text()) == {"alice": {"number": 0, "uid": 4321}}
     assert control.entries["alice/t"] == "strip 127.0.0.1:20000 4321"
     ranged.refresh()
-    assert json.loads(path.read_text()) == {"alice": {"index": 0, "uid": os.getuid()}}
+    assert json.loads(path.read_text()) == {"alice": {"number": 0, "uid": os.getuid()}}
     assert control.entries["alice/t"] == f"strip 127.0.0.1:20000 {os.getuid()}"
     assert ranged.drift() == []
 
