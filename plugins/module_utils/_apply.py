@@ -511,7 +511,8 @@ class Gateway:
                 files.update(self._audited(outcome, cause, log))
             present = {path: _read(path) for path in files}
             outcome.warnings = self._make_socket_folders(new)
-            if serve and outcome.warnings:
+            changed = {link for user in users for link in set(new[user].links) - set(old[user].links)}
+            if serve and outcome.warnings and any(link.socket for link in changed):
                 raise NotServed(f"{outcome.warnings[0]}; nothing was changed")
             if serve:
                 self._insist(files, entries, present, {**dict.fromkeys(entries, ""), **former})

@@ -58,7 +58,8 @@ def detach() -> int:
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.sched_setaffinity(0, range(1024))  # the kernel takes of these what there is
     os.setpriority(os.PRIO_PROCESS, 0, 0)
-    return os.posix_spawn("/bin/sh", ["sh", "-c", LEAVE, "leave", str(os.getpid())], os.environ)
+    nowhere = [(os.POSIX_SPAWN_OPEN, end, "/dev/null", os.O_RDWR, 0) for end in range(3)]
+    return os.posix_spawn("/bin/sh", ["sh", "-c", LEAVE, "leave", str(os.getpid())], os.environ, file_actions=nowhere)
 
 
 def caller(uid: str) -> str:
@@ -145,6 +146,8 @@ def main(arguments: Sequence[str], uid: str, cgroup: str) -> int:
     try:
         return 0 if serve(arguments, uid, cgroup) else 1
     except Refused as error:
-        with hurried():
+        with hurried(), contextlib.suppress(ChildProcessError):
             print(json.dumps({"unavailable": f"{arguments[0]}: {error}"}), flush=True)
+            # who is still moving this process shall not find another of its number
+            os.wait()
         return 1

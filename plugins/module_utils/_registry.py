@@ -22,6 +22,7 @@ from ._ports import Ports
 LOCK_SECONDS = 30.0
 CLOSE = "close"
 """The action of the audit line with which a user's history ends: what follows is that of somebody else of that name."""
+FLOCK = "/usr/bin/flock"
 SESSIONS = "/run/systemd/sessions"
 """Where systemd notes who has logged in, and from where."""
 
@@ -137,18 +138,11 @@ class Registry:
     @contextlib.contextmanager
     def _held(self, path: str, seconds: float | None = None) -> Iterator[None]:
         seconds = LOCK_SECONDS if seconds is None else seconds
-        deadline = time.monotonic() + seconds
         with open(path, "a+", encoding="utf-8") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        file.seek(0)
-                        holder = file.read().strip() or "somebody"
-                        raise Locked(f"{holder} has held {path} for over {seconds:g} s; try again") from None
-                    time.sleep(0.02)
+            if not _lock(file.fileno(), seconds):
+                file.seek(0)
+                holder = file.read().strip() or "somebody"
+                raise Locked(f"{holder} has held {path} for over {seconds:g} s; try again")
             file.truncate(0)
             # on a full disk nobody is named, but what was decided can still be finished
             with contextlib.suppress(OSError):
@@ -168,6 +162,19 @@ def _audit_line(text: str) -> dict[str, str]:
     except ValueError:
         return {}
     return line if isinstance(line, dict) and "at" in line else {}
+
+
+def _lock(file: int, seconds: float) -> bool:
+    """Locks an open file; whether that was to be had within `seconds`."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        # the kernel keeps a line, in which nobody is passed over; who tries again and again stands in none. Waiting with a
+        # limit is what this program is for: it locks for whoever shares the open file with it
+        arguments = ["flock", "--timeout", str(seconds), "3"]
+        waiting = os.posix_spawn(FLOCK, arguments, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, file, 3)])
+        return os.waitpid(waiting, 0)[1] == 0
 
 
 @contextlib.contextmanager

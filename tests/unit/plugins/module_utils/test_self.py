@@ -321,6 +321,9 @@ def test_without_a_folder_for_sockets_nothing_is_acknowledged(
     assert outcome.warnings == ["user 'alice': no folder for sockets: [Errno 28] No space left on device"]
     assert control.entries["alice/run"] == f"strip unix:{socket}"
     assert gateway.refresh().warnings == outcome.warnings
+    # nor is it in the way of what needs none
+    assert "plan" in add(gateway, "other")
+    assert "plan" in ask(gateway, "remove", name="other")
 
 
 def no_room(*arguments: object, **options: object) -> None:
