@@ -88,6 +88,6 @@ def render(
     texts = [
         filled("links.map", "".join(lines), user=user),
         "".join(logins),
-        filled("index.html", "".join(links) or filled("no_links.html"), user=user),
+        filled("index.html", filled("links.html", "".join(links)) if links else filled("no_links.html"), user=user),
     ]
     return Rendered(dict(zip(file_names(user), texts, strict=True)), found)

@@ -168,7 +168,7 @@ def test_a_page_without_links_says_so() -> None:
     declared = data(logins=[{"name": "a", "password_hash": HASH}])
     text = render(str(TEMPLATES), "alice", declared, {}).files["pages/alice.html"]
     assert "No links yet" in text
-    assert 'data-link="' not in text
+    assert "<li" not in text
 
 
 def test_no_secret_is_on_the_page_or_in_the_map() -> None:
