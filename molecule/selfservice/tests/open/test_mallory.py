@@ -808,6 +808,8 @@ CANARY = "/root/canary"
 def planted(request, host, python):
     """In all of her folders, links to a file of root's by these names. How many there are; and what to say of them and it."""
     host.check_output(f"echo unharmed >{CANARY}; chmod 640 {CANARY}; touch -d yesterday {CANARY}")
+    # when the last of her sessions has ended for a while, logind removes what is hers in /dev/shm
+    host.check_output("loginctl enable-linger mallory")
     uid = host.user("mallory").uid
     paths = [f"{folder}/{name}" for folder in HERS.split() for name in [*PLANTED, f"{uid}.0"]]
     code = """
@@ -828,6 +830,7 @@ print(json.dumps(made))
     try:
         yield made
     finally:
+        host.check_output("loginctl disable-linger mallory")
         host.check_output(f"find {HERS} -maxdepth 1 '(' -lname {CANARY} -o -samefile {CANARY} ')' -delete; rm {CANARY}")
 
 
@@ -849,7 +852,6 @@ for folder in json.loads(sys.argv[1]).split():
 print("null")
 """
     python("mallory", code, f"/tmp /home/mallory {SOCKETS}/mallory")
-    # no login: at the end of one, logind removes what is hers in /dev/shm
     host.check_output(f"runuser -u mallory -- sudo -n {RELOAD}")
     host.check_output("cd /home/mallory && vizgate init && vizgate --user mallory export")
     host.check_output("systemctl start vizgate-resolve.service")
