@@ -13,6 +13,8 @@ description:
   - Does for a whole list of files and folders of the controller what C(ansible.builtin.copy) does for one, in one run.
   - The collection's roles install their own files with it, fifty of which would take half a minute one by one.
   - Files that are on the host alone stay.
+author:
+  - The vizgate authors (@vizgate)
 extends_documentation_fragment:
   - action_common_attributes
 attributes:
