@@ -32,5 +32,5 @@ attributes:
 author:
   - The vizgate authors (@vizgate)
 requirements:
-  - Jinja2 and PyYAML on the gateway; role C(vizgate.gateway.gateway) installs them
+  - nginx with its Lua module, and htpasswd, on the gateway; role C(vizgate.gateway.gateway) installs them
 """

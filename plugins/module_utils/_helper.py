@@ -101,6 +101,12 @@ def read_request() -> Any:
         raise Refused(f"the request is no JSON: {error}") from None
 
 
+def tell(answer: dict[str, Any]) -> None:
+    """The answer on stdout, on a line."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
 @contextlib.contextmanager
 def hurried() -> Iterator[None]:
     """Ends the process if the caller keeps it waiting; not while the gateway is being changed."""
@@ -136,7 +142,7 @@ def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
         answer = _self.answer(gateway, user, request)
         # a caller that does not read keeps its place
         with hurried():
-            print(json.dumps(answer), flush=True)
+            tell(answer)
         return "problems" not in answer and "unavailable" not in answer
 
 
@@ -147,7 +153,7 @@ def main(arguments: Sequence[str], uid: str, cgroup: str) -> int:
         return 0 if serve(arguments, uid, cgroup) else 1
     except Refused as error:
         with hurried(), contextlib.suppress(ChildProcessError):
-            print(json.dumps({"unavailable": f"{arguments[0]}: {error}"}), flush=True)
+            tell({"unavailable": f"{arguments[0]}: {error}"})
             # who is still moving this process shall not find another of its number
             os.wait()
         return 1
