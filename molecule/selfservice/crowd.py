@@ -113,9 +113,10 @@ class Crowd:
             )
 
     def live(self, account: str, end: float) -> None:
-        """An account that changes its own links until the `end`, then looks at its list."""
-        chance, visitor = random.Random(account), Visitor(account)
-        while time.monotonic() < end:
+        """An account that changes its own links until the `end`, at least three times, then looks at its list."""
+        chance, visitor, changes = random.Random(account), Visitor(account), 0
+        while changes < 3 or time.monotonic() < end:
+            changes += 1
             links = self.state[account]
             name = chance.choice(NAMES)
             action = chance.choice(("edit", "edit", "remove")) if name in links else "add"
