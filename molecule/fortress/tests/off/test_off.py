@@ -9,7 +9,7 @@ def test_nothing_of_it_is_left(host, reached):
     assert "vizgate-guard" not in host.check_output("systemctl list-unit-files")
     assert host.check_output("ufw show added").splitlines()[1:] == ["ufw allow 9999/tcp comment 'the lab printer'"]
     assert host.check_output("ufw status") == "Status: inactive"
-    assert (reached(1234), reached(7777)) == (True, True)
+    assert (reached(443), reached(7777)) == (True, True)
 
 
 def test_the_refresh_does_not_bring_it_back(host):
