@@ -230,4 +230,4 @@ def test_the_role_and_the_core_agree_about_places(folder: str) -> None:
     assert f"auth_basic_user_file {paths.includes}/logins.d/$http_x_vizgate_user.htpasswd;" in auth_conf
     socket = re.search(r"listen unix:(\S+);", auth_conf)
     assert socket
-    assert f'vizgate.init("unix:{socket[1]}")' in gateway_conf
+    assert f'checker = "unix:{socket[1]}",' in gateway_conf

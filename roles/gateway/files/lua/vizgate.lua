@@ -18,6 +18,7 @@ local TURNS = 10                -- seconds that a check waits for its turn befor
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
 local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
+local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
 
 local _M = {}
 
@@ -232,6 +233,79 @@ local function report_status(target, path, squatted)
     return ngx.exit(200)
 end
 
+-- Is this the origin of the gateway's own pages, as the client addressed it? Behind something that takes the encryption
+-- off, the public address has another scheme than the connection.
+local function is_own(origin)
+    local place = "://" .. (ngx.var.http_host or "")
+    return origin == ngx.var.scheme .. place or origin == _M.scheme .. place
+end
+
+-- Does the answer take the place of the whole page, with its address for everybody to see? Unencrypted, browsers say
+-- less, and a frame looks the same.
+local function is_navigation(var, site)
+    local method = ngx.req.get_method()
+    if method ~= "GET" and method ~= "HEAD" or var.http_upgrade then
+        return false
+    elseif site then
+        return var.http_sec_fetch_mode == "navigate" and var.http_sec_fetch_dest == "document"
+    end
+    return var.http_upgrade_insecure_requests == "1"
+end
+
+-- Has a script asked? One could write whatever Referer it likes, and in a worker made of a blob it has none to show, so
+-- nothing is won by insisting on it. Pictures, styles, frames and forms need no script.
+local function is_scripted(var)
+    local dest = var.http_sec_fetch_dest or ""
+    return dest == "empty" and var.http_sec_fetch_mode ~= "no-cors" or dest == "script" or dest:find("work", 1, true)
+end
+
+-- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it?
+local function is_foreign(user, var, origin, referer, site)
+    if origin and not is_own(origin) then
+        return true
+    elseif is_navigation(var, site) then
+        return false
+    elseif site and site ~= "same-origin" and site ~= "none" then
+        return true
+    end
+    local path = ""
+    if referer and referer ~= "" then
+        local from
+        from, path = referer:match("^(%a+://[^/]*)/(.*)$")
+        if not from or not is_own(from) then
+            return true
+        end
+    end
+    if path == "" then
+        return site == "same-origin" and not is_scripted(var)
+    end
+    return path:match("^[^/?]*") ~= user
+end
+
+-- What a link's cookies are called in browsers begins with this. Pages of others share the origin, but do not guess it.
+local function tag_of(base)
+    local tag = _M.tags[base]
+    if not tag then
+        local digest = ngx.hmac_sha1(_M.cookie_key, base):sub(1, 8)
+        tag = "vizgate." .. digest:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) .. "."
+        _M.tags[base] = tag
+    end
+    return tag
+end
+
+-- Of a request's cookies those that the link has set, by the names that it knows them by.
+local function own_cookies(cookies, tag)
+    local found = {}
+    if cookies:find(tag, 1, true) then
+        for cookie in cookies:gmatch("[^;%s][^;]*") do
+            if cookie:sub(1, #tag) == tag then
+                found[#found + 1] = cookie:sub(#tag + 1)
+            end
+        end
+    end
+    return table.concat(found, "; ")
+end
+
 -- Finds the link of a request; every answer that is not the backend's is given here. Owner and link are taken from
 -- the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the two do not begin alike
 -- (//, %2F, ..) the page does not exist.
@@ -286,6 +360,10 @@ end
 function _M.route()
     local var = ngx.var
     local uri, written = var.uri, var.request_uri
+    local origin, referer, site = var.http_origin, var.http_referer, var.http_sec_fetch_site
+    if (origin or referer or site) and is_foreign(uri:match("^/([^/]*)"), var, origin, referer, site) then
+        return ngx.exit(403)
+    end
     local slash = uri:find("/", 2, true)
     slash = slash and uri:find("/", slash + 1, true)
     local prefix = slash and uri:sub(1, slash)
@@ -298,10 +376,7 @@ function _M.route()
     var.vizgate_uri = link.keep and written or written:sub(#link.base + 1)
     local cookies = var.http_cookie
     if cookies then
-        if cookies:find("vizgate", 1, true) then
-            cookies = ("; " .. cookies):gsub(";%s*vizgate[^=;]*=?[^;]*", ""):gsub("^;%s*", "")
-        end
-        var.vizgate_cookies = cookies
+        var.vizgate_cookies = own_cookies(cookies, tag_of(link.base))
     end
 end
 
@@ -315,20 +390,52 @@ function _M.balance()
     end
 end
 
--- Header phase of a backend's answer. nginx has put cookies below the link's prefix, but browsers also accept tabs
--- where it sees no attribute; no honest cookie has a control character.
+-- The attributes of a backend's cookie as they are for browsers: below the link, of this host alone, encrypted if the
+-- page is; and whether scripts were to see the cookie.
+local function fenced(attributes, base)
+    local secure, open, path, kept = ngx.var.scheme == "https", true, "", {}
+    for attribute in attributes:gmatch("[^;]+") do
+        local key, text = attribute:match("^ *([^=]-) *= *(.-) *$")
+        key = (key or attribute:match("^ *(.-) *$")):lower()
+        if key == "path" then
+            path = text or ""
+        elseif key == "secure" then
+            secure = true
+        elseif key == "httponly" then
+            open = false
+        elseif key ~= "domain" then
+            kept[#kept + 1] = ";" .. attribute
+        end
+    end
+    if path:sub(1, 1) == "/" then
+        local inside = path == base or path:sub(1, #base + 1) == base .. "/"
+        kept[#kept + 1] = "; Path=" .. (inside and path or base .. path)
+    end
+    return table.concat(kept) .. (secure and "; Secure" or ""), open
+end
+
+-- Header phase of a backend's answer: cookies get names that only their own link is told, and are for no script. What
+-- scripts have to repeat in a header (as those of Jupyter, Streamlit and Django do) they also get by the name that they
+-- know; that copy never comes back to the backend.
 function _M.fence()
     local cookies = ngx.header["Set-Cookie"]
     if not cookies then
         return
     end
-    local kept = {}
+    local base, found = ngx.var.vizgate_base, {}
+    local tag = tag_of(base)
     for _, cookie in ipairs(type(cookies) == "table" and cookies or { cookies }) do
-        if not cookie:find("%c") then
-            kept[#kept + 1] = cookie
+        local name, value, rest = cookie:match("^ *([^=; ][^=;]-) *(=[^;]*)(.*)$")
+        -- browsers also accept tabs where others see no attribute; no honest cookie has a control character
+        if name and not cookie:find("%c") then
+            local attributes, open = fenced(rest, base)
+            found[#found + 1] = tag .. name .. value .. attributes .. "; HttpOnly"
+            if open and name:lower():find(TOKEN) then
+                found[#found + 1] = name .. value .. attributes
+            end
         end
     end
-    ngx.header["Set-Cookie"] = kept
+    ngx.header["Set-Cookie"] = found
 end
 
 -- The control socket's PUT of lines "<key> TAB <value>" makes them the newest word. An entry that finds no room is
@@ -383,14 +490,24 @@ function _M.control()
     ngx.print(text)
 end
 
--- Master, at start and at every reload; `checker` is the password checker's socket. The secret outlives reloads, and with
--- it the remembered verdicts.
-function _M.init(checker)
-    _M.checker = checker
+-- Master, at start and at every reload: the password checker's socket, the public address, and the file with the key of
+-- cookies' names. The secret outlives reloads, and with it the remembered verdicts.
+function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
     links:add("secret", random:read(20))
     links:add("edition", 0)
     random:close()
+    local file = io.open(settings.cookie_key)
+    local key = file and file:read("*a") or ""
+    if #key < 32 then
+        ngx.log(ngx.ERR, "no key in ", settings.cookie_key, ": cookies are good until nginx stops")
+        key = links:get("secret")
+    end
+    if file then
+        file:close()
+    end
+    _M.checker, _M.scheme = settings.checker, settings.url:match("^%a+")
+    _M.cookie_key, _M.tags = key, {}
 end
 
 return _M
