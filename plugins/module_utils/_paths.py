@@ -67,6 +67,11 @@ class Paths:
         """The folder in which nginx looks at staged maps; it is where nobody else can put anything."""
         return os.path.join(self.state, "trial")
 
+    @property
+    def access_log(self) -> str:
+        """One JSON line for every request; the lines from before the last rotation are beside it, as `….1`."""
+        return self._below("var/log/nginx/vizgate.jsonl")
+
     def audit(self, user: str = "") -> str:
         """One JSON line for every change: of a user's own making, or of everybody else's."""
         return os.path.join(self.state, "audit", user + ".jsonl") if user else os.path.join(self.state, "audit.jsonl")

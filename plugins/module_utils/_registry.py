@@ -79,15 +79,26 @@ class Registry:
     def history(self, user: str) -> dict[str, list[dict[str, str]]]:
         """Audit log → its lines about the user since the history of an earlier one of that name was closed, oldest first."""
         found = {}
+        for path, lines in self._audit_lines(user):
+            ends = [number for number, line in enumerate(lines, 1) if line.get("action") == CLOSE]
+            found[path] = lines[ends[-1] if ends else 0 :]
+        return found
+
+    def closed(self, user: str) -> str:
+        """When the history of the last earlier one of that name was closed; "" if there was none."""
+        ends = [line["at"] for _, lines in self._audit_lines(user, CLOSE) for line in lines if line["action"] == CLOSE]
+        return max(ends, default="")
+
+    def _audit_lines(self, user: str, word: str = "") -> Iterator[tuple[str, list[dict[str, str]]]]:
+        """Audit log → its lines about the user, oldest first; only those with `word` in them are looked at."""
         for path in (self.paths.audit(), self.paths.audit(user)):
             lines: list[dict[str, str]] = []
             for part in (path + ".1", path):
                 if os.path.exists(part):
                     with open(part, encoding="utf-8", errors="replace") as file:
-                        lines += [line for line in map(_audit_line, file) if line.get("user") == user]
-            ends = [number for number, line in enumerate(lines, 1) if line.get("action") == CLOSE]
-            found[path] = lines[ends[-1] if ends else 0 :]
-        return found
+                        texts = (text for text in file if word in text)
+                        lines += [line for line in map(_audit_line, texts) if line.get("user") == user]
+            yield path, lines
 
     def addresses(self) -> dict[str, str]:
         """Host name → last known address, or "" for a name that links have, but that has no address."""

@@ -96,6 +96,29 @@ def _history(gateway: Gateway, user: str, request: Request, policy: Policy) -> A
     return {"lines": lines[-max(1, min(request["lines"], 10_000)) :]}
 
 
+def _log(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
+    """The last requests to the user's pages, or those since the `cursor` of an earlier answer; of one link, if it is given.
+
+    Lines from before somebody else had the name are not theirs.
+    """
+    from . import _log as log  # of all requests, this one alone needs it
+
+    link, cursor = request["link"], request["cursor"]
+    problem = name_problem("link", link) if link else None
+    if problem:
+        raise InvalidData([problem])
+    since = log.seconds(gateway.registry.closed(user))
+    lines = log.Lines(user, link, since, max(1, min(request["lines"], 10_000)))
+    with log.opened(gateway.paths.access_log) as parts:
+        if cursor:
+            cursor, complete = log.forwards(parts, cursor, lines)
+        else:
+            complete = log.backwards(parts, lines)
+            lines.found.reverse()
+            cursor = log.end(parts)
+    return {"lines": lines.found, "cursor": cursor, "complete": complete}
+
+
 def _change(gateway: Gateway, user: str, changed: Callable[[dict[str, list[Any]]], None]) -> Answer:
     """Declares what `changed` makes of the user's own data (in plain types), and insists on its being served."""
 
@@ -209,6 +232,7 @@ _Work = Callable[[Gateway, str, Request, Policy], Answer]
 _REQUESTS: dict[str, tuple[_Work, dict[str, type]]] = {
     "show": (_show, {}),
     "history": (_history, {"lines": int}),
+    "log": (_log, {"lines": int, "link": str, "cursor": str}),
     "add": (_add, {"link": dict}),
     "edit": (_edit, {"name": str, "link": dict}),
     "remove": (_remove, {"name": str}),

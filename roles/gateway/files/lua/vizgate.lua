@@ -15,6 +15,7 @@ local CHECKS_PER_SECOND = 5     -- password checks that one client may cause
 local THIS_HOST = "^\127"       -- whoever has a shell here has sixteen million addresses
 local CHECK_SECONDS = 30        -- that one check may take
 local TURNS = 10                -- seconds that a check waits for its turn before 429
+local lockout                   -- so many wrong passwords are too many, and for how long: see _M.lock_out
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
 local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
@@ -44,17 +45,56 @@ local function client()
     return address:find(THIS_HOST) and "this host" or address
 end
 
--- Counts one password check of the client's; waits while the client has used up its second.
+-- Counts one password check of the client's; waits while the client has used up its second. Returns the seconds after
+-- which to try again where it has waited long enough.
 local function take_turn()
     local address = client()
     for _ = 1, TURNS do
         local now = ngx.now()
         local second = math.floor(now)
         if checks:incr(address .. ":" .. second, 1, 0, 3) <= CHECKS_PER_SECOND then
-            return true
+            return nil
         end
         ngx.sleep(second + 1 - now + math.random() / 20)
     end
+    return TURNS
+end
+
+-- Where a client's wrong passwords are counted, and how many are too many: those for the login that it names, whether or
+-- not there is one, and all. This host is many people, whom one of them shall not lock out together.
+local function tallies(user)
+    local address = client()
+    local found = { ["login " .. address .. ngx.sha1_bin(user .. "\n" .. (ngx.var.remote_user or ""))] = lockout.login }
+    if address ~= "this host" then
+        found["all " .. address] = lockout.address
+    end
+    return found
+end
+
+-- For how many seconds the client's passwords are not looked at; nil if they are.
+local function locked_for(counted)
+    for key, limit in pairs(counted) do
+        if limit > 0 and (checks:get(key) or 0) >= limit then
+            return math.ceil(checks:ttl(key) or 1)
+        end
+    end
+end
+
+-- Counts a password as wrong, or takes that back. Returns where that makes too many.
+local function count(counted, by)
+    local full = {}
+    for key, limit in pairs(counted) do
+        if limit > 0 and (checks:incr(key, by, 0, lockout.seconds) or 0) >= limit then
+            full[#full + 1] = key
+        end
+    end
+    return full
+end
+
+local function too_many(seconds)
+    ngx.sleep(REFUSAL_SECONDS)
+    ngx.header["Retry-After"] = seconds
+    return ngx.exit(429)
 end
 
 -- The verdict of the password checker, a second nginx: hashing in this one would make every bystander wait.
@@ -81,6 +121,23 @@ local function check_password(user, generation, credential)
     return nil
 end
 
+-- The check of a password that counts as wrong, in the log of logins as well, until it is known to be right: neither a
+-- hundred at once nor a client that goes away meanwhile gets one for nothing.
+local function counted_check(counted, user, generation, credential)
+    local full = count(counted, 1)
+    ngx.var.vizgate_outcome = full[1] and "locked out" or "refused"
+    local verdict = check_password(user, generation, credential)
+    if verdict == false then
+        for _, key in ipairs(full) do
+            checks:expire(key, lockout.seconds)
+        end
+    else
+        count(counted, -1)
+        ngx.var.vizgate_outcome = ""
+    end
+    return verdict
+end
+
 -- One check for all requests that bring the same new credential at the same time.
 local function verdict_on(digest, user, generation, credential)
     local busy = "busy " .. digest
@@ -91,11 +148,13 @@ local function verdict_on(digest, user, generation, credential)
             return verdict
         end
     end
-    if not take_turn() then
+    local counted = tallies(user)
+    local seconds = locked_for(counted) or take_turn() or locked_for(counted)
+    if seconds then
         verdicts:delete(busy)
-        return ngx.exit(429)
+        return too_many(seconds)
     end
-    local verdict = check_password(user, generation, credential)
+    local verdict = counted_check(counted, user, generation, credential)
     if verdict ~= nil then
         verdicts:set(digest, verdict, verdict and ACCEPTED_SECONDS or REFUSED_SECONDS)
     end
@@ -316,6 +375,7 @@ local function find_link(uri, written)
     if not user or #user > 32 then
         return ngx.exit(404)
     end
+    ngx.var.vizgate_asked = user
     authenticate(user)
     ngx.var.vizgate_user = user
     local home = "/" .. user
@@ -490,8 +550,10 @@ function _M.control()
     ngx.print(text)
 end
 
--- Master, at start and at every reload: the password checker's socket, the public address, and the file with the key of
--- cookies' names. The secret outlives reloads, and with it the remembered verdicts.
+-- Master, at start and at every reload: the password checker's socket, the public address, the file with the key of
+-- cookies' names, and the lockout: after how many wrong passwords of a client, for one login or in all, within how many
+-- seconds, its passwords are not looked at for as long; 0 for never. The secret outlives reloads, and with it the remembered
+-- verdicts.
 function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
     links:add("secret", random:read(20))
@@ -508,6 +570,7 @@ function _M.init(settings)
     end
     _M.checker, _M.scheme = settings.checker, settings.url:match("^%a+")
     _M.cookie_key, _M.tags = key, {}
+    lockout = settings.lockout
 end
 
 return _M

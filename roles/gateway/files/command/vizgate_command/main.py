@@ -459,6 +459,29 @@ def history(plain: bool) -> None:
 
 
 @cli.command()
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=_names("links"))
+@click.option("--follow", "-f", is_flag=True, help="Go on with those that come, until ctrl-C.")
+@click.option(
+    "--lines", metavar="N", type=click.IntRange(1, 10_000), default=20, help="At most so many lines; 20 by default."
+)
+@click.option("--json", "plain", is_flag=True, help="Print JSON, one line for each, for scripts.")
+def log(name: str | None, follow: bool, lines: int, plain: bool) -> None:
+    """Show who has asked for your pages, newest last.
+
+    When, from which address, with which login, the answer's status, what was asked for, how long it took, and which
+    program of yours has answered. With NAME, only for that link. Queries are not kept, as tools have their tokens
+    there; a websocket is told when it ends. Lines are the gateway's of today and yesterday.
+
+    Example:
+
+    \b
+      vizgate log train --follow
+      vizgate log --lines 1000 --json | jq -r .address | sort | uniq -c
+    """
+    show.log({"do": "log", "lines": lines, "link": name or "", "cursor": ""}, follow, plain)
+
+
+@cli.command()
 @click.argument("name", shell_complete=_names("links"))
 @_json
 @click.pass_context

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from . import talk
 Link = Mapping[str, Any]
 Cell = str | tuple[str, str]
 """A text, or a text and its colour."""
+
+FOLLOW_SECONDS = 2
 
 _DONE = {"add": "added", "change": "changed", "remove": "removed", "repair": "repaired", "give back": "gave back"}
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -159,6 +162,41 @@ def history(lines: Sequence[Mapping[str, str]]) -> None:
         for line in lines
     ]
     table(["AT", "BY", "ACTION", "URL", "TARGET"], rows)
+
+
+def log(request: dict[str, Any], follow: bool, plain: bool) -> None:
+    """Requests to a user's pages, one in a line; with `follow` also those that come, until ctrl-C."""
+    answer = talk.ask(request)
+    if not answer["complete"]:
+        problems(["the gateway's log is longer than what is looked at; there may be older lines of yours"])
+    if not answer["lines"] and not follow and not plain:
+        click.echo("nobody has asked for anything that is still in the log")
+    try:
+        while True:
+            for line in answer["lines"]:
+                click.echo(json.dumps(line) if plain else _request(line))
+            if not follow:
+                return
+            time.sleep(FOLLOW_SECONDS)
+            answer = talk.ask({**request, "lines": 10_000, "cursor": answer["cursor"]})
+            if not answer["complete"]:
+                problems(["more has come than is looked at; some lines may be missing here"])
+    except KeyboardInterrupt:
+        pass
+
+
+def _request(line: Mapping[str, Any]) -> str:
+    """One line of the access log, for people."""
+    words = [
+        str(line["time"])[:19].replace("T", " "),
+        line["address"],
+        line["login"] or "-",
+        line["status"],
+        f"{line['method'] or '-'} {line['path'] or '-'}",
+        f"{line['seconds']:.3f} s",
+        *([line["upstream"]] if line["upstream"] else []),
+    ]
+    return "  ".join(clean(word) for word in words)
 
 
 def find(answer: Mapping[str, Any], name: str) -> Link:
