@@ -986,7 +986,8 @@ def _close_step(user: str) -> dict[str, str]:
 def _told(link: Link) -> str:
     """All that a link says, on one line."""
     description = f"  # {shown(link.description)}" if link.description else ""
-    return f"{link.target} ({link.kind}, prefix {link.mode}){description}"
+    unverified = "" if link.verify else ", unverified"
+    return f"{link.target} ({link.kind}, prefix {link.mode}{unverified}){description}"
 
 
 def _diff(old: Mapping[str, UserData], new: Mapping[str, UserData]) -> list[dict[str, str]]:

@@ -15,12 +15,15 @@ from typing import Any, NamedTuple, TypeAlias
 from ._kinds import KEEP, KINDS, STRIP
 
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+HTTP, HTTPS = "http", "https"
 LINK = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,62}")
 SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 SOCKET = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
 SOCKET_CHARACTERS = 107
 DESCRIPTION_CHARACTERS = 200
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+"""Debian's file of the authorities that it trusts."""
 PASSWORD_BYTES = 72
 """bcrypt looks at no more."""
 
@@ -88,6 +91,10 @@ class Link(NamedTuple):
     prefix: str = ""
     """`keep`, `strip`, or nothing for what the kind says."""
     socket: str = ""
+    scheme: str = "http"
+    """What the target speaks: `http` or `https`."""
+    verify: bool = True
+    """With `https`, whether the target's certificate has to be good for `host`."""
 
     @property
     def mode(self) -> str:
@@ -96,14 +103,16 @@ class Link(NamedTuple):
 
     @property
     def target(self) -> str:
-        """`host:port` or `unix:<path>`, as people and nginx write it."""
+        """`host:port`, `https://host:port` or `unix:<path>`, as people write it."""
         if self.socket:
             return f"unix:{self.socket}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        place = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"https://{place}" if self.scheme == HTTPS else place
 
     def as_json(self) -> dict[str, Any]:
-        """All of it in plain types; of host and port, and socket, those that count."""
-        idle = ("host", "port") if self.socket else ("socket",)
+        """All of it in plain types; of host and port, socket, scheme and verify, those that count."""
+        idle = [*(("host", "port") if self.socket else ("socket",))]
+        idle += [] if self.scheme == HTTPS else ["scheme", "verify"]
         return {key: value for key, value in self._asdict().items() if key not in idle}
 
 
@@ -283,6 +292,25 @@ def _check_target(reader: _Reader, path: tuple[str | int, ...], label: str, data
         reader.refuse((*path, "port"), f"{label}: port {port if abs(port) < 10**9 else shown(port)} is not in 1-65535")
 
 
+def _check_scheme(reader: _Reader, path: tuple[str | int, ...], label: str, data: Mapping[Any, Any]) -> None:
+    """Refuses what is wrong with `scheme` and `verify`."""
+    scheme, verify = data.get("scheme", HTTP), data.get("verify", True)
+    if scheme not in (HTTP, HTTPS):
+        reader.refuse((*path, "scheme"), f"{label}: scheme {shown(scheme)} is neither 'http' nor 'https'")
+    elif scheme == HTTPS and data.get("socket") is not None:
+        reader.refuse((*path, "scheme"), f"{label}: a socket needs no https, as nobody reads along; drop the scheme")
+    if not isinstance(verify, bool):
+        reader.refuse((*path, "verify"), f"{label}: verify {shown(verify)} is neither true nor false")
+    elif scheme == HTTP and not verify:
+        reader.refuse((*path, "verify"), f"{label}: verify is for scheme 'https'; there is no certificate otherwise")
+    elif scheme == HTTPS and verify and not data.get("socket") and parse_address(str(data.get("host", "127.0.0.1"))):
+        # nginx compares names alone
+        reader.refuse(
+            (*path, "scheme"),
+            f"{label}: a certificate is verified for a host name; give the host as a name, or verify: false",
+        )
+
+
 def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> Link | None:
     before = len(reader.problems)
     name = data.get("name")
@@ -296,6 +324,7 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         advice = _did_you_mean(kind, KINDS, 0.6) or "kinds: " + ", ".join(KINDS)
         reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
     _check_target(reader, path, label, data)
+    _check_scheme(reader, path, label, data)
     description = data.get("description", "")
     if not isinstance(description, str):
         reader.refuse((*path, "description"), f"{label}: description {shown(description)} is not a text; quote it")
@@ -321,6 +350,8 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         socket=data.get("socket") or "",
         description=str(description),
         prefix=str(prefix),
+        scheme=str(data.get("scheme", HTTP)),
+        verify=bool(data.get("verify", True)),
     )
 
 
@@ -402,6 +433,7 @@ _POLICY_KEYS = (
     "allowed_hosts",
     "allowed_ports",
     "url",
+    "backend_ca",
     "self_service",
     "links_per_user",
     "logins_per_user",
@@ -420,6 +452,7 @@ class Policy:
         origin: str = "the site policy",
         *,
         url: str = "",
+        backend_ca: str = SYSTEM_CA,
         self_service: bool = False,
         links_per_user: int = 200,
         logins_per_user: int = 50,
@@ -428,11 +461,12 @@ class Policy:
         port_range_users: int = 100,
     ) -> None:
         """`origin`: where it was read from, for messages. `url`: where browsers find the gateway, like
-        `http://gate.example.org:1234`. `self_service`: whether users declare links and logins of their own, by the command
+        `http://gate.example.org:1234`. `backend_ca`: a file of the authorities whose certificates targets may have.
+        `self_service`: whether users declare links and logins of their own, by the command
         `vizgate`, and how many. `port_range_start`: the first port of users' own ranges, 0 for a gateway without;
         `port_range_size`: how many ports a range has; `port_range_users`: how many ranges there are."""
         self.allowed_hosts, self.allowed_ports, self.origin = allowed_hosts, allowed_ports, origin
-        self.url, self.self_service = url, self_service
+        self.url, self.backend_ca, self.self_service = url, backend_ca, self_service
         self.links_per_user, self.logins_per_user = links_per_user, logins_per_user
         self.port_range_start, self.port_range_size = port_range_start, port_range_size
         self.port_range_users = port_range_users
@@ -467,7 +501,7 @@ class Policy:
 
     @classmethod
     def parse(cls, data: object, origin: str) -> Policy:
-        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, self_service: bool}`, and numbers
+        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, backend_ca: text, self_service: bool}`, and numbers
         `links_per_user`, `logins_per_user`, `port_range_start`, `port_range_size` and `port_range_users`, all but the first
         two optional; raises InvalidData."""
         if not isinstance(data, Mapping):
@@ -485,6 +519,7 @@ class Policy:
         more: dict[str, Any] = {}
         kinds_of = {
             "url": str,
+            "backend_ca": str,
             "self_service": bool,
             **dict.fromkeys(("links_per_user", "logins_per_user", *_RANGE_KEYS), int),
         }

@@ -13,7 +13,7 @@ import string
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ._model import UserData
+from ._model import HTTPS, Link, UserData
 from ._ports import Watch, plain_address
 from ._resolve import is_name
 
@@ -44,7 +44,8 @@ def file_names(user: str) -> list[str]:
 def entries(user: str, data: UserData, addresses: Mapping[str, str], watch: Watch | None = None) -> dict[str, str]:
     """What nginx looks up for a user: `alice/training` → `keep 127.0.0.1:8097`, where no address is known `keep :8097`;
     and `alice/` → the generation of her logins, which is another whenever one of them changes. With a `watch`, links to
-    this host also say whose listeners they trust: `keep 127.0.0.1:20001 1001`."""
+    this host also say whose listeners they trust: `keep 127.0.0.1:20001 1001`. Where https is spoken, the first word says
+    whether the certificate has to be good, and for which name: `keep:verified:node7 10.0.0.7:8443`."""
     found = {}
     if data.logins:
         declared = "\n".join(f"{login.name}:{login.password_hash}" for login in data.logins)
@@ -58,8 +59,14 @@ def entries(user: str, data: UserData, addresses: Mapping[str, str], watch: Watc
         if ":" in address:
             address = f"[{address}]"
         target = link.target if link.socket else f"{address}:{link.port}"
-        found[f"{user}/{link.name}"] = f"{link.mode} {target}{trusted}"
+        found[f"{user}/{link.name}"] = f"{link.mode}{_security(link)} {target}{trusted}"
     return found
+
+
+def _security(link: Link) -> str:
+    if link.scheme != HTTPS:
+        return ""
+    return f":{'verified' if link.verify else 'unverified'}:{link.host if is_name(link.host) else ''}"
 
 
 def render(

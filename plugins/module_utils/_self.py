@@ -10,7 +10,7 @@ from typing import Any
 
 from . import _passwords
 from ._apply import SELF, Gateway, NginxRefused, NotServed
-from ._model import InvalidData, Policy, UserData, name_problem, parse_user, password_problem, shown
+from ._model import HTTPS, InvalidData, Policy, UserData, name_problem, parse_user, password_problem, shown
 from ._registry import Locked, Registry
 
 Request = Mapping[str, Any]
@@ -53,7 +53,9 @@ def answer(gateway: Gateway, user: str, request: object) -> Answer:
 def _show(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The user's links and logins, whoever declares them, and what the site allows."""
     info: Any = gateway.info(user)
-    site = {key: getattr(policy, key) for key in ("url", "links_per_user", "logins_per_user", "self_service")}
+    site = {
+        key: getattr(policy, key) for key in ("url", "backend_ca", "links_per_user", "logins_per_user", "self_service")
+    }
     return {
         "user": user,
         "site": {**site, "allowed_hosts": policy.allowed_hosts, "allowed_ports": policy.allowed_ports},
@@ -178,12 +180,14 @@ def _edit(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
 
 
 def _other_target(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes; a new socket takes host and port along, and the other way round."""
+    """The changes; a new socket takes host and port along, and the other way round; either takes what is https's with it."""
     gone: Iterable[str] = ()
     if changes.get("socket") is not None:
         gone = ("host", "port")
     elif changes.get("host") is not None or changes.get("port") is not None:
         gone = ("socket",)
+    if changes.get("socket") is not None or changes.get("scheme", HTTPS) != HTTPS:
+        gone = (*gone, "scheme", "verify")
     return {**dict.fromkeys(gone), **changes}
 
 

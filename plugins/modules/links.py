@@ -57,6 +57,10 @@ options:
         description: Where browsers find the gateway.
         type: str
         default: ''
+      backend_ca:
+        description: File on the gateway with the authorities that targets' certificates are verified by.
+        type: str
+        default: /etc/ssl/certs/ca-certificates.crt
       self_service:
         description: Whether users publish links of their own.
         type: bool
@@ -148,6 +152,7 @@ def main() -> None:
                     "allowed_hosts": {"type": "list", "elements": "str", "required": True},
                     "allowed_ports": {"type": "list", "elements": "str", "required": True},
                     "url": {"type": "str", "default": ""},
+                    "backend_ca": {"type": "str", "default": "/etc/ssl/certs/ca-certificates.crt"},
                     "self_service": {"type": "bool", "default": False},
                     "links_per_user": {"type": "int", "default": 200},
                     "logins_per_user": {"type": "int", "default": 50},

@@ -2,7 +2,8 @@
 --
 -- An entry is one line of the include files: "alice/training" -> "keep 127.0.0.1:8097" for a link,
 -- "alice/" -> the generation of alice's logins. Where users have port ranges, a link to this host also names the account
--- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are ("… 1001 1000"). The shared dict holds what was published since nginx
+-- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are ("… 1001 1000"). Where the link's target speaks TLS, the first word says so, and for which name its
+-- certificate has to be good ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The shared dict holds what was published since nginx
 -- started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
 local balancer = require "ngx.balancer"
 local ffi = require "ffi"
@@ -270,20 +271,37 @@ local function is_squatted(target, trusted, below)
     return uid and uid ~= tonumber(trusted) and uid >= (tonumber(below) or 1)
 end
 
--- Asks a backend for its front page: does anything there speak HTTP now?
-local function report_status(target, path, squatted)
-    local started = ngx.now()
+local function connect(target)
     local backend = ngx.socket.tcp()
     backend:settimeouts(1000, 1000, 2000)
     local host, port = target:match("^(.+):(%d+)$")
     if target:sub(1, 5) == "unix:" then
         host = target
     end
-    local answers = host and not squatted and backend:connect(host, tonumber(port))
+    return host and backend:connect(host, tonumber(port)) and backend
+end
+
+-- Begins TLS as nginx would; "" where that works. Only tells what is amiss: nginx itself goes by nothing but its own handshake.
+local function greet(backend, name, verified)
+    -- raises an error where a certificate is refused without having been waited for
+    local done, session, problem = pcall(backend.sslhandshake, backend, nil, name ~= "" and name, verified)
+    if done and session then
+        return ""
+    end
+    return (not done or problem:find("^%d+:") or problem:find("certificate", 1, true)) and "untrusted " or "plain "
+end
+
+-- Asks a backend for its front page: does anything there speak HTTP now?
+local function report_status(target, path, squatted, tls, name)
+    local started = ngx.now()
+    local backend = not squatted and connect(target)
+    local answers = backend and (tls == "" or greet(backend, name, tls == "verified") == "")
         and backend:send("HEAD " .. path .. " HTTP/1.1\r\nHost: " .. (ngx.var.http_host or "localhost")
             .. "\r\nConnection: close\r\n\r\n")
         and (backend:receive("*l") or ""):sub(1, 5) == "HTTP/"
-    backend:close()
+    if backend then
+        backend:close()
+    end
     ngx.update_time()
     ngx.header["Content-Type"] = "application/json"
     ngx.header["Cache-Control"] = "no-store"
@@ -390,12 +408,17 @@ local function find_link(uri, written)
     if not route then
         return ngx.exit(404)
     end
-    local mode, target, trusted, below = route:match("^(%a+) (%S*) ?(%d*) ?(%d*)$")
+    local mode, security, target, trusted, below = route:match("^(%a+)(%S*) (%S*) ?(%d*) ?(%d*)$")
+    local tls, name = security:match("^:(%a+):(.*)$")
     local base = home .. "/" .. link
     local prefix = base .. "/"
     local squatted = trusted ~= "" and is_squatted(target, trusted, below)
-    if status and tail == "" then
-        return report_status(target, mode == "keep" and prefix or "/", squatted)
+    if status and tail == "" and tls and not squatted then
+        ngx.var.vizgate_target, ngx.var.vizgate_tls, ngx.var.vizgate_peer = target, tls, name
+        ngx.var.vizgate_uri = mode == "keep" and prefix or "/"
+        return ngx.exec("/-/look")
+    elseif status and tail == "" then
+        return report_status(target, mode == "keep" and prefix or "/", squatted, "")
     elseif path == base and tail == "" then
         -- 302, not 301, which a browser would remember for ever
         return ngx.redirect(prefix .. written:sub(#prefix), 302)
@@ -411,7 +434,7 @@ local function find_link(uri, written)
         return ngx.exit(502)
     end
     learnt.links[prefix] = {
-        base = base, target = target, keep = mode == "keep", passed = learnt.passed[user] or {},
+        base = base, target = target, keep = mode == "keep", tls = tls, name = name, passed = learnt.passed[user] or {},
     }
     return learnt.links[prefix]
 end
@@ -438,6 +461,25 @@ function _M.route()
     if cookies then
         var.vizgate_cookies = own_cookies(cookies, tag_of(link.base))
     end
+    if link.tls then
+        var.vizgate_tls, var.vizgate_peer = link.tls, link.name
+        return ngx.exec("@" .. link.tls)
+    end
+end
+
+-- Access phase of a look at a backend that speaks TLS: its status, or why there was no answer.
+function _M.look()
+    local var = ngx.var
+    local tls, target, name = var.vizgate_tls, var.vizgate_target, var.vizgate_peer
+    if ngx.status ~= 502 then
+        return report_status(target, var.vizgate_uri, false, tls, name)
+    end
+    local backend = tls ~= "" and connect(target)
+    if backend then
+        var.vizgate_problem = greet(backend, name, tls == "verified")
+        backend:close()
+    end
+    return ngx.exec("/-/error")
 end
 
 -- Balancer phase: the one upstream leads to wherever the request's link does.

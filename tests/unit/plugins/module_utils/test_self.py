@@ -88,6 +88,25 @@ def test_a_socket_takes_the_place_of_host_and_port(gateway: Gateway, control: Co
     assert control.entries["alice/run"] == "strip 127.0.0.1:9001"
 
 
+def test_what_https_needs_goes_with_it(gateway: Gateway, control: Control) -> None:
+    control.entries["alice/run"] = ""
+    add(gateway, "run", 9000)
+
+    def entry(**changes: Any) -> str:
+        told = ask(gateway, "edit", name="run", link=changes)
+        assert "plan" in told, told
+        return control.entries["alice/run"]
+
+    assert entry(scheme="https", verify=False) == "strip:unverified: 127.0.0.1:9000"
+    assert entry(port=9001) == "strip:unverified: 127.0.0.1:9001"
+    assert entry(scheme="http") == "strip 127.0.0.1:9001"
+    assert entry(scheme="https", verify=False) == "strip:unverified: 127.0.0.1:9001"
+    assert entry(scheme=None) == "strip 127.0.0.1:9001"
+    entry(scheme="https", verify=False)
+    socket = f"{gateway.paths.sockets('alice')}/run.sock"
+    assert entry(socket=socket) == f"strip unix:{socket}"
+
+
 def test_show_tells_what_there_is_and_what_is_allowed(gateway: Gateway) -> None:
     inventory(gateway, {"name": "team", "port": 8000})
     add(gateway, "run", 8097, kind="visdom", description="Loss")
@@ -99,6 +118,7 @@ def test_show_tells_what_there_is_and_what_is_allowed(gateway: Gateway) -> None:
     }
     assert found["logins"] == [{"name": "guest", "source": "self", "yields_to": "", "rendered": True, "live": True}]
     assert found["site"] == {
+        "backend_ca": "/etc/ssl/certs/ca-certificates.crt",
         **{key: POLICY[key] for key in ("url", "links_per_user", "logins_per_user", "self_service")},
         "allowed_hosts": tuple(POLICY["allowed_hosts"]),
         "allowed_ports": tuple(POLICY["allowed_ports"]),

@@ -96,6 +96,14 @@ _link_options = _with(
         type=click.Choice(["keep", "strip", ""]),
         help="Whether the tool sees /USER/NAME/ in its URLs; by default what the kind says.",
     ),
+    click.option(
+        "--scheme", metavar="http|https", type=click.Choice(["http", "https", ""]), help="What the tool speaks; http."
+    ),
+    click.option(
+        "--verify/--insecure",
+        default=None,
+        help="With https, whether its certificate has to be good for HOST; it has to, unless told.",
+    ),
 )
 _password_options = _with(
     click.option("--password-stdin", is_flag=True, help="Read the password from stdin."),

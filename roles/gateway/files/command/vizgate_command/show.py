@@ -285,6 +285,8 @@ def users_file(links: Iterable[Link]) -> str:
         else:
             pairs["host"] = link["host"] if link["host"] != "127.0.0.1" else None
             pairs["port"] = link["port"]
+        pairs["scheme"] = "https" if link.get("scheme") == "https" else None
+        pairs["verify"] = False if link.get("verify") is False else None
         pairs["description"] = link["description"] or None
         pairs["prefix"] = link["prefix"] if link["prefix"] != KINDS[link["kind"]].prefix else None
         given = [f"{key}: {_scalar(value)}" for key, value in pairs.items() if value is not None]
@@ -294,6 +296,8 @@ def users_file(links: Iterable[Link]) -> str:
 
 def _scalar(value: str | int) -> str:
     """A value as YAML: bare where nobody could take it for anything but this text."""
+    if value is False:
+        return "false"
     if isinstance(value, int):
         return str(value)
     first, plain = value[:1], value.replace(" ", "").replace("-", "").replace(".", "").replace("_", "")

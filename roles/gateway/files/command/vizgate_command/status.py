@@ -41,21 +41,22 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
             raise talk.refused("--all: only root looks at everybody's links")
         gateway = talk.gateway()
         info: Any = gateway.info()
-        url = gateway.registry.policy().url
+        policy = gateway.registry.policy()
+        site = {"url": policy.url, "backend_ca": policy.backend_ca}
         found = [{**link, "user": user} for user, data in info["users"].items() for link in data["links"]]
     else:
         answer = talk.ask({"do": "show"})
-        url = answer["site"]["url"]
+        site = answer["site"]
         found = [{**link, "user": answer["user"]} for link in answer["links"]]
         if names:
             found = [{**show.find(answer, name), "user": answer["user"]} for name in names]
     known = listeners()
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        seen = pool.map(lambda link: probe(link, url, known), found)
+        seen = pool.map(lambda link: probe(link, site, known), found)
         return [
             {
                 **link,
-                "url": url + link["url"],
+                "url": site["url"] + link["url"],
                 "probe": dataclasses.asdict(look),
                 "works": link["rendered"]
                 and link["live"]
