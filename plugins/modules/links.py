@@ -57,6 +57,11 @@ options:
         description: Where browsers find the gateway.
         type: str
         default: ''
+      url_style:
+        description: Whether users have paths there, or host names below it.
+        type: str
+        choices: [path, subdomain]
+        default: path
       self_service:
         description: Whether users publish links of their own.
         type: bool
@@ -110,7 +115,7 @@ plan:
       type: str
       sample: add
     url:
-      description: Address below the gateway's own.
+      description: Address below the gateway's own; where users have host names, the user's stands for its first part.
       type: str
       sample: /alice/training/
     target:
@@ -148,6 +153,7 @@ def main() -> None:
                     "allowed_hosts": {"type": "list", "elements": "str", "required": True},
                     "allowed_ports": {"type": "list", "elements": "str", "required": True},
                     "url": {"type": "str", "default": ""},
+                    "url_style": {"type": "str", "choices": ["path", "subdomain"], "default": "path"},
                     "self_service": {"type": "bool", "default": False},
                     "links_per_user": {"type": "int", "default": 200},
                     "logins_per_user": {"type": "int", "default": 50},

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from vizgate._addresses import below, site
 from vizgate._probe import listeners, probe
 
 from . import show, talk
@@ -41,21 +42,28 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
             raise talk.refused("--all: only root looks at everybody's links")
         gateway = talk.gateway()
         info: Any = gateway.info()
-        url = gateway.registry.policy().url
-        found = [{**link, "user": user} for user, data in info["users"].items() for link in data["links"]]
+        policy = gateway.registry.policy()
+        found = [
+            {
+                **link,
+                "user": user,
+                "site": site(policy.url, policy.url_style, user),
+                "url": below(policy.url_style, link["url"]),
+            }
+            for user, data in info["users"].items()
+            for link in data["links"]
+        ]
     else:
         answer = talk.ask({"do": "show"})
-        url = answer["site"]["url"]
-        found = [{**link, "user": answer["user"]} for link in answer["links"]]
-        if names:
-            found = [{**show.find(answer, name), "user": answer["user"]} for name in names]
+        chosen = [show.find(answer, name) for name in names] if names else answer["links"]
+        found = [{**link, "user": answer["user"], "site": answer["site"]["url"]} for link in chosen]
     known = listeners()
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        seen = pool.map(lambda link: probe(link, url, known), found)
+        seen = pool.map(lambda link: probe(link, link["site"], known), found)
         return [
             {
                 **link,
-                "url": url + link["url"],
+                "url": link.pop("site") + link["url"],
                 "probe": dataclasses.asdict(look),
                 "works": link["rendered"]
                 and link["live"]
