@@ -530,8 +530,9 @@ class Gateway:
         entries: dict[str, str],
     ) -> None:
         """Adds the include files of the users, and their entries."""
+        style = self.registry.url_style()
         for user, data in users.items():
-            rendered = _render.render(self.paths.templates, user, data, addresses, watches.get(user))
+            rendered = _render.render(self.paths.templates, user, data, addresses, watches.get(user), style=style)
             texts = {**dict.fromkeys(_render.file_names(user)), **rendered.files}
             files.update({os.path.join(self.paths.includes, path): text for path, text in texts.items()})
             entries.update(rendered.entries)
@@ -604,6 +605,9 @@ class Gateway:
         addresses = {**self.registry.addresses(), **looked_up} if ports else {}
         for user, data in sorted(wanted.items()):
             problem = name_problem("user", user)
+            had_any = bool(before.get(user)) and source == SELF
+            if not problem and (data.links or data.logins) and not had_any:
+                problem = policy.user_problem(user)
             if problem:
                 problems.append(problem)
             others = {name: kept for name, kept in before.get(user, {}).items() if name != source}
@@ -960,7 +964,7 @@ def _action(was: tuple[str, Item] | None, now: tuple[str, Item]) -> str:
 
 
 def url(user: str, link: Link) -> str:
-    """Where the gateway serves a link, below its own address."""
+    """A link's address below the gateway's own; `_addresses` knows where that is for users with host names."""
     return f"/{user}/{link.name}/"
 
 

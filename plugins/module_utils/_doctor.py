@@ -618,7 +618,7 @@ def _silent(seen: Observed) -> Finding:
     if probe.listening and probe.problem == _probe.TIMED_OUT:
         return _error(f"{_who(seen)} listens on {seen.place}, but hangs: {probe.problem}", start)
     if seen.here and probe.problem == _probe.REFUSED:
-        where = f"{'://'.join(seen.site)}/{seen.user}/-/status/{seen.name}"
+        where = f"{'://'.join(seen.site)}{seen.base.removesuffix(seen.name)}-/status/{seen.name}"
         return _warning(
             f"{_who(seen)} listens on {seen.place}, but a firewall keeps you away; ask the gateway whether it gets through",
             shlex.join(["curl", "-u", seen.user, where]),

@@ -428,12 +428,15 @@ def _unwrapped(address: Address) -> Address:
     return address
 
 
+PATH, SUBDOMAIN = "path", "subdomain"
+"""How users' addresses differ: https://gate.example.org/alice/train/, or https://alice.gate.example.org/train/."""
 _RANGE_KEYS = ("port_range_start", "port_range_size", "port_range_users")
 _POLICY_KEYS = (
     "allowed_hosts",
     "allowed_ports",
     "url",
     "backend_ca",
+    "url_style",
     "self_service",
     "links_per_user",
     "logins_per_user",
@@ -453,6 +456,7 @@ class Policy:
         *,
         url: str = "",
         backend_ca: str = SYSTEM_CA,
+        url_style: str = PATH,
         self_service: bool = False,
         links_per_user: int = 200,
         logins_per_user: int = 50,
@@ -461,12 +465,13 @@ class Policy:
         port_range_users: int = 100,
     ) -> None:
         """`origin`: where it was read from, for messages. `url`: where browsers find the gateway, like
-        `http://gate.example.org:1234`. `backend_ca`: a file of the authorities whose certificates targets may have.
+        `http://gate.example.org:1234`. `url_style`: whether users have paths there, or host names below it. `backend_ca`: a
+        file of the authorities whose certificates targets may have.
         `self_service`: whether users declare links and logins of their own, by the command
         `vizgate`, and how many. `port_range_start`: the first port of users' own ranges, 0 for a gateway without;
         `port_range_size`: how many ports a range has; `port_range_users`: how many ranges there are."""
         self.allowed_hosts, self.allowed_ports, self.origin = allowed_hosts, allowed_ports, origin
-        self.url, self.backend_ca, self.self_service = url, backend_ca, self_service
+        self.url, self.url_style, self.backend_ca, self.self_service = url, url_style, backend_ca, self_service
         self.links_per_user, self.logins_per_user = links_per_user, logins_per_user
         self.port_range_start, self.port_range_size = port_range_start, port_range_size
         self.port_range_users = port_range_users
@@ -493,6 +498,8 @@ class Policy:
                 problems.append(
                     f"{self.origin}: allowed_ports: {shown(line)} is neither a port nor a range like 1024-65535"
                 )
+        if url_style not in (PATH, SUBDOMAIN):
+            problems.append(f"{self.origin}: url_style {shown(url_style)} is neither {PATH} nor {SUBDOMAIN}")
         problems += self._range_problems(ranges)
         if problems:
             raise InvalidData(problems)
@@ -501,9 +508,9 @@ class Policy:
 
     @classmethod
     def parse(cls, data: object, origin: str) -> Policy:
-        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, backend_ca: text, self_service: bool}`, and numbers
-        `links_per_user`, `logins_per_user`, `port_range_start`, `port_range_size` and `port_range_users`, all but the first
-        two optional; raises InvalidData."""
+        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, url_style: text, backend_ca: text,
+        self_service: bool}`, and numbers `links_per_user`, `logins_per_user`, `port_range_start`, `port_range_size` and
+        `port_range_users`, all but the first two optional; raises InvalidData."""
         if not isinstance(data, Mapping):
             raise InvalidData([f"{origin}: {shown(data)} is not a mapping"])
         reader = _Reader()
@@ -520,6 +527,7 @@ class Policy:
         kinds_of = {
             "url": str,
             "backend_ca": str,
+            "url_style": str,
             "self_service": bool,
             **dict.fromkeys(("links_per_user", "logins_per_user", *_RANGE_KEYS), int),
         }
@@ -557,6 +565,15 @@ class Policy:
                 f"{self.origin}: port {port} of users' port ranges {start}-{last} is not in allowed_ports; allow it"
             ]
         return []
+
+    def user_problem(self, user: str) -> str | None:
+        """Why a user of a valid name can have no address here, or nothing: not every name can be a host's."""
+        if self.url_style == SUBDOMAIN and ("_" in user or user.endswith("-")):
+            return (
+                f"user {shown(user)}: no host can be named so, and this gateway gives every user a host name"
+                f" (url_style {SUBDOMAIN}, {self.origin}); take another name"
+            )
+        return None
 
     def link_problem(self, link: Link) -> str | None:
         """Why the policy refuses a link, with the policy line that does, or nothing."""

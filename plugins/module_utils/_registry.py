@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ._model import InvalidData, Policy, UserData, name_problem, parse_address, parse_user
+from ._model import PATH, InvalidData, Policy, UserData, name_problem, parse_address, parse_user
 from ._paths import Paths
 from ._ports import Ports
 
@@ -122,6 +122,11 @@ class Registry:
         if coming:
             return coming
         raise InvalidData([f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"])
+
+    def url_style(self) -> str:
+        """The policy's url_style, also of a gateway whose policy is refused or not there yet."""
+        found = self._json(self.paths.policy, {})
+        return str(found.get("url_style", PATH)) if isinstance(found, dict) else PATH
 
     @staticmethod
     def _json(path: str, missing: Any, fix: str = "remove it and declare its links again") -> Any:

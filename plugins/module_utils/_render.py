@@ -13,7 +13,8 @@ import string
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ._model import HTTPS, Link, UserData
+from ._addresses import below
+from ._model import HTTPS, PATH, Link, UserData
 from ._ports import Watch, plain_address
 from ._resolve import is_name
 
@@ -70,12 +71,18 @@ def _security(link: Link) -> str:
 
 
 def render(
-    templates: str, user: str, data: UserData, addresses: Mapping[str, str], watch: Watch | None = None
+    templates: str,
+    user: str,
+    data: UserData,
+    addresses: Mapping[str, str],
+    watch: Watch | None = None,
+    *,
+    style: str = PATH,
 ) -> Rendered:
     """Renders one user through the templates in the folder `templates`.
 
     `data` is what all sources declare for the user together; `addresses` holds the address of every host name of
-    theirs that has one; `watch` is for a gateway with port ranges.
+    theirs that has one; `watch` is for a gateway with port ranges; `style` is the policy's url_style.
     """
     found = entries(user, data, addresses, watch)
     if not data.links and not data.logins:
@@ -86,15 +93,21 @@ def render(
             values = {key: html.escape(value) for key, value in values.items()}
         return _template(templates, template).substitute(values, parts=parts)
 
+    home = below(style, f"/{user}/")
     lines = [filled("entry.map", key=key, value=value) for key, value in found.items()]
     logins = [filled("login.htpasswd", name=each.name, password_hash=each.password_hash) for each in data.logins]
     links = [
-        filled("link.html", user=user, name=link.name, kind=link.kind, description=link.description)
+        filled("link.html", home=home, name=link.name, kind=link.kind, description=link.description)
         for link in data.links
     ]
     texts = [
         filled("links.map", "".join(lines), user=user),
         "".join(logins),
-        filled("index.html", filled("links.html", "".join(links)) if links else filled("no_links.html"), user=user),
+        filled(
+            "index.html",
+            filled("links.html", "".join(links)) if links else filled("no_links.html"),
+            user=user,
+            home=home,
+        ),
     ]
     return Rendered(dict(zip(file_names(user), texts, strict=True)), found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import _passwords
+from . import _addresses, _passwords
 from ._apply import SELF, Gateway, NginxRefused, NotServed
 from ._model import HTTPS, InvalidData, Policy, UserData, name_problem, parse_user, password_problem, shown
 from ._registry import Locked, Registry
@@ -53,16 +53,17 @@ def answer(gateway: Gateway, user: str, request: object) -> Answer:
 def _show(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The user's links and logins, whoever declares them, and what the site allows."""
     info: Any = gateway.info(user)
-    site = {
-        key: getattr(policy, key) for key in ("url", "backend_ca", "links_per_user", "logins_per_user", "self_service")
-    }
+    site = {key: getattr(policy, key) for key in ("backend_ca", "links_per_user", "logins_per_user", "self_service")}
+    site["url"] = _addresses.site(policy.url, policy.url_style, user)
+    mine = info["users"][user]
     return {
         "user": user,
         "site": {**site, "allowed_hosts": policy.allowed_hosts, "allowed_ports": policy.allowed_ports},
         "sockets": gateway.paths.sockets(user),
         **({"ports": _known_range(gateway, user, policy)} if policy.port_range_start else {}),
         "serving": info["live"],
-        **info["users"][user],
+        "links": [{**link, "url": _addresses.below(policy.url_style, link["url"])} for link in mine["links"]],
+        "logins": mine["logins"],
     }
 
 

@@ -61,6 +61,11 @@ options:
         description: File on the gateway with the authorities that targets' certificates are verified by.
         type: str
         default: /etc/ssl/certs/ca-certificates.crt
+      url_style:
+        description: Whether users have paths there, or host names below it.
+        type: str
+        choices: [path, subdomain]
+        default: path
       self_service:
         description: Whether users publish links of their own.
         type: bool
@@ -114,7 +119,7 @@ plan:
       type: str
       sample: add
     url:
-      description: Address below the gateway's own.
+      description: Address below the gateway's own; where users have host names, the user's stands for its first part.
       type: str
       sample: /alice/training/
     target:
@@ -153,6 +158,7 @@ def main() -> None:
                     "allowed_ports": {"type": "list", "elements": "str", "required": True},
                     "url": {"type": "str", "default": ""},
                     "backend_ca": {"type": "str", "default": "/etc/ssl/certs/ca-certificates.crt"},
+                    "url_style": {"type": "str", "choices": ["path", "subdomain"], "default": "path"},
                     "self_service": {"type": "bool", "default": False},
                     "links_per_user": {"type": "int", "default": 200},
                     "logins_per_user": {"type": "int", "default": 50},

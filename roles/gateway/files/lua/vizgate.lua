@@ -336,7 +336,8 @@ local function is_scripted(var)
     return dest == "empty" and var.http_sec_fetch_mode ~= "no-cors" or dest == "script" or dest:find("work", 1, true)
 end
 
--- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it?
+-- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it? A user with
+-- a host name has an origin, and browsers keep origins apart.
 local function is_foreign(user, var, origin, referer, site)
     if origin and not is_own(origin) then
         return true
@@ -353,19 +354,22 @@ local function is_foreign(user, var, origin, referer, site)
             return true
         end
     end
-    if path == "" then
+    if _M.suffix then
+        return false
+    elseif path == "" then
         return site == "same-origin" and not is_scripted(var)
     end
     return path:match("^[^/?]*") ~= user
 end
 
--- What a link's cookies are called in browsers begins with this. Pages of others share the origin, but do not guess it.
-local function tag_of(base)
-    local tag = _M.tags[base]
+-- What the cookies of the link /user/name are called in browsers begins with this. Pages of others may write cookies for
+-- its address, but do not guess it.
+local function tag_of(link)
+    local tag = _M.tags[link]
     if not tag then
-        local digest = ngx.hmac_sha1(_M.cookie_key, base):sub(1, 8)
+        local digest = ngx.hmac_sha1(_M.cookie_key, link):sub(1, 8)
         tag = "vizgate." .. digest:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) .. "."
-        _M.tags[base] = tag
+        _M.tags[link] = tag
     end
     return tag
 end
@@ -383,20 +387,28 @@ local function own_cookies(cookies, tag)
     return table.concat(found, "; ")
 end
 
--- Finds the link of a request; every answer that is not the backend's is given here. Owner and link are taken from
--- the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the two do not begin alike
--- (//, %2F, ..) the page does not exist.
-local function find_link(uri, written)
-    local path = written:match("^[^?]*")
-    local user, rest = uri:match("^/([a-z_][a-z0-9_-]*)/(.*)$")
-    user = user or uri:match("^/([a-z_][a-z0-9_-]*)$")
+-- Whose host this is, where users have some: the first label of a name that is otherwise the gateway's own.
+local function host_owner(host)
+    host = (host or ""):lower()
+    return host:sub(-#_M.suffix) == _M.suffix and host:sub(1, -#_M.suffix - 1):match("^[a-z][a-z0-9-]*$")
+end
+
+-- Finds the link of a request; every answer that is not the backend's is given here. Owner (where the host does not say
+-- it) and link are taken from the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the
+-- two do not begin alike (//, %2F, ..) the page does not exist.
+local function find_link(uri, written, user)
+    local path, rest, home = written:match("^[^?]*"), uri:sub(2), ""
+    if not _M.suffix then
+        user, rest = uri:match("^/([a-z_][a-z0-9_-]*)/(.*)$")
+        user = user or uri:match("^/([a-z_][a-z0-9_-]*)$")
+        home = "/" .. (user or "")
+    end
     if not user or #user > 32 then
         return ngx.exit(404)
     end
     ngx.var.vizgate_asked = user
     authenticate(user)
     ngx.var.vizgate_user = user
-    local home = "/" .. user
     if path == home or path == home .. "/" then
         return ngx.exec("/-/index")
     end
@@ -409,12 +421,12 @@ local function find_link(uri, written)
         return ngx.exit(404)
     end
     local mode, security, target, trusted, below = route:match("^(%a+)(%S*) (%S*) ?(%d*) ?(%d*)$")
-    local tls, name = security:match("^:(%a+):(.*)$")
+    local tls, peer = security:match("^:(%a+):(.*)$")
     local base = home .. "/" .. link
     local prefix = base .. "/"
     local squatted = trusted ~= "" and is_squatted(target, trusted, below)
     if status and tail == "" and tls and not squatted then
-        ngx.var.vizgate_target, ngx.var.vizgate_tls, ngx.var.vizgate_peer = target, tls, name
+        ngx.var.vizgate_target, ngx.var.vizgate_tls, ngx.var.vizgate_peer = target, tls, peer
         ngx.var.vizgate_uri = mode == "keep" and prefix or "/"
         return ngx.exec("/-/look")
     elseif status and tail == "" then
@@ -433,36 +445,43 @@ local function find_link(uri, written)
         ngx.var.vizgate_target = "quarantined"
         return ngx.exit(502)
     end
-    learnt.links[prefix] = {
-        base = base, target = target, keep = mode == "keep", tls = tls, name = name, passed = learnt.passed[user] or {},
+    local found = {
+        name = "/" .. user .. "/" .. link, base = base, target = target, keep = mode == "keep", tls = tls, peer = peer,
+        passed = learnt.passed[user] or {},
     }
-    return learnt.links[prefix]
+    learnt.links[found.name .. "/"] = found
+    return found
 end
 
 -- Access phase of every request: a link that was found a moment ago and let the same credential pass, or a new search.
 function _M.route()
     local var = ngx.var
     local uri, written = var.uri, var.request_uri
+    local user = _M.suffix and host_owner(var.http_host)
     local origin, referer, site = var.http_origin, var.http_referer, var.http_sec_fetch_site
-    if (origin or referer or site) and is_foreign(uri:match("^/([^/]*)"), var, origin, referer, site) then
+    if (origin or referer or site) and is_foreign(user or uri:match("^/([^/]*)"), var, origin, referer, site) then
         return ngx.exit(403)
     end
     local slash = uri:find("/", 2, true)
-    slash = slash and uri:find("/", slash + 1, true)
+    if slash and not _M.suffix then
+        slash = uri:find("/", slash + 1, true)
+    end
     local prefix = slash and uri:sub(1, slash)
-    local link = prefix and recall().links[prefix]
+    local link = prefix and recall().links[user and "/" .. user .. prefix or prefix]
     if not link or written:sub(1, slash) ~= prefix or not link.passed[var.http_authorization or ""] then
-        link = find_link(uri, written)
+        link = find_link(uri, written, user)
+    elseif user then
+        var.vizgate_user = user
     end
     var.vizgate_base = link.base
     var.vizgate_target = link.target
     var.vizgate_uri = link.keep and written or written:sub(#link.base + 1)
     local cookies = var.http_cookie
     if cookies then
-        var.vizgate_cookies = own_cookies(cookies, tag_of(link.base))
+        var.vizgate_cookies = own_cookies(cookies, tag_of(link.name))
     end
     if link.tls then
-        var.vizgate_tls, var.vizgate_peer = link.tls, link.name
+        var.vizgate_tls, var.vizgate_peer = link.tls, link.peer
         return ngx.exec("@" .. link.tls)
     end
 end
@@ -525,7 +544,7 @@ function _M.fence()
         return
     end
     local base, found = ngx.var.vizgate_base, {}
-    local tag = tag_of(base)
+    local tag = tag_of(_M.suffix and "/" .. ngx.var.vizgate_user .. base or base)
     for _, cookie in ipairs(type(cookies) == "table" and cookies or { cookies }) do
         local name, value, rest = cookie:match("^ *([^=; ][^=;]-) *(=[^;]*)(.*)$")
         -- browsers also accept tabs where others see no attribute; no honest cookie has a control character
@@ -592,10 +611,10 @@ function _M.control()
     ngx.print(text)
 end
 
--- Master, at start and at every reload: the password checker's socket, the public address, the file with the key of
--- cookies' names, and the lockout: after how many wrong passwords of a client, for one login or in all, within how many
--- seconds, its passwords are not looked at for as long; 0 for never. The secret outlives reloads, and with it the remembered
--- verdicts.
+-- Master, at start and at every reload: the password checker's socket, the file with the key of cookies' names, the scheme
+-- of the public address, where users have host names what those end in, and the lockout: after how many wrong passwords of a
+-- client, for one login or in all, within how many seconds, its passwords are not looked at for as long; 0 for never. The
+-- secret outlives reloads, and with it the remembered verdicts.
 function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
     links:add("secret", random:read(20))
@@ -610,7 +629,7 @@ function _M.init(settings)
     if file then
         file:close()
     end
-    _M.checker, _M.scheme = settings.checker, settings.url:match("^%a+")
+    _M.checker, _M.scheme, _M.suffix = settings.checker, settings.scheme, settings.suffix
     _M.cookie_key, _M.tags = key, {}
     lockout = settings.lockout
 end

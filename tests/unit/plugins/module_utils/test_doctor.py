@@ -379,7 +379,7 @@ def test_a_firewall_lets_only_the_gateway_through() -> None:
     probe = Probe(True, problem="connection refused", user=ME)
     text = f"a process of {ME} listens on 127.0.0.1:8097, but a firewall keeps you away; ask the gateway whether it gets through"
     assert triples(conclude(Observed(shown, shown["links"][0], probe, account=ME))) == [
-        ("warning", text, f"curl -u {ME} http://{HOST}/{ME}/-/status/run")
+        ("warning", text, f"curl -u {ME} http://{HOST}/alice/-/status/run")
     ]
 
 

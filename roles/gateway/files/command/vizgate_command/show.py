@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+from vizgate import _addresses
 
 from . import talk
 
@@ -36,20 +37,27 @@ def clean(text: object) -> str:
     return printable(found)
 
 
-def site_url() -> str:
-    """The gateway's address as browsers write it, or nothing where the site policy has none."""
+def site(user: str) -> tuple[str, str]:
+    """The origin of a user's pages as browsers write it, nothing where the site policy has none; and the policy's url_style."""
     try:
         with open(os.path.join(talk.ROOT, "etc/vizgate/policy.json"), encoding="utf-8") as file:
-            return str(json.load(file).get("url", "")).rstrip("/")
+            policy = json.load(file)
+        style = str(policy.get("url_style", ""))
+        return _addresses.site(str(policy.get("url", "")), style, user), style
     except (OSError, ValueError, AttributeError):
-        return ""
+        return "", ""
+
+
+def address(step: Mapping[str, str]) -> str:
+    """The full address of what a step of a plan is about."""
+    origin, style = site(step["user"])
+    return origin + _addresses.below(style, step["url"])
 
 
 def results(answer: Mapping[str, Any]) -> None:
     """One line for everything that a change has brought about."""
-    site = site_url()
     for step in answer["plan"]:
-        url, target = site + step["url"], clean(step.get("now") or step["target"])
+        url, target = address(step), clean(step.get("now") or step["target"])
         action, is_login = step["action"].removesuffix(" login"), step["action"].endswith(" login")
         if action == "unresolved":
             problems([f"host of {url} -> {target} has no address; the link answers 502 until it has one"])
@@ -217,9 +225,11 @@ def how_to_start(answer: Mapping[str, Any], declared: Mapping[str, Any]) -> None
     from vizgate._kinds import KINDS
 
     kind = KINDS[declared.get("kind", "http")]
-    url = next(step["url"] for step in answer["plan"] if step["action"] == "add")
+    step = next(step for step in answer["plan"] if step["action"] == "add")
+    origin, style = site(step["user"])
+    url = _addresses.below(style, step["url"])
     link = {"prefix": kind.prefix, "host": "127.0.0.1", **declared, "kind": kind.name, "url": url}
-    command = _start(link, site_url())
+    command = _start(link, origin)
     if command:
         click.echo(f"start it with: {command}" + (f"\n({kind.note})" if kind.note else ""))
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from vizgate._addresses import below, site
 from vizgate._probe import listeners, probe
 
 from . import show, talk
@@ -42,21 +43,25 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
         gateway = talk.gateway()
         info: Any = gateway.info()
         policy = gateway.registry.policy()
-        site = {"url": policy.url, "backend_ca": policy.backend_ca}
-        found = [{**link, "user": user} for user, data in info["users"].items() for link in data["links"]]
+        found = [
+            (
+                {**link, "user": user, "url": below(policy.url_style, link["url"])},
+                {"url": site(policy.url, policy.url_style, user), "backend_ca": policy.backend_ca},
+            )
+            for user, data in info["users"].items()
+            for link in data["links"]
+        ]
     else:
         answer = talk.ask({"do": "show"})
-        site = answer["site"]
-        found = [{**link, "user": answer["user"]} for link in answer["links"]]
-        if names:
-            found = [{**show.find(answer, name), "user": answer["user"]} for name in names]
+        chosen = [show.find(answer, name) for name in names] if names else answer["links"]
+        found = [({**link, "user": answer["user"]}, answer["site"]) for link in chosen]
     known = listeners()
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        seen = pool.map(lambda link: probe(link, site, known), found)
+        seen = pool.map(lambda pair: probe(*pair, known), found)
         return [
             {
                 **link,
-                "url": site["url"] + link["url"],
+                "url": where["url"] + link["url"],
                 "probe": dataclasses.asdict(look),
                 "works": link["rendered"]
                 and link["live"]
@@ -64,7 +69,7 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
                 and not link["yields_to"]
                 and not link.get("quarantined"),
             }
-            for link, look in zip(found, seen, strict=True)
+            for (link, where), look in zip(found, seen, strict=True)
         ]
 
 
