@@ -142,12 +142,25 @@ def test_other_lines_ban_nobody(fail2ban: Path) -> None:
 
 
 def test_fail2ban_takes_the_configuration(fail2ban: Path) -> None:
-    done = subprocess.run(["fail2ban-client", "-c", fail2ban, "-t"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "OK: configuration test is successful\n")
-    dump = subprocess.run(["fail2ban-client", "-c", fail2ban, "-d"], capture_output=True, text=True, check=True).stdout
-    assert f"['set', 'vizgate', 'addlogpath', '{LOGS[1]}'" in dump or "'vizgate'" in dump
-    for words in ("'maxretry', 30]", "'findtime', '3600']", "'bantime', '3600']", "'port', '1234']"):
-        assert words in dump
+    def dump() -> str:
+        command = ["fail2ban-client", "-c", fail2ban, "-d"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    jail, log = fail2ban / "jail.d/vizgate.conf", fail2ban / "log"
+    text = jail.read_text(encoding="utf-8")
+    assert f"logpath = {LOGS[1]}\n" in text
+    jail.write_text(text.replace(LOGS[1], str(log)), encoding="utf-8")
+    # a log that is missing costs this jail alone, and Debian's own needs no file
+    without = dump()
+    assert "['start', 'sshd']" in without
+    assert "['add', 'sshd', 'systemd']" in without
+    assert "'vizgate', 'addlogpath'" not in without
+    log.touch()
+    found = dump()
+    for words in (f"'addlogpath', '{log}'", "'maxretry', 30]", "'findtime', '3600']", "'bantime', '3600']"):
+        assert f"['set', 'vizgate', {words}" in found
+    assert "['port', '1234']" in found
+    assert "dport \\\\{ $(echo '1234'" in found
 
 
 @pytest.mark.parametrize(
@@ -166,8 +179,8 @@ def test_all_ports_of_the_gateway_are_guarded(variables: dict[str, object], port
 def test_nothing_of_it_is_left_behind() -> None:
     files = evaluated("{{ __gateway_files | join('\n') }}").splitlines()
     tasks = (ROLE / "tasks" / "logs.yml").read_text(encoding="utf-8")
-    written = re.findall(r"dest: \"?(/etc/\S+?)\"?$", tasks, re.MULTILINE)
-    assert len(written) == 2
+    written = re.findall(r"(?:dest|path): \"?(/etc/[^\"\n]+)", tasks)
+    assert len(written) == 3
     for path in written:
         for kind in ("filter", "jail"):
             assert path.replace("{{ item }}", kind) in files
