@@ -18,7 +18,9 @@ OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
+    f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP *.{HOST} 127.0.0.1",
+    # as over HTTPS: where a request comes from is told to nobody else
+    f"--unsafely-treat-insecure-origin-as-secure=*.{HOST.partition('.')[2]}",
 ]
 
 

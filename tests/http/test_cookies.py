@@ -6,6 +6,7 @@ import re
 import urllib.parse
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Login
 from conftest import Backends
 from rig import ALICE, BOB, Credential, Rig
 
@@ -95,9 +96,41 @@ def test_nobody_elses_cookies_arrive(gate: Rig, backends: Backends, link: str, s
 def test_every_link_has_names_of_its_own_that_last(gate: Rig) -> None:
     found = [tag(gate, "/alice/echo"), tag(gate, "/alice/keep"), tag(gate, "/bob/echo", BOB)]
     assert len(set(found)) == 3
-    assert gate.root.joinpath("var/lib/vizgate/cookies.key").stat().st_mode & 0o777 == 0o600
+    key = gate.root / "var/lib/vizgate/cookies.key"
+    assert key.stat().st_mode & 0o777 == 0o600
     gate.restart()
     assert [tag(gate, "/alice/echo"), tag(gate, "/alice/keep"), tag(gate, "/bob/echo", BOB)] == found
+
+
+@pytest.mark.parametrize("text", [None, "", "short"])
+def test_without_a_key_the_names_last_until_nginx_stops(gate: Rig, text: str | None) -> None:
+    key = gate.root / "var/lib/vizgate/cookies.key"
+    kept, before = key.read_text(), tag(gate, "/alice/echo")
+    try:
+        key.unlink()
+        if text is not None:
+            key.write_text(text)
+        gate.restart()
+        found = tag(gate, "/alice/echo")
+        assert found != before
+        gate.reload()
+        assert tag(gate, "/alice/echo") == found
+        gate.restart()
+        assert tag(gate, "/alice/echo") not in (found, before)
+    finally:
+        key.write_text(kept)
+        gate.restart()
+    assert tag(gate, "/alice/echo") == before
+
+
+def test_who_has_had_a_login_does_not_know_the_names_for_others(gate: Rig, backends: Backends) -> None:
+    """Somebody who was let in once may have pages of their own later."""
+    gate.declare("alice", logins=[Login("guest", password="friend")])
+    guests, mine = tag(gate, "/alice/echo", ("guest", "friend")), tag(gate, "/alice/echo")
+    assert guests != mine
+    for _ in range(4):
+        gate.get("/alice/echo/", ALICE, headers={"Cookie": f"{guests}session=planted; {mine}session=own"})
+        assert backends.alice.seen[-1].header("Cookie") == "session=own"
 
 
 @LINKS

@@ -168,14 +168,15 @@ local function refuse(user)
     return ngx.exit(401)
 end
 
--- What this worker has learnt in the current second: which credentials have passed, and where links lead.
+-- What this worker has learnt in the current second: which credentials have passed, where links lead, and what their
+-- cookies are called.
 -- Every publication makes another edition, so that nothing here outlives a change.
 local known = {}
 
 local function recall()
     local edition, second = links:get("edition"), ngx.time()
     if known.edition ~= edition or known.second ~= second then
-        known = { edition = edition, second = second, passed = {}, links = {} }
+        known = { edition = edition, second = second, passed = {}, links = {}, tags = {} }
     end
     return known
 end
@@ -363,15 +364,14 @@ local function is_foreign(user, var, origin, referer, site)
 end
 
 -- What the cookies of the link /user/name are called in browsers begins with this. Pages of others may write cookies for
--- its address, but do not guess it.
+-- its address, but do not guess it; whoever has had a login of the user's knows it for that login alone.
 local function tag_of(link)
-    local tag = _M.tags[link]
-    if not tag then
-        local digest = ngx.hmac_sha1(_M.cookie_key, link):sub(1, 8)
-        tag = "vizgate." .. digest:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) .. "."
-        _M.tags[link] = tag
+    local tags, told = recall().tags, link .. "\n" .. (ngx.var.http_authorization or "")
+    if not tags[told] then
+        local digest = ngx.hmac_sha1(_M.cookie_key, told):sub(1, 8)
+        tags[told] = "vizgate." .. digest:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) .. "."
     end
-    return tag
+    return tags[told]
 end
 
 -- Of a request's cookies those that the link has set, by the names that it knows them by.
@@ -630,7 +630,7 @@ function _M.init(settings)
         file:close()
     end
     _M.checker, _M.scheme, _M.suffix = settings.checker, settings.scheme, settings.suffix
-    _M.cookie_key, _M.tags = key, {}
+    _M.cookie_key = key
     lockout = settings.lockout
 end
 
