@@ -44,13 +44,14 @@ def file_names(user: str) -> list[str]:
 
 def entries(user: str, data: UserData, addresses: Mapping[str, str], watch: Watch | None = None) -> dict[str, str]:
     """What nginx looks up for a user: `alice/training` → `keep 127.0.0.1:8097`, where no address is known `keep :8097`;
-    and `alice/` → the generation of her logins, which is another whenever one of them changes. With a `watch`, links to
+    and `alice/` → the generation of her logins, which is another whenever one of them changes, and their names. With a `watch`, links to
     this host also say whose listeners they trust: `keep 127.0.0.1:20001 1001`. Where https is spoken, the first word says
     whether the certificate has to be good, and for which name: `keep:verified:node7 10.0.0.7:8443`."""
     found = {}
     if data.logins:
         declared = "\n".join(f"{login.name}:{login.password_hash}" for login in data.logins)
-        found[user + "/"] = hashlib.sha256(declared.encode()).hexdigest()[:24]
+        generation = hashlib.sha256(declared.encode()).hexdigest()[:24]
+        found[user + "/"] = " ".join([generation, *(login.name for login in data.logins)])
     for link in data.links:
         address = addresses.get(link.host, "") if is_name(link.host) else link.host
         trusted = ""

@@ -21,8 +21,16 @@ local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashe
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
 local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
 local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
+local SERVICE_SECONDS = 10      -- that the sign-in service may be silent
+local SERVICE_BYTES = 32768     -- that the head of its answer may have
+local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
 
 local _M = {}
+
+-- How people sign in: `way` is "htpasswd", "pam" or "forward". With the last, a service at `place` is asked for `path`; its
+-- answer names the visitor in `header`, perhaps with "@" and `domain` behind; at `page` visitors sign in, and `cookies` are
+-- the service's own. `site` is where browsers find the gateway.
+local signing = { way = "htpasswd" }
 
 -- What the include files said when nginx read them; "" for nothing.
 local function on_disk(key)
@@ -101,7 +109,7 @@ end
 -- The verdict of the password checker, a second nginx: hashing in this one would make every bystander wait.
 -- Asked by a socket, as nginx's own subrequests do not work under HTTP/2.
 local function check_password(user, generation, credential)
-    if not generation or credential:find("%c") then
+    if not generation and signing.way ~= "pam" or credential:find("%c") then
         return false
     end
     local checker = ngx.socket.tcp()
@@ -157,7 +165,7 @@ local function verdict_on(digest, user, generation, credential)
     end
     local verdict = counted_check(counted, user, generation, credential)
     if verdict ~= nil then
-        verdicts:set(digest, verdict, verdict and ACCEPTED_SECONDS or REFUSED_SECONDS)
+        verdicts:set(digest, verdict, verdict and signing.way ~= "pam" and ACCEPTED_SECONDS or REFUSED_SECONDS)
     end
     verdicts:delete(busy)
     return verdict
@@ -198,7 +206,7 @@ local function authenticate(user)
     local verdict = verdicts:get(digest)
     if verdict == nil then
         verdict = verdict_on(digest, user, generation, credential)
-    elseif verdict then
+    elseif verdict and signing.way ~= "pam" then
         -- whoever is here does not queue behind a guesser again
         verdicts:expire(digest, ACCEPTED_SECONDS)
     end
@@ -213,7 +221,7 @@ local function authenticate(user)
     end
 end
 
-ffi.cdef "int inet_pton(int family, const char *text, void *address);"
+ffi.cdef "int inet_pton(int family, const char *text, void *address); unsigned int getuid(void);"
 
 -- An address as the kernel's tables have it: words of 32 bits in the processor's own byte order.
 local function hexadecimal(host)
@@ -256,19 +264,24 @@ local function listeners()
     return listening
 end
 
--- Does somebody listen at a target of this host whom its link does not trust? Without a listener nothing is amiss.
-local function is_squatted(target, trusted, below)
+-- Whose the listener at a target of this host is: the account's number, or nothing.
+local function listener_at(target)
     local host, port = target:match("^%[?(.-)%]?:(%d+)$")
     local address = host and hexadecimal(host)
     if not address then
-        return false
+        return
     end
     local at, suffix = listeners(), (":%04X"):format(port)
     local uid = at[address .. suffix]
     if not uid and #address == 8 then
         uid = at[WRAPPED .. address .. suffix] or at[ANY .. suffix]
     end
-    uid = uid or at[ANY6 .. suffix]
+    return uid or at[ANY6 .. suffix]
+end
+
+-- Does somebody listen at a target of this host whom its link does not trust? Without a listener nothing is amiss.
+local function is_squatted(target, trusted, below)
+    local uid = listener_at(target)
     return uid and uid ~= tonumber(trusted) and uid >= (tonumber(below) or 1)
 end
 
@@ -280,6 +293,114 @@ local function connect(target)
         host = target
     end
     return host and backend:connect(host, tonumber(port)) and backend
+end
+
+-- Is it the service that the administrator has started? Everybody here could listen on its port while it is away.
+local function is_service()
+    if not signing.place:find("^127%.") and not signing.place:find("^%[::1%]") then
+        return true
+    end
+    listening = {}  -- what was read before there was a connection says nothing about it
+    local uid = listener_at(signing.place)
+    return uid and (uid < SYSTEM_UIDS or uid == ffi.C.getuid())
+end
+
+-- What the sign-in service says of the request at hand: a status, and the visitor's name; nothing where it says none.
+-- Asked by a socket for the same reason as the password checker, and for every request, as it may go by their addresses.
+local function ask_service()
+    local var = ngx.var
+    local scheme, host = signing.site:match("^(%a+)://([^/]+)")
+    -- not the Host that the client gives: services have rules for hosts
+    local headers = {
+        Host = host, Connection = "close", Accept = "*/*", Cookie = var.http_cookie, Authorization = var.http_authorization,
+        ["X-Original-Method"] = var.request_method, ["X-Original-URI"] = var.request_uri,
+        ["X-Original-URL"] = scheme .. "://" .. host .. var.request_uri,
+        ["X-Forwarded-Method"] = var.request_method, ["X-Forwarded-Proto"] = scheme, ["X-Forwarded-Host"] = host,
+        ["X-Forwarded-Uri"] = var.request_uri, ["X-Forwarded-For"] = var.remote_addr, ["X-Real-IP"] = var.remote_addr,
+    }
+    local lines = { "GET " .. signing.path .. " HTTP/1.1" }
+    for name, value in pairs(headers) do
+        if value:find("%c") then
+            return "401"
+        end
+        lines[#lines + 1] = name .. ": " .. value
+    end
+    local service = connect(signing.place)
+    if not service or not is_service() then
+        return
+    end
+    service:settimeouts(1000, 2000, SERVICE_SECONDS * 1000)
+    service:send(table.concat(lines, "\r\n") .. "\r\n\r\n")
+    local head, ending = "", nil
+    repeat
+        local piece = service:receiveany(4096)
+        head = head .. (piece or "")
+        ending = head:find("\r\n\r\n", 1, true)
+    until ending or not piece or #head > SERVICE_BYTES
+    service:close()
+    local status, names = ending and head:match("^HTTP/1%.[01] (%d%d%d)"), {}
+    for name, value in head:sub(1, ending or 0):gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]-)[ \t]*\r") do
+        if name:lower() == signing.header then
+            names[#names + 1] = value
+        end
+    end
+    return status, #names == 1 and names[1] or nil
+end
+
+-- May a visitor of this name see the user's pages? The user may, and who has the name of one of the user's logins.
+local function is_welcome(user, name)
+    if not name:find("^[%w_.@+-]+$") then
+        return false
+    end
+    local short = name
+    if signing.domain ~= "" and name:sub(-#signing.domain - 1) == "@" .. signing.domain then
+        short = name:sub(1, -#signing.domain - 2)
+    end
+    local logins = " " .. ((entry(user .. "/") or ""):match(" .*") or "") .. " "
+    return short == user or (logins:find(" " .. name .. " ", 1, true) or logins:find(" " .. short .. " ", 1, true)) ~= nil
+end
+
+-- Does a person wait for a page, in a window of its own? Others are not helped by the page where one signs in.
+local function is_waiting()
+    local var = ngx.var
+    if var.request_method ~= "GET" or var.http_upgrade then
+        return false
+    elseif var.http_sec_fetch_mode then
+        return var.http_sec_fetch_mode == "navigate" and var.http_sec_fetch_dest == "document"
+    end
+    return (var.http_accept or ""):find("text/html", 1, true) and not var.http_x_requested_with
+end
+
+-- Lets a request through that may see the user's pages.
+local function admit(user)
+    if signing.way ~= "forward" then
+        return authenticate(user)
+    end
+    local status, name = ask_service()
+    if status and status:sub(1, 1) == "2" and name and is_welcome(user, name) then
+        ngx.var.vizgate_visitor = name
+        return
+    elseif status == "403" or status and status:sub(1, 1) == "2" and name then
+        ngx.var.vizgate_problem = "stranger"
+        return ngx.exit(403)
+    elseif status ~= "401" then
+        ngx.log(ngx.ERR, "the sign-in service at ", signing.place, " answers ", status or "nothing", " without a name, or is not root's")
+        return ngx.exit(503)
+    end
+    local written = ngx.var.request_uri
+    if signing.page ~= "" and is_waiting() and written:find("^/[^/\\]") then
+        local whole = signing.page:find("^%a+://") and signing.site or ""
+        ngx.header["Cache-Control"] = "no-store"
+        return ngx.redirect(signing.page .. ngx.escape_uri(whole .. written), 302)
+    end
+    return ngx.exit(401)
+end
+
+-- Access phase of the sign-in service's own pages.
+function _M.guard_service()
+    if not is_service() then
+        return ngx.exit(503)
+    end
 end
 
 -- Begins TLS as nginx would; "" where that works. Only tells what is amiss: nginx itself goes by nothing but its own handshake.
@@ -366,7 +487,7 @@ end
 -- What the cookies of the link /user/name are called in browsers begins with this. Pages of others may write cookies for
 -- its address, but do not guess it; whoever has had a login of the user's knows it for that login alone.
 local function tag_of(link)
-    local tags, told = recall().tags, link .. "\n" .. (ngx.var.http_authorization or "")
+    local tags, told = recall().tags, link .. "\n" .. (signing.way == "forward" and ngx.var.vizgate_visitor or ngx.var.http_authorization or "")
     if not tags[told] then
         local digest = ngx.hmac_sha1(_M.cookie_key, told):sub(1, 8)
         tags[told] = "vizgate." .. digest:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) .. "."
@@ -407,7 +528,7 @@ local function find_link(uri, written, user)
         return ngx.exit(404)
     end
     ngx.var.vizgate_asked = user
-    authenticate(user)
+    admit(user)
     ngx.var.vizgate_user = user
     if path == home or path == home .. "/" then
         return ngx.exec("/-/index")
@@ -632,6 +753,11 @@ function _M.init(settings)
     _M.checker, _M.scheme, _M.suffix = settings.checker, settings.scheme, settings.suffix
     _M.cookie_key = key
     lockout = settings.lockout
+end
+
+-- Likewise, where people do not sign in by the users' password files.
+function _M.sign_in(how)
+    signing = how
 end
 
 return _M
