@@ -231,3 +231,28 @@ def test_the_role_and_the_core_agree_about_places(folder: str) -> None:
     socket = re.search(r"listen unix:(\S+);", auth_conf)
     assert socket
     assert f'checker = "unix:{socket[1]}",' in gateway_conf
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "path"),
+    [
+        ("http://127.0.0.1:4180/-/oauth2/auth", "127.0.0.1:4180", "/-/oauth2/auth"),
+        ("http://[::1]:9091/api?a=b", "[::1]:9091", "/api?a=b"),
+        ("http://unix:/run/o/socket:/-/oauth2/auth", "unix:/run/o/socket", "/-/oauth2/auth"),
+    ],
+)
+def test_nginx_takes_the_whole_configuration_with_a_sign_in_service(
+    gateway: Gateway, url: str, place: str, path: str
+) -> None:
+    configuration = configure(gateway, gateway_auth="forward", gateway_forward_auth_url=url)
+    assert refusal(configuration) == ""
+    text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
+    assert f'place = "{place}"' in text
+    assert f'path = "{path}"' in text
+    assert f"proxy_pass http://{place};" in text
+
+
+def test_only_with_pam_is_the_checker_in_the_group_of_shadow() -> None:
+    unit = "systemd/vizgate-auth.service.j2"
+    assert "SupplementaryGroups=shadow\n" in rendered(unit, gateway_auth="pam")
+    assert "shadow" not in rendered(unit) + rendered(unit, gateway_auth="forward")

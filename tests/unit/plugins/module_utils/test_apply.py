@@ -93,7 +93,8 @@ def test_a_first_declaration(gateway: Gateway, control: Control) -> None:
     assert b'"bob/lab" "keep 127.0.0.1:8888";\n' in found[MAP.format("bob")]
     assert control.entries["alice/training"] == "keep 127.0.0.1:8097"
     assert control.entries["alice/notes"] == "strip 127.0.0.1:9000"
-    assert len(control.entries["alice/"]) == 24
+    generation, *logins = control.entries["alice/"].split()
+    assert (len(generation), logins) == (24, ["alice"])
 
 
 @pytest.mark.parametrize("options", [{}, {"complete": True}, {"verify": True}, {"complete": True, "verify": True}])
