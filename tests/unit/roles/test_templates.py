@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -77,6 +79,27 @@ def test_nginx_takes_the_whole_configuration(gateway: Gateway, variables: dict[s
     ):
         pytest.skip("this machine has no IPv6")
     assert refusal(configure(gateway, **variables)) == ""
+
+
+def test_the_page_of_links_has_the_script_that_browsers_are_told_to_run() -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", (ROLE / "templates/include/index.html").read_text(), re.DOTALL)
+    assert "$" not in script, "it would be another for each user"
+    told = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert evaluated("{{ __gateway_index_script }}") == f"sha256-{told}"
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "told"),
+    [
+        (["'self'"], "\"frame-ancestors 'self'\";"),
+        (["'self'", "https://wiki.example.org"], "\"frame-ancestors 'self' https://wiki.example.org\";"),
+        ([], '"";'),
+    ],
+)
+def test_who_may_show_pages_in_frames(gateway: Gateway, ancestors: list[str], told: str) -> None:
+    assert refusal(configure(gateway, gateway_frame_ancestors=ancestors)) == ""
+    text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
+    assert f'(?!.*frame-ancestors)" {told}' in text
 
 
 @pytest.mark.parametrize("variables", [{}, {"gateway_hsts_seconds": 86400, "gateway_redirect_port": 0}])
