@@ -237,7 +237,6 @@ _Work = Callable[[Gateway, str, Request, Policy], Answer]
 _REQUESTS: dict[str, tuple[_Work, dict[str, type]]] = {
     "show": (_show, {}),
     "history": (_history, {"lines": int}),
-    "log": (_log, {"lines": int, "link": str, "cursor": str}),
     "add": (_add, {"link": dict}),
     "edit": (_edit, {"name": str, "link": dict}),
     "remove": (_remove, {"name": str}),
@@ -246,4 +245,5 @@ _REQUESTS: dict[str, tuple[_Work, dict[str, type]]] = {
     "remove_login": (_remove_login, {"name": str}),
     "move": (_move, {}),
     "ports": (_ports, {}),
+    "log": (_log, {"lines": int, "link": str, "cursor": str}),
 }

@@ -30,13 +30,15 @@ def test_own_lines_and_nobody_elses(busy: Vizgate) -> None:
     gate = busy.gate
     assert busy.ok("log") == "nobody has asked for anything that is still in the log\n"
     assert busy.ok("log", "--json") == ""
+    worker = gate.connect(gate.address())
     for path, login in (
         ("/alice/run/a", ALICE),
         ("/bob/fixed/", BOB),
         ("/alice/other/b", ALICE),
         ("/alice/run/c", BOB),
     ):
-        gate.get(path + "?token=hidden", login, source=gate.address())
+        gate.get(path + "?token=hidden", login, over=worker)
+    worker.close()
     eventually(lambda: len(lines(busy)) == 3 and len(lines(busy, user="bob")) == 1)
     assert [line["path"] for line in lines(busy)] == ["/alice/run/a", "/alice/other/b", "/alice/run/c"]
     assert [line["path"] for line in lines(busy, "--lines", "1")] == ["/alice/run/c"]

@@ -59,7 +59,10 @@ def test_every_server_of_the_gateway_writes_this_log() -> None:
     text = rendered("nginx/gateway.conf.j2", gateway_tls=True, gateway_listen_port=443)
     servers = text.split("\nserver {")[1:]
     assert len(servers) == 3
-    assert [("access_log off;" in server, f"access_log {LOGS[0]} vizgate;" in server) for server in servers] == [
+    assert [
+        ("access_log off;" in server, f"access_log {LOGS[0]} vizgate buffer=32k flush=100ms;" in server)
+        for server in servers
+    ] == [
         (True, False),
         (False, True),
         (False, True),
