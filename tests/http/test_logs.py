@@ -15,6 +15,8 @@ import pytest
 from conftest import Backends
 from rig import ALICE, BOB, Rig, eventually
 
+VISIT = "Upgrade-Insecure-Requests: 1"
+"""What browsers send with a visit, which may come from anywhere."""
 ACCESS, LOGINS, ERRORS = "vizgate.jsonl", "vizgate-logins.jsonl", "error.log"
 FIELDS = [
     "time", "address", "user", "link", "login", "method", "path", "status", "bytes", "seconds", "upstream",
@@ -110,7 +112,12 @@ def test_a_websocket_is_logged_when_it_ends(gate: Rig, logs: Logs) -> None:
 def test_no_log_has_a_credential(gate: Rig, logs: Logs) -> None:
     """Passwords, tokens in queries, cookies; also of requests that are refused, that lead nowhere, or that are none."""
     secret = "s3cr3t"
-    headers = {"Cookie": f"t={secret}", "Referer": f"http://gate/alice/echo/?token={secret}", "X-Token": secret}
+    headers = {
+        **dict([VISIT.split(": ")]),
+        "Cookie": f"t={secret}",
+        "Referer": f"http://gate/alice/echo/?token={secret}",
+        "X-Token": secret,
+    }
     for path in ("/alice/echo/", "/alice/", "/alice/nolink/", "/nobody/", "/alice/echo", "//alice/echo/"):
         for login in (ALICE, ("alice", secret), None):
             gate.get(f"{path}?token={secret}&x", login, headers=headers, source=gate.address())
@@ -222,9 +229,9 @@ def test_what_is_no_request_is_a_whole_line_or_none(gate: Rig, logs: Logs, reque
 
 
 def test_the_error_log_has_whole_sentences_and_no_others(gate: Rig, logs: Logs) -> None:
-    hostile = ["Referer: \x1b[2J\xff", 'User-Agent: "\n'.strip(), "X-Forwarded-For: 1.2.3.4"]
+    hostile = [VISIT, "Referer: \x1b[2J\xff", 'User-Agent: "\n'.strip(), "X-Forwarded-For: 1.2.3.4"]
     gate.raw(b"/alice/dead/%0a2026/01/01%20[error]?a\\n", ALICE, *hostile)
-    gate.raw("/alice/dead/", ALICE, "Referer: 2026/01/01 00:00:00 [emerg] 1#1: all is lost")
+    gate.raw("/alice/dead/", ALICE, VISIT, "Referer: 2026/01/01 00:00:00 [emerg] 1#1: all is lost")
     lines = logs.raw(ERRORS).decode(errors="replace").splitlines()
     assert len(lines) == 2
     assert all(ERROR_LINE.match(line) and "connect() failed" in line for line in lines)

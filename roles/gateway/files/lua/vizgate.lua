@@ -733,9 +733,8 @@ function _M.control()
 end
 
 -- Master, at start and at every reload: the password checker's socket, the file with the key of cookies' names, the scheme
--- of the public address, where users have host names what those end in, and the lockout: after how many wrong passwords of a
--- client, for one login or in all, within how many seconds, its passwords are not looked at for as long; 0 for never. The
--- secret outlives reloads, and with it the remembered verdicts.
+-- of the public address and, where users have host names, what those end in. The secret outlives reloads, and with it the
+-- remembered verdicts.
 function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
     links:add("secret", random:read(20))
@@ -752,7 +751,12 @@ function _M.init(settings)
     end
     _M.checker, _M.scheme, _M.suffix = settings.checker, settings.scheme, settings.suffix
     _M.cookie_key = key
-    lockout = settings.lockout
+end
+
+-- Likewise: after so many wrong passwords of a client, for one login or in all, within so many seconds, its passwords are not
+-- looked at for as long; 0 for never. A verdict that is remembered holds as before.
+function _M.lock_out(login, address, seconds)
+    lockout = { login = login, address = address, seconds = seconds }
 end
 
 -- Likewise, where people do not sign in by the users' password files.
