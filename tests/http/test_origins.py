@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 import websockets.exceptions
@@ -273,6 +273,32 @@ def test_a_websocket_needs_exactly_the_gateways_origin(gate: Rig, origin: str) -
 )
 def test_a_websocket_is_no_navigation(gate: Rig, headers: dict[str, str]) -> None:
     assert handshake(gate, headers) == 403
+
+
+@pytest.fixture
+def behind_https(gate: Rig) -> Iterator[Rig]:
+    """The gateway when something in front of it takes the encryption off."""
+    conf = gate.root / "etc/nginx/vizgate/gateway.conf"
+    before = conf.read_text()
+    assert 'scheme = "http",' in before
+    conf.write_text(before.replace('scheme = "http",', 'scheme = "https",'))
+    gate.restart()
+    yield gate
+    conf.write_text(before)
+    gate.restart()
+
+
+def test_the_public_address_may_have_another_scheme(behind_https: Rig, backends: Backends) -> None:
+    https = OWN.replace("http", "https")
+    for origin in (OWN, https):
+        assert handshake(behind_https, {"Origin": origin}) == 101
+        for page, status in {"/alice/keep/": 200, "/bob/echo/": 403}.items():
+            for more in ({}, site("same-origin", PICTURE)):
+                answer = ask(behind_https, {**more, "Origin": origin, "Referer": origin + page})
+                assert answer.status == status
+    for origin in ("https://gate.example", "https://evil.example", https + "1", https + ".evil.example"):
+        assert handshake(behind_https, {"Origin": origin}) == 403
+        assert ask(behind_https, {"Referer": origin + "/alice/"}).status == 403
 
 
 @pytest.mark.parametrize("path", ["/alice/ws/", "/alice/wskeep/", "/alice/ws/deep/er?x=1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -258,6 +259,27 @@ def test_a_public_address_without_a_name_is_refused(gate: Rig) -> None:
         )
         assert "is not like https://gate.example.org:1234" in done.stdout, done.stdout
         assert done.returncode != 0
+
+
+def test_the_command_tells_users_their_own_addresses(gate: Rig) -> None:
+    def say(*words: str, user: str = "alice") -> str:
+        path = str(gate.root / "usr/local/bin/vizgate")
+        command = [path, *(["--user", user] if user else []), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return done.stdout + done.stderr
+
+    assert say("open", "echo") == f"{OWN}/echo/\n"
+    assert say("add", "run", "--kind", "visdom", "--port", "9000") == f"added {OWN}/run/ -> 127.0.0.1:9000\n"
+    try:
+        assert say("kinds", "--for", "run") == "visdom -port 9000 -base_url /run -bind_local\n"
+        assert f"\n{OWN}/run/ " in say("list")
+        assert {link["url"] for link in json.loads(say("list", "--json"))} >= {f"{OWN}/run/", f"{OWN}/echo/"}
+        assert {link["name"]: link["url"] for link in json.loads(say("status", "--json"))}["run"] == f"{OWN}/run/"
+        seen = {(link["user"], link["name"]): link for link in json.loads(say("status", "--all", "--json", user=""))}
+        assert seen["bob", "alice"]["url"] == f"http://bob.{DOMAIN}/alice/"
+        assert seen["alice", "keep"]["works"] is True
+    finally:
+        assert say("remove", "run", "--yes") == f"removed {OWN}/run/ -> 127.0.0.1:9000\n"
 
 
 def test_browsers_that_speak_http_are_sent_to_the_host_they_asked_for(backends: Backends) -> None:

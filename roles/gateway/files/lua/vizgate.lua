@@ -432,13 +432,6 @@ local function report_status(target, path, squatted, tls, name)
     return ngx.exit(200)
 end
 
--- Is this the origin of the gateway's own pages, as the client addressed it? Behind something that takes the encryption
--- off, the public address has another scheme than the connection.
-local function is_own(origin)
-    local place = "://" .. (ngx.var.http_host or "")
-    return origin == ngx.var.scheme .. place or origin == _M.scheme .. place
-end
-
 -- Does the answer take the place of the whole page, with its address for everybody to see? Unencrypted, browsers say
 -- less, and a frame looks the same.
 local function is_navigation(var, site)
@@ -458,30 +451,33 @@ local function is_scripted(var)
     return dest == "empty" and var.http_sec_fetch_mode ~= "no-cors" or dest == "script" or dest:find("work", 1, true)
 end
 
+-- Of a Referer what stands after the origin, if that is the gateway's own; "/" where a page says no more, or nothing.
+local function own_page(referer, own, public)
+    if not referer or referer == "" then
+        return "/"
+    end
+    local rest = referer:sub(1, #own) == own and referer:sub(#own + 1)
+        or referer:sub(1, #public) == public and referer:sub(#public + 1)
+    return rest and rest:sub(1, 1) == "/" and rest
+end
+
 -- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it? A user with
--- a host name has an origin, and browsers keep origins apart.
+-- a host name has an origin, and browsers keep origins apart. Behind something that takes the encryption off, the public
+-- address has another scheme than the connection.
 local function is_foreign(user, var, origin, referer, site)
-    if origin and not is_own(origin) then
-        return true
-    elseif is_navigation(var, site) then
-        return false
-    elseif site and site ~= "same-origin" and site ~= "none" then
+    local place = "://" .. (var.http_host or "")
+    local own, public = var.scheme .. place, _M.scheme .. place
+    if origin and origin ~= own and origin ~= public then
         return true
     end
-    local path = ""
-    if referer and referer ~= "" then
-        local from
-        from, path = referer:match("^(%a+://[^/]*)/(.*)$")
-        if not from or not is_own(from) then
-            return true
-        end
-    end
-    if _M.suffix then
+    local page = own_page(referer, own, public)
+    local near = page and (not site or site == "same-origin" or site == "none")
+    if near and (_M.suffix or page:match("^/([^/?]*)") == user) or is_navigation(var, site) then
         return false
-    elseif path == "" then
+    elseif near and page == "/" then
         return site == "same-origin" and not is_scripted(var)
     end
-    return path:match("^[^/?]*") ~= user
+    return true
 end
 
 -- What the cookies of the link /user/name are called in browsers begins with this. Pages of others may write cookies for
