@@ -187,12 +187,12 @@ def test_nginx_serves_exactly_what_every_user_declared(
     generations = {user + "/" for user, plain in declared.items() if plain["logins"]}
     for key, value in found.items():
         if key in generations:
-            assert re.fullmatch("[0-9a-f]{24}", value)
+            assert re.fullmatch(r"[0-9a-f]{24}( [\w.@+-]+)+", value, re.ASCII)
         else:
             assert value == expected.get(key, "")
 
 
-MAP_LINE = re.compile(r'"([a-z_][a-z0-9_-]*)/([a-z0-9._-]*)" "([a-z]+ [0-9a-f.:\[\]]*:[0-9]+|[0-9a-f]{24})";')
+MAP_LINE = re.compile(r'"([a-z_][a-z0-9_-]*)/([a-z0-9._-]*)" "([a-z]+ [0-9a-f.:\[\]]*:[0-9]+|[0-9a-f]{24}(?: [A-Za-z0-9_.@+-]+)+)";')
 LOGIN_LINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*:\$[A-Za-z0-9./$=]+")
 
 

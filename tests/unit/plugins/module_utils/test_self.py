@@ -178,7 +178,7 @@ def test_a_long_history_ends_the_file_before_it_fills_the_disk(
 @pytest.mark.parametrize(
     ("request_", "problem"),
     [
-        (None, "request 'None' is not known; there are: show, history, log, add, edit, remove,"),
+        (None, "request 'None' is not known; there are: show, history, add, edit, remove,"),
         ([], "request 'None' is not known"),
         ({"do": ["add"]}, """request "['add']" is not known"""),
         ({"do": "sources"}, "request 'sources' is not known"),
