@@ -316,16 +316,14 @@ def test_no_websocket_without_login(gate: Rig, path: str, login: tuple[str, str]
     assert refused.value.response.status_code == 401
 
 
-XSS = "<script>alert(1)</script>"
-
-
-@pytest.mark.parametrize("path", [f"/alice/{XSS}/", f"/alice/echo{XSS}", f"/{XSS}/", "/alice/dead/"])
+@pytest.mark.parametrize("path", ["/alice/{}/", "/alice/echo{}", "/{}/", "/alice/dead/"])
 @pytest.mark.parametrize("name", ["Host", "Origin", "Referer", "X-Forwarded-Host", "Sec-Fetch-Site", "Upgrade"])
-def test_no_answer_of_the_gateway_repeats_markup(gate: Rig, path: str, name: str) -> None:
-    """CVE-2024-35225: an error page with the host as it stood in the request."""
-    answer = gate.raw(path, ALICE, f"{name}: {XSS}") if name != "Host" else gate.get(path, ALICE, headers={name: XSS})
+@pytest.mark.parametrize("markup", ["<script>alert(1)</script>", "<x-y>"])
+def test_no_answer_of_the_gateway_repeats_markup(gate: Rig, path: str, name: str, markup: str) -> None:
+    """CVE-2024-35225: an error page with the host as it stood in the request. nginx refuses hosts with a slash by itself."""
+    answer = gate.get(path.format(markup), ALICE, headers={name: markup})
     assert answer.status in (400, 403, 404, 502)
-    assert "<script" not in answer.text.lower()
+    assert markup not in answer.text
 
 
 @pytest.mark.parametrize("policy", ["no-referrer", "origin", "unsafe-url"])
