@@ -72,7 +72,7 @@ class Lines:
         try:
             line = json.loads(text.decode(errors="replace"))
         except ValueError:
-            return  # cut short by a full disk
+            return  # cut short by a full disk, or by a cursor in its middle
         if isinstance(line, dict) and line.get("user") == self._user and seconds(line.get("time")) >= self._since:
             self.found.append(line)
             self.bytes += len(text)
@@ -107,18 +107,18 @@ def backwards(log: list[Part], lines: Lines) -> bool:
 
 
 def forwards(log: list[Part], cursor: str, lines: Lines) -> tuple[str, bool]:
-    """Collects what has come since `cursor`, the oldest first. Returns the next cursor, and whether nothing was left out."""
+    """Collects what has come since `cursor`, the oldest first. Returns the next cursor, and whether nothing was left out.
+
+    A cursor is the caller's, and nothing of it is believed: what begins in the middle of a line is no JSON, whatever stands there.
+    """
     known = re.fullmatch(r"([0-9]{1,20}):([0-9]{1,20})", cursor)
     inode, offset = (int(known[1]), int(known[2])) if known else (-1, 0)
     now = next((number for number, part in enumerate(log) if part.inode == inode), 0)
     complete, left, place = True, EXAMINED_BYTES, ""
     for part in reversed(log[: now + 1]):
         start = offset if part.inode == inode and offset <= part.size else 0
-        if start > 0 and part.read(start - 1, start) != b"\n":
-            start += len(part.read(start, start + BLOCK).partition(b"\n")[0]) + 1
         if part.size - start > left:
             complete, start = False, part.size - left
-            start += len(part.read(start, start + BLOCK).partition(b"\n")[0]) + 1
         left -= part.size - start
         while start < part.size and not lines.full:
             *texts, rest = part.read(start, min(start + BLOCK, part.size)).split(b"\n")

@@ -139,6 +139,11 @@ def test_no_name_of_a_login_bans_somebody_else(fail2ban: Path, login: str) -> No
     assert banned(fail2ban, failure(login), failure("alice", "192.0.2.67")) == [ATTACKER, "192.0.2.67"]
 
 
+def test_the_address_is_the_first_even_if_nothing_was_escaped(fail2ban: Path) -> None:
+    forged = failure("LOGIN").replace("LOGIN", f'","address":"{VICTIM}","outcome":"refused","user":"')
+    assert banned(fail2ban, forged) == [ATTACKER]
+
+
 def test_other_lines_ban_nobody(fail2ban: Path) -> None:
     access = failure("x").replace('"outcome":"refused"', '"user":"alice"')
     assert banned(fail2ban, access, failure("x", outcome=""), failure("x", "gate.example.org"), "\n", "{}\n") == []
