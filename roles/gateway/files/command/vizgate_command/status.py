@@ -43,11 +43,11 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
         gateway = talk.gateway()
         info: Any = gateway.info()
         policy = gateway.registry.policy()
+        origins = {user: site(policy.url, policy.url_style, user) for user in info["users"]}
         found = [
             {
                 **link,
                 "user": user,
-                "site": site(policy.url, policy.url_style, user),
                 "url": below(policy.url_style, link["url"]),
             }
             for user, data in info["users"].items()
@@ -56,14 +56,15 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
     else:
         answer = talk.ask({"do": "show"})
         chosen = [show.find(answer, name) for name in names] if names else answer["links"]
-        found = [{**link, "user": answer["user"], "site": answer["site"]["url"]} for link in chosen]
+        found = [{**link, "user": answer["user"]} for link in chosen]
+        origins = {answer["user"]: answer["site"]["url"]}
     known = listeners()
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        seen = pool.map(lambda link: probe(link, link["site"], known), found)
+        seen = pool.map(lambda link: probe(link, origins[link["user"]], known), found)
         return [
             {
                 **link,
-                "url": link.pop("site") + link["url"],
+                "url": origins[link["user"]] + link["url"],
                 "probe": dataclasses.asdict(look),
                 "works": link["rendered"]
                 and link["live"]
