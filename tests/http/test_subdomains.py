@@ -275,7 +275,8 @@ def test_the_command_tells_users_their_own_addresses(gate: Rig) -> None:
         assert f"\n{OWN}/run/ " in say("list")
         assert {link["url"] for link in json.loads(say("list", "--json"))} >= {f"{OWN}/run/", f"{OWN}/echo/"}
         assert {link["name"]: link["url"] for link in json.loads(say("status", "--json"))}["run"] == f"{OWN}/run/"
-        seen = {(link["user"], link["name"]): link for link in json.loads(say("status", "--all", "--json", user=""))}
+        everything = json.loads(say("status", "--all", "--json", user=""))["links"]
+        seen = {(link["user"], link["name"]): link for link in everything}
         assert seen["bob", "alice"]["url"] == f"http://bob.{DOMAIN}/alice/"
         assert seen["alice", "keep"]["works"] is True
     finally:
