@@ -257,7 +257,8 @@ class Rig:
         return self.root / "var/log/nginx/checks.log"
 
     def checks(self) -> list[str]:
-        """What reached the password checker: one line `time user status` each."""
+        """What reached the password checker: one line `time user status` each, which it writes a moment after its answer."""
+        time.sleep(0.3)
         return self.checks_log.read_text().splitlines()
 
     def master(self) -> int:
