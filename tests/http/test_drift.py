@@ -31,3 +31,4 @@ def test_hand_edits_are_told_and_put_right_by_site(gate: Rig) -> None:
         assert f"{path} was not as declared, and has been put right" in (done.stdout + done.stderr).replace("\n", " ")
     assert gate.get("/alice/rogue/", ALICE).status == 404
     assert gate.core.drift() == []
+    gate.fit()
