@@ -29,7 +29,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 def started(kind: str, words: str, gateway: Gateway, tools: Path, folder: Path) -> Iterator[None]:
     """Runs the tool of a kind by other words than the kind's own; {port} and {prefix} are filled in."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "KINDS", {kind: dataclasses.replace(KINDS[kind], start=words)})
+        patch.setattr(backends, "KINDS", {kind: KINDS[kind]._replace(start=words)})
         with running(kind, gateway, tools, folder):
             yield
 
