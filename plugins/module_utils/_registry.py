@@ -142,7 +142,10 @@ def _lock(file: int, seconds: float) -> bool:
         # limit is what this program is for: it locks for whoever shares the open file with it
         arguments = ["flock", "--timeout", str(seconds), "3"]
         waiting = os.posix_spawn(FLOCK, arguments, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, file, 3)])
-        return os.waitpid(waiting, 0)[1] == 0
+        code = os.waitstatus_to_exitcode(os.waitpid(waiting, 0)[1])
+        if code not in (0, 1):
+            raise OSError(f"{FLOCK} cannot wait for the lock (exit code {code})") from None
+        return code == 0
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path += [str(REPOSITORY / "collections"), str(REPOSITORY / "tests/http")]
 
+# these are found in the folders above alone, hence not at the top
 import load  # noqa: E402
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link  # noqa: E402
 from backends import WebsocketBackend  # noqa: E402

@@ -181,6 +181,36 @@ def test_the_lock_waits_for_its_turn(registry: Registry) -> None:
     assert order == ["first", "second"]
 
 
+def test_whoever_came_first_is_next(registry: Registry) -> None:
+    order: list[int] = []
+
+    def wait(number: int) -> None:
+        with registry.locked(20):
+            order.append(number)
+            time.sleep(0.05)
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(8)]
+    with registry.locked():
+        for thread in threads:
+            thread.start()
+            time.sleep(0.15)
+    for thread in threads:
+        thread.join()
+    assert order == list(range(8))
+
+
+def test_a_wait_that_goes_wrong_is_not_somebody_elses_fault(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_registry, "FLOCK", "/bin/false")
+    with registry.locked(), pytest.raises(Locked), registry.locked(0.05):
+        pass
+    monkeypatch.setattr(_registry, "FLOCK", "/usr/bin/env")  # which has no option --timeout
+    refused = pytest.raises(OSError, match=r"^/usr/bin/env cannot wait for the lock \(exit code 125\)$")
+    with registry.locked(), refused, registry.locked(0.05):
+        pass
+
+
 def test_the_lock_is_free_after_an_error(registry: Registry) -> None:
     with pytest.raises(ZeroDivisionError), registry.locked():
         raise ZeroDivisionError
