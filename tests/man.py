@@ -38,7 +38,7 @@ def _synopsis(name: str, command: click.Command) -> str:
     words = [rf"\fB{_text(name)}\fR"]
     for parameter in command.params:
         if isinstance(parameter, click.Option):
-            word = rf"\fB{_text(parameter.opts[0])}\fR"
+            word = _option(parameter)
             words.append(f"[{word}]" if parameter.is_flag else rf"[{word} \fI{_text(str(parameter.metavar))}\fR]")
         else:
             word = _text(parameter.metavar or str(parameter.name).upper())
@@ -46,11 +46,16 @@ def _synopsis(name: str, command: click.Command) -> str:
     return " ".join([*words, *([r"\fICOMMAND\fR"] if isinstance(command, click.Group) else [])])
 
 
+def _option(option: click.Option) -> str:
+    """Its name, and that of its opposite if it has one."""
+    return "|".join(rf"\fB{_text(name)}\fR" for name in (option.opts[0], *option.secondary_opts))
+
+
 def _options(command: click.Command) -> Iterator[str]:
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             metavar = "" if parameter.is_flag else rf" \fI{_text(str(parameter.metavar))}\fR"
-            yield f".TP\n\\fB{_text(parameter.opts[0])}\\fR{metavar}\n{_text(str(parameter.help))}\n"
+            yield f".TP\n{_option(parameter)}{metavar}\n{_text(str(parameter.help))}\n"
 
 
 def _commands(name: str, group: click.Group) -> Iterator[str]:

@@ -12,13 +12,15 @@ import re
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import SimpleNamespace
 from typing import TypeVar
 
-from . import _files, _live, _passwords, _render, _resolve, _sockets
+from . import _files, _guard, _live, _passwords, _render, _resolve, _sockets
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
 from ._paths import Paths
-from ._registry import Registry, whence
+from ._ports import Holder, Ports, Watch, plain_address
+from ._registry import CLOSE, Registry, whence
 
 INVENTORY, SELF = "inventory", "self"
 """The sources that have rules of their own: what users declare themselves yields to what inventory declares."""
@@ -41,14 +43,14 @@ class NotServed(RuntimeError):
     """nginx does not serve a change that is worth nothing otherwise; what was before has been put back."""
 
 
-class Outcome:
+class Outcome(SimpleNamespace):
     """What a run changed, or in check mode would change."""
 
     def __init__(self, plan: Iterable[dict[str, str]] = ()) -> None:
         self.changed = False
         self.plan = list(plan)
         """`{action, url, target, user}`, changes also with `was` and `now`: action is add, change, remove, take over (by
-        inventory from self), give back, repair or unresolved; for logins add login, …"""
+        inventory from self), give back, repair, close (of a history) or unresolved; for logins add login, …"""
         self.diff: list[dict[str, str]] = []
         """Ansible's before/after pairs: URLs first, then include files, never a secret."""
         self.reload = False
@@ -100,10 +102,12 @@ class Gateway:
         policy = self.registry.policy(coming=coming)
         # name servers can be slow, and users' own, and hashing is meant to be: nobody else waits for them
         expected = declaration(self.registry)
-        coming_users = [{source: data} for data in expected.values()]
-        if complete or verify:
-            coming_users += self.registry.everything().values()
+        # one user's change must not cost reading everybody's files
+        everybody = complete or verify
+        others = self.registry.everything() if everybody else {}
+        coming_users = [*({source: data} for data in expected.values()), *others.values()]
         looked_up = {} if locked else self._look_up(coming_users, known_will_do=source == SELF)
+        uids = self._accounts(policy, [*expected, *others])
         hashes: Hashes = {}
         for user, data in expected.items():
             if any(login.password for login in data.logins) and not name_problem("user", user):
@@ -115,14 +119,14 @@ class Gateway:
             if serve and (reason := self._contradiction({})):
                 raise NotServed(f"nginx does not serve, so nothing was changed: {reason}")
             wanted = dict(declaration(self.registry))
-            # one user's change must not cost reading everybody's files
-            everybody = complete or verify
             before = self.registry.everything() if everybody else {user: self.registry.sources(user) for user in wanted}
             if complete:
                 for user, sources in before.items():
                     if source in sources:
                         wanted.setdefault(user, UserData())
-            self._refuse_conflicts(source, wanted, before, policy)
+            known_ports = self.registry.ports(policy)
+            ports = self._claimed(known_ports, source, wanted, before, looked_up, uids)
+            self._refuse(source, wanted, before, policy, looked_up, (known_ports, ports), check)
             after = dict(before)
             for user, data in wanted.items():
                 old = before.get(user, {}).get(source, UserData())
@@ -134,7 +138,7 @@ class Gateway:
             # whoever insists on being served gets what somebody has edited by hand put right, too
             users = [user for user in sorted(after) if verify or serve or after[user] != before.get(user, {})]
             log = next(iter(wanted)) if source == SELF and len(wanted) == 1 else ""
-            return self._transact(
+            outcome = self._transact(
                 before,
                 after,
                 users,
@@ -146,6 +150,58 @@ class Gateway:
                 serve=serve,
                 cause=source,
                 log=log,
+                ports=(known_ports, ports),
+            )
+            if not check:
+                outcome.warnings += self._enforce(ports)
+            return outcome
+
+    def ports(self, user: str) -> range | None:
+        """The user's port range, assigned now if need be; None where the policy has no ranges. Raises InvalidData, Locked."""
+        policy = self.registry.policy()
+        known = self.registry.ports(policy)
+        if known is None:
+            return None
+        uids = self._accounts(policy, [user])
+        if known.of(user) is None or known.holders[user].uid != uids[user]:
+            with self.registry.locked():
+                self.recover()
+                known = self.registry.ports(policy)
+                if known is None:
+                    return None
+                ports = self._assigned(known.known_as(uids), [user])
+                state = {user: self.registry.sources(user)}
+                self._keep([user], state, known, ports)
+                known = ports
+        return known.of(user)
+
+    def withdraw(self, user: str, *, check: bool = False, diff: bool = True) -> Outcome:
+        """Takes all links and logins of one user away, whoever has declared them, and closes the user's history.
+
+        Whoever gets the name later inherits nothing. Raises as `declare` does; a user of whom nothing is there is no error.
+        """
+        with contextlib.nullcontext() if check else self.registry.locked():
+            if not check:
+                self.recover()
+            before = {user: self.registry.sources(user)}
+            known = before[user] or any(self.registry.history(user).values())
+            steps = [_close_step(user)] if known else []
+            if not check:
+                # the next complete run of these sources shall not take the user for published
+                for source in before[user]:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.paths.digest(source))
+            return self._transact(
+                before,
+                {user: {}},
+                [user],
+                {},
+                check=check,
+                verify=False,
+                everybody=False,
+                diff=diff,
+                cause="withdraw",
+                steps=steps,
             )
 
     def refresh(self) -> Outcome:
@@ -154,6 +210,8 @@ class Gateway:
         state = self.registry.everything()
         looked_up = self._look_up(state.values())
         users_of_sockets = [user for user, sources in state.items() if _has_socket(merged(sources))]
+        policy = self.registry.policy()
+        uids = self._accounts(policy, None)
         with self.registry.locked():
             self.recover()
             with contextlib.suppress(_live.NotLive):
@@ -161,21 +219,57 @@ class Gateway:
             known = self.registry.addresses()
             moved = {host for host, address in looked_up.items() if known.get(host) != address}
             needed = {host for sources in state.values() for host in _hosts(sources)}
-            if not moved and known.keys() <= needed and all(map(self._has_socket_folder, users_of_sockets)):
-                return Outcome()
+            ports = self.registry.ports(policy)
+            held = ports and ports.known_as({user: uid for user, uid in uids.items() if user in ports.holders})
+            warnings = self._enforce(held, anew=True)
+            if (
+                not moved
+                and held == ports
+                and known.keys() <= needed
+                and all(map(self._has_socket_folder, users_of_sockets))
+            ):
+                outcome = Outcome()
+                outcome.warnings = warnings
+                return outcome
             state = self.registry.everything()
-            users = [user for user in sorted(state) if _hosts(state[user]) & moved]
-            outcome = self._transact(
-                state, state, users, looked_up, check=False, verify=False, everybody=True, diff=False, cause="refresh"
+            others = (
+                {user for user, holder in held.holders.items() if holder != ports.holders[user]}
+                if held and ports
+                else set()
             )
-            outcome.warnings = self._make_socket_folders({user: merged(sources) for user, sources in state.items()})
+            users = [user for user in sorted(state) if user in others or _hosts(state[user]) & moved]
+            outcome = self._transact(
+                state,
+                state,
+                users,
+                looked_up,
+                check=False,
+                verify=False,
+                everybody=True,
+                diff=False,
+                cause="refresh",
+                ports=(ports, held),
+            )
+            outcome.warnings = warnings + self._make_socket_folders(
+                {user: merged(sources) for user, sources in state.items()}
+            )
             return outcome
 
     def drift(self) -> list[dict[str, str]]:
         """What is not as declared, as Ansible's before/after pairs: include files, and what nginx serves."""
         state = self.registry.everything()
+        ports = self.registry.ports(self.registry.policy())
         files = self._transact(
-            state, state, sorted(state), {}, check=True, verify=True, everybody=True, diff=True, cause=""
+            state,
+            state,
+            sorted(state),
+            {},
+            check=True,
+            verify=True,
+            everybody=True,
+            diff=True,
+            cause="",
+            ports=(ports, ports),
         ).diff
         try:
             expected = self._expected(state)
@@ -200,6 +294,8 @@ class Gateway:
         """
         state = self.registry.everything() if user is None else {user: self.registry.sources(user)}
         expected = self._expected(state)
+        watching = self._known_ports() is not None
+        listening = _guard.listening() if watching else ()
         try:
             served, live = _live.served(self.paths.control, list(expected)), True
         except _live.NotLive:
@@ -219,6 +315,7 @@ class Gateway:
                         "source": source,
                         "yields_to": yields_to,
                         "moving": link.name in data.moving,
+                        **({"quarantined": _guard.squatter(expected[key], listening)} if watching else {}),
                         **{what: not yields_to and found.get(key) == expected[key] for what, found in state_of.items()},
                     }
                     for source, data in sources.items()
@@ -244,10 +341,94 @@ class Gateway:
     def _expected(self, state: Mapping[str, Mapping[str, UserData]]) -> dict[str, str]:
         """The entries of these users."""
         addresses = self.registry.addresses()
+        watches = _watches(self._known_ports(), state, addresses)
         found: dict[str, str] = {}
         for user, sources in state.items():
-            found.update(_render.entries(user, merged(sources), addresses))
+            found.update(_render.entries(user, merged(sources), addresses, watches.get(user)))
         return found
+
+    def _known_ports(self) -> Ports | None:
+        # what a gateway tells about itself it tells without a policy, too
+        return self.registry.ports(self.registry.policy()) if os.path.exists(self.paths.policy) else None
+
+    def _accounts(self, policy: Policy, users: Iterable[str] | None) -> dict[str, int | None]:
+        """The numbers of the accounts of `users`, or of all that are known; nothing where there are no port ranges."""
+        ports = self.registry.ports(policy)
+        if ports is None:
+            return {}
+        names = ports.holders if users is None else users
+        return _guard.uids({user for user in names if not name_problem("user", user)}, ports, self.paths.root != "/")
+
+    def _claimed(
+        self,
+        ports: Ports | None,
+        source: str,
+        wanted: Declaration,
+        before: Mapping[str, Mapping[str, UserData]],
+        looked_up: Mapping[str, str],
+        uids: Mapping[str, int | None],
+    ) -> Ports | None:
+        """The port ranges with one for everybody who needs it now, and with the accounts of all who have links to this
+        host."""
+        if ports is None:
+            return None
+        states = {user: dict(before.get(user, {})) for user in [*before, *wanted] if not name_problem("user", user)}
+        for user in states.keys() & wanted.keys():
+            states[user][source] = wanted[user]
+        addresses = {**self.registry.addresses(), **looked_up}
+        watches = _watches(ports, states, addresses)
+        local = {user: _local_links(sources, watches[user].local, addresses) for user, sources in states.items()}
+        needing = [
+            user
+            for user, links in local.items()
+            for link in links
+            if link.port in ports.whole or (source == SELF and link in wanted.get(user, UserData()).links)
+        ]
+        coming = ports.known_as({user: uids[user] for user in uids if local.get(user) or user in ports.holders})
+        return self._assigned(coming, needing)
+
+    def _assigned(self, ports: Ports, users: Iterable[str]) -> Ports:
+        users = list(users)
+        try:
+            return ports.assigned(users)
+        except InvalidData:
+            if self.paths.root != "/":
+                raise
+            # asking for everybody's account takes a while, and the name service may be away for a moment
+            known = [user for user, uid in _guard.uids(ports.holders, ports, False).items() if uid is None]
+            return ports.assigned(users, {user for user in known if not self.registry.sources(user)})
+
+    def _keep(
+        self,
+        users: list[str],
+        state: Mapping[str, Mapping[str, UserData]],
+        known: Ports | None,
+        ports: Ports | None,
+    ) -> None:
+        """Brings port ranges about with which nothing else changes."""
+        if ports != known:
+            state = {user: state.get(user, {}) for user in users}
+            self._transact(
+                state,
+                state,
+                users,
+                {},
+                check=False,
+                verify=False,
+                everybody=False,
+                diff=False,
+                cause="ports",
+                ports=(known, ports),
+            )
+            self._enforce(ports)
+
+    def _enforce(self, ports: Ports | None, *, anew: bool = False) -> list[str]:
+        """Makes the loopback guard follow the port ranges; what went wrong is tried again by the minute's refresh."""
+        try:
+            _guard.enforce(self.paths, ports, anew=anew)
+        except (_guard.GuardFailed, OSError) as error:
+            return [str(error)]
+        return []
 
     def recover(self) -> None:
         """Finishes a transaction that was cut short after it had been decided; called under the lock, or at boot."""
@@ -274,10 +455,13 @@ class Gateway:
         cause: str,
         serve: bool = False,
         log: str = "",
+        steps: list[dict[str, str]] | None = None,
+        ports: tuple[Ports | None, Ports | None] = (None, None),
     ) -> Outcome:
         """Renders `users`, compares with what is there, and unless in check mode brings the difference about.
 
-        `before` and `after` speak for `everybody`, or for `users` alone.
+        `before` and `after` speak for `everybody`, or for `users` alone; so do the port ranges of both. `steps` are a change,
+        too, even if only of the audit log.
         """
         known = self.registry.addresses()
         hosts = {host for user in users for host in _hosts(after[user]) if _resolve.is_name(host)}
@@ -299,27 +483,31 @@ class Gateway:
 
         files = self._declarations(before, after, users)
         former: dict[str, str] = {}
+        watches = _watches(ports[0], {user: before.get(user, {}) for user in users}, known)
         for user in users:
-            former.update(_render.entries(user, old[user], known))
+            former.update(_render.entries(user, old[user], known, watches.get(user)))
         entries: dict[str, str] = dict.fromkeys(former, "")
         # in check mode on a host that is yet to become a gateway there are no templates
         if os.path.isdir(self.paths.templates) or not check:
-            self._render(new, addresses, files, entries)
+            watches = _watches(ports[1], {user: after[user] for user in users}, addresses)
+            self._render(new, addresses, watches, files, entries)
         if verify:
             files.update(dict.fromkeys(self._strangers(after), None))
         if addresses != known:
             files[self.paths.addresses] = json.dumps(addresses, indent=1, sort_keys=True) + "\n"
+        if ports[1] and ports[1] != ports[0]:
+            files[self.paths.ports] = ports[1].as_json()
 
         present = {path: _read(path) for path in files}
         entries = {**_replaced(files, present), **entries}
         files = {path: text for path, text in files.items() if text != present[path]}
-        outcome.changed = any(path != self.paths.addresses for path in files)
+        outcome.changed = bool(steps) or any(path not in (self.paths.addresses, self.paths.ports) for path in files)
         changing = {user for user in users if before.get(user, {}) != after[user] or _hosts(after[user]) & moved}
-        outcome.plan += self._repairs(files, changing)
+        outcome.plan += self._repairs(files, changing) + (steps or [])
         if diff:
             outcome.diff = _diff(old, new) + _file_diff(self.paths.includes, files, present)
         if not check:
-            if files:
+            if files or steps:
                 files.update(self._audited(outcome, cause, log))
             present = {path: _read(path) for path in files}
             outcome.warnings = self._make_socket_folders(new)
@@ -337,12 +525,14 @@ class Gateway:
         self,
         users: Mapping[str, UserData],
         addresses: Mapping[str, str],
+        watches: Mapping[str, Watch],
         files: dict[str, str | None],
         entries: dict[str, str],
     ) -> None:
         """Adds the include files of the users, and their entries."""
+        style = self.registry.url_style()
         for user, data in users.items():
-            rendered = _render.render(self.paths.templates, user, data, addresses)
+            rendered = _render.render(self.paths.templates, user, data, addresses, watches.get(user), style=style)
             texts = {**dict.fromkeys(_render.file_names(user)), **rendered.files}
             files.update({os.path.join(self.paths.includes, path): text for path, text in texts.items()})
             entries.update(rendered.entries)
@@ -382,17 +572,42 @@ class Gateway:
         except _live.NotLive as error:
             return str(error)
 
+    def _refuse(
+        self,
+        source: str,
+        wanted: Declaration,
+        before: Mapping[str, Mapping[str, UserData]],
+        policy: Policy,
+        looked_up: Mapping[str, str],
+        ports: tuple[Ports | None, Ports | None],
+        check: bool,
+    ) -> None:
+        """Raises InvalidData with everything that stands against the declaration."""
+        try:
+            self._refuse_conflicts(source, wanted, before, policy, ports[1], looked_up)
+        except InvalidData:
+            if source == SELF and not check:
+                # what is said about the user's range has to stay true
+                self._keep(list(wanted), before, *ports)
+            raise
+
     def _refuse_conflicts(
         self,
         source: str,
         wanted: Declaration,
         before: Mapping[str, Mapping[str, UserData]],
         policy: Policy,
+        ports: Ports | None,
+        looked_up: Mapping[str, str],
     ) -> None:
         """Raises InvalidData with everything that the policy or another source stands against."""
         problems = []
+        addresses = {**self.registry.addresses(), **looked_up} if ports else {}
         for user, data in sorted(wanted.items()):
             problem = name_problem("user", user)
+            had_any = bool(before.get(user)) and source == SELF
+            if not problem and (data.links or data.logins) and not had_any:
+                problem = policy.user_problem(user)
             if problem:
                 problems.append(problem)
             others = {name: kept for name, kept in before.get(user, {}).items() if name != source}
@@ -406,6 +621,11 @@ class Gateway:
             for link in set(data.links) - set(had.links):
                 found += [policy.link_problem(link), self._socket_problem(user, link)]
                 found += [_taken("link", link.name, links[link.name][0])] if link.name in links else []
+            if ports:
+                coming = UserData(tuple(set(data.links) - set(had.links)))
+                local = _watches(ports, {user: {source: coming}}, addresses)[user].local
+                for link in _local_links({source: coming}, local, addresses):
+                    found.append(ports.problem(user, link, own=source == SELF))
             for login in set(data.logins) - set(had.logins):
                 found += [_taken("login", login.name, logins[login.name][0])] if login.name in logins else []
             problems += sorted(f"user {shown(user)}: {text}" for text in found if text)
@@ -547,14 +767,24 @@ class Gateway:
             "by": self.registry.by,
             "from": whence() if self.registry.whence is None else self.registry.whence,
         }
-        text = "".join(json.dumps({**line, **step}) + "\n" for step in outcome.plan if step["action"] != "unresolved")
-        path = self.paths.audit(log)
-        present = _read(path) or ""
-        if not text:
-            return {}
-        if len(present) + len(text) <= (OWN_AUDIT_BYTES if log else AUDIT_BYTES):
-            return {path: present + text}
-        return {path + ".1": present, path: text}
+        texts: dict[str, str] = {}
+        for step in outcome.plan:
+            if step["action"] != "unresolved":
+                for path in self._logs(step, log):
+                    texts[path] = texts.get(path, "") + json.dumps({**line, **step}) + "\n"
+        files: dict[str, str | None] = {}
+        for path, text in texts.items():
+            present = _read(path) or ""
+            if len(present) + len(text) <= (AUDIT_BYTES if path == self.paths.audit() else OWN_AUDIT_BYTES):
+                files[path] = present + text
+            else:
+                files.update({path + ".1": present, path: text})
+        return files
+
+    def _logs(self, step: Mapping[str, str], log: str) -> list[str]:
+        """Where a step is noted. The end of a history, in all logs: any may lose its oldest lines before the others do."""
+        own = self.paths.audit(step["user"])
+        return [self.paths.audit(log)] + ([own] if step["action"] == CLOSE and os.path.exists(own) else [])
 
 
 _ENTRY = re.compile(r'^"([^"]+)" "([^"]*)";$', re.MULTILINE)
@@ -638,6 +868,39 @@ def _hosts(sources: Mapping[str, UserData]) -> set[str]:
     return {link.host for data in sources.values() for link in data.links if not link.socket}
 
 
+def _address(host: str, addresses: Mapping[str, str]) -> str:
+    return plain_address(addresses.get(host, "") if _resolve.is_name(host) else host)
+
+
+def _watches(
+    ports: Ports | None, users: Mapping[str, Mapping[str, UserData]], addresses: Mapping[str, str]
+) -> dict[str, Watch]:
+    """For each of the users who may listen where their links lead to on this host; nothing where there are no ranges."""
+    if ports is None:
+        return {}
+    hosts = {user: {_address(host, addresses) for host in _hosts(sources)} for user, sources in users.items()}
+    here = _guard.here(set().union(*hosts.values()))
+    return {
+        user: Watch(
+            ports.holders.get(user, Holder()).uid,
+            ports.whole,
+            frozenset(name for name, (source, _link) in owned(sources, _links).items() if source == SELF),
+            here & hosts[user],
+        )
+        for user, sources in users.items()
+    }
+
+
+def _local_links(sources: Mapping[str, UserData], local: Collection[str], addresses: Mapping[str, str]) -> list[Link]:
+    """The links that lead to ports of this host."""
+    return [
+        link
+        for data in sources.values()
+        for link in data.links
+        if not link.socket and _address(link.host, addresses) in local
+    ]
+
+
 Hashes = dict[tuple[str, str], str]
 """A clear password and the hash that its login has had → the hash that it gets."""
 
@@ -701,7 +964,7 @@ def _action(was: tuple[str, Item] | None, now: tuple[str, Item]) -> str:
 
 
 def url(user: str, link: Link) -> str:
-    """Where the gateway serves a link, below its own address."""
+    """A link's address below the gateway's own; `_addresses` knows where that is for users with host names."""
     return f"/{user}/{link.name}/"
 
 
@@ -720,10 +983,15 @@ def _login_step(action: str, user: str, name: str) -> dict[str, str]:
     return {"action": action, "url": f"/{user}/", "target": name, "user": user}
 
 
+def _close_step(user: str) -> dict[str, str]:
+    return {"action": CLOSE, "url": f"/{user}/", "target": "history", "user": user}
+
+
 def _told(link: Link) -> str:
     """All that a link says, on one line."""
     description = f"  # {shown(link.description)}" if link.description else ""
-    return f"{link.target} ({link.kind}, prefix {link.mode}){description}"
+    unverified = "" if link.verify else ", unverified"
+    return f"{link.target} ({link.kind}, prefix {link.mode}{unverified}){description}"
 
 
 def _diff(old: Mapping[str, UserData], new: Mapping[str, UserData]) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ from typing import Any, TypedDict
 
 from . import _probe
 from ._kinds import KEEP, KINDS, STRIP
-from ._model import Link, Policy, printable
+from ._model import HTTP, HTTPS, Link, Policy, parse_address, printable
 from ._probe import Listener, Place, Probe, Reply
 
 SECONDS = 10.0
@@ -126,6 +126,8 @@ class Observed:
     """The mode of a unix socket that the gateway may not connect to."""
     page: Page | None = None
     """In the link's own prefix mode."""
+    secure: Probe | None = None
+    """By verified TLS, where plain HTTP meets TLS."""
     other: Page | None = None
     """In the other one, looked at where the first does not work."""
     socket: Reply | None = None
@@ -206,14 +208,17 @@ def observe(answer: Mapping[str, Any], name: str) -> Observed:
     # of two of the same name, the one that is served
     link = next((link for link in links if not link["yields_to"]), links[0])
     known = _probe.listeners()
-    probe = _probe.probe(link, answer["site"]["url"], known)
+    probe = _probe.probe(link, answer["site"], known)
     place = _probe.place_of(link)
     here = place is not None and _probe.is_here(place)
     account = Listener(uid=os.getuid()).user
     observed = Observed(answer, link, probe, known, here, _closed(answer, link), account=account)
+    if probe.problem == _probe.TLS and not parse_address(str(link.get("host", ""))):
+        trusting = {**link, "scheme": HTTPS, "verify": True}
+        observed = dataclasses.replace(observed, secure=_probe.probe(trusting, answer["site"], known))
     if place is None or not probe.answers:
         return observed
-    visitor = _Visitor(place, answer["site"]["url"], link)
+    visitor = _Visitor(place, answer["site"], link)
     page = visitor.visit(link["prefix"])
     observed = dataclasses.replace(observed, page=page)
     if not page.works:
@@ -230,12 +235,13 @@ def observe(answer: Mapping[str, Any], name: str) -> Observed:
 class _Visitor:
     """A browser behind the gateway, as far as the tool can tell."""
 
-    def __init__(self, place: Place, site_url: str, link: Mapping[str, Any]) -> None:
-        self.place, self.site_url = place, site_url
-        self.scheme, self.host = _probe.split_url(site_url)
+    def __init__(self, place: Place, site: Mapping[str, Any], link: Mapping[str, Any]) -> None:
+        self.place, self.site_url = place, str(site["url"])
+        self.security = _probe.security_of(link, site)
+        self.scheme, self.host = _probe.split_url(self.site_url)
         self.site = f"{self.scheme}://{self.host}"
         self.base = str(link["url"]).rstrip("/")
-        self.target = str(link["target"])
+        self.target = str(link["target"]).removeprefix("https://")
         self.deadline = time.monotonic() + SECONDS
 
     def backend_path(self, mode: str, path: str) -> str:
@@ -245,7 +251,7 @@ class _Visitor:
     def ask(self, path: str, headers: Mapping[str, str] | None = None, body_bytes: int = 0) -> Reply:
         seconds = min(_probe.SECONDS, self.deadline - time.monotonic())
         sent = {**_probe.gateway_headers(self.site_url, self.base + "/"), **(headers or {})}
-        return _probe.ask(self.place, path, sent, body_bytes=body_bytes, seconds=seconds)
+        return _probe.ask(self.place, path, sent, body_bytes=body_bytes, seconds=seconds, security=self.security)
 
     def visit(self, mode: str) -> Page:
         """Follows redirects to the page, and looks whether what belongs to it is there."""
@@ -273,7 +279,8 @@ class _Visitor:
 
     def landing(self, at: str, location: str) -> str | None:
         """Where below the link a browser at `at` is sent by a tool's `location`, which the gateway rewrites; or None."""
-        for known in (f"{self.scheme}://{self.host}/", f"http://{self.target}/"):
+        secure = (f"https://{self.host}/", f"https://{self.target}/") if self.security else ()
+        for known in (f"{self.scheme}://{self.host}/", f"http://{self.target}/", *secure):
             if location.startswith(known):
                 location = location[len(known) - 1 :]
         if location.startswith("/") and not location.startswith(("//", self.base)):
@@ -448,14 +455,18 @@ def _cut(text: str, characters: int = 200) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
-def _edit(seen: Observed, **changes: str | int) -> str:
+def _edit(seen: Observed, **changes: str | int | bool) -> str:
     """How to change the link, which only who has declared it can."""
     source = seen.link["source"]
     if source == "self":
         command = ["vizgate"] if seen.user == seen.account else ["vizgate", "--user", seen.user]
-        options = [word for key, value in changes.items() for word in (f"--{key}", str(value))]
+        options = [
+            word
+            for key, value in changes.items()
+            for word in (["--insecure"] if value is False else [f"--{key}", str(value)])
+        ]
         return shlex.join([*command, "edit", seen.name, *options])
-    settings = ", ".join(f"{key}: {value}" for key, value in changes.items())
+    settings = ", ".join(f"{key}: {'false' if value is False else value}" for key, value in changes.items())
     if source == "inventory":
         return f"in users/{seen.user}.yml, link '{seen.name}': {settings}; then ansible-playbook playbooks/links.yml"
     return f"{settings} for link '{seen.name}' where source '{source}' declares it"
@@ -480,12 +491,17 @@ def _free_port(seen: Observed, host: str = "") -> int:
     taken = {listener.port for listener in seen.known} | {link.get("port") for link in seen.answer["links"]}
     first = seen.link.get("port") or 8000
     candidates = [*range(first + 1, 65536), *range(1024, first)]
+    if seen.answer.get("ports") and seen.here:
+        own = seen.answer["ports"]
+        candidates = [*range(own["first"], own["last"] + 1)]
     return next((port for port in candidates if port not in taken and not _refused(seen, host, port)), 0)
 
 
 def _refused(seen: Observed, host: str = "", port: int = 0) -> str:
     """Why the policy does not allow the link, or would not with another host or port; or ""."""
-    link = seen.link
+    link, own = seen.link, seen.answer.get("ports")
+    if own and port and seen.here and link["source"] == "self" and not own["first"] <= port <= own["last"]:
+        return f"port {port} is not in {seen.user}'s own range {own['first']}-{own['last']}"
     changed = Link(
         seen.name,
         port=port or link.get("port") or 0,
@@ -562,6 +578,14 @@ def _tool(seen: Observed) -> Iterator[Finding]:
 
 def _stranger(seen: Observed, working: bool) -> Finding | None:
     """That the port is somebody else's, if it is."""
+    quarantined = seen.link.get("quarantined")
+    if quarantined:
+        port = _free_port(seen)
+        return _error(
+            f"{seen.place} belongs to {quarantined}, not to {seen.user}: the gateway keeps the link in quarantine until"
+            " that ends",
+            f"{_edit(seen, port=port)} && {_start(seen, str(seen.link['kind']), port)}",
+        )
     owner = seen.probe.user
     if owner in ("", seen.user, seen.account) or seen.link.get("socket"):
         return None
@@ -583,13 +607,18 @@ def _silent(seen: Observed) -> Finding:
     if probe.problem == _probe.NO_ADDRESS:
         return _error(f"host '{link['host']}' has no address", _edit(seen, host="ADDRESS"))
     if probe.problem == _probe.TLS:
-        return _error(f"{_who(seen)} speaks TLS (https) on {seen.place}; the gateway speaks plain http with it", start)
+        return _speaks_tls(seen)
+    if probe.problem == _probe.PLAIN:
+        return _error(f"{_who(seen)} speaks no TLS on {seen.place}; the link says https", _edit(seen, scheme=HTTP))
+    if probe.problem.startswith(_probe.UNTRUSTED):
+        text = f"{_who(seen)} answers on {seen.place}, but {probe.problem}; have the administrator add its authority to"
+        return _error(f"{text} gateway_backend_ca, or go without", _edit(seen, verify=False))
     if probe.listening is False:
         return _nobody(seen)
     if probe.listening and probe.problem == _probe.TIMED_OUT:
         return _error(f"{_who(seen)} listens on {seen.place}, but hangs: {probe.problem}", start)
     if seen.here and probe.problem == _probe.REFUSED:
-        where = f"{'://'.join(seen.site)}/{seen.user}/-/status/{seen.name}"
+        where = f"{'://'.join(seen.site)}{seen.base.removesuffix(seen.name)}-/status/{seen.name}"
         return _warning(
             f"{_who(seen)} listens on {seen.place}, but a firewall keeps you away; ask the gateway whether it gets through",
             shlex.join(["curl", "-u", seen.user, where]),
@@ -602,6 +631,19 @@ def _silent(seen: Observed) -> Finding:
             shlex.join(["ssh", link["host"], "ss", "-ltn", "sport", "=", f":{link['port']}"]),
         )
     return _error(f"{_who(seen)} listens on {seen.place}, but {probe.problem}", start)
+
+
+def _speaks_tls(seen: Observed) -> Finding:
+    """The link says http, and should not."""
+    text = f"{_who(seen)} speaks TLS (https) on {seen.place}; the gateway speaks plain http with it"
+    if seen.link.get("socket"):
+        return _error(text, _start(seen))
+    if seen.secure and seen.secure.answers:
+        return _error(text, _edit(seen, scheme=HTTPS))
+    why = (
+        seen.secure.problem if seen.secure else "a certificate is verified for a host name, and the link has an address"
+    )
+    return _error(f"{text}, and would not trust it: {why}", _edit(seen, scheme=HTTPS, verify=False))
 
 
 def _nobody(seen: Observed) -> Finding:
@@ -704,7 +746,8 @@ def _curl(seen: Observed, page: Page) -> str:
     if seen.link.get("socket"):
         words += ["--unix-socket", seen.place, f"http://localhost{page.path}"]
     else:
-        words += [f"http://{seen.place}{page.path}"]
+        insecure = [] if seen.link.get("verify", True) else ["-k"]
+        words += [*insecure, f"{'' if '://' in seen.place else 'http://'}{seen.place}{page.path}"]
     return shlex.join(words)
 
 

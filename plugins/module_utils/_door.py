@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -20,7 +21,19 @@ from ._registry import Locked, Registry
 
 Result = TypeVar("Result")
 
-__all__ = ["ROOT", "Outcome", "Policy", "attempt", "checked", "connect", "declare_one", "parse_user", "run"]
+__all__ = [
+    "ROOT",
+    "Outcome",
+    "Paths",
+    "Policy",
+    "attempt",
+    "checked",
+    "connect",
+    "declare_one",
+    "parse_user",
+    "run",
+    "withdraw",
+]
 
 ROOT = {"root": {"type": "path", "default": "/"}}
 
@@ -68,6 +81,14 @@ def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:
     # the plan as text: of a list, Ansible would look at each of its thousands of values on the way to the controller
     plan = json.dumps(outcome.plan)
     module.exit_json(changed=outcome.changed, plan=plan, diff=outcome.diff, reload=outcome.reload)
+
+
+def withdraw(module: AnsibleModule) -> None:
+    """Takes everything of the user `name` away. A host without a gateway has nothing, and need not have what one needs."""
+    there = os.path.isdir(Paths(module.params["root"]).state)
+    gateway = connect(module) if there else None
+    name, check, diff = module.params["name"], module.check_mode, module._diff
+    run(module, lambda: gateway.withdraw(name, check=check, diff=diff) if gateway else Outcome())
 
 
 def declare_one(module: AnsibleModule, kind: str, keys: Sequence[str]) -> None:

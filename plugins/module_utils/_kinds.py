@@ -81,7 +81,7 @@ _KINDS = (
         "novnc",
         STRIP,
         "websockify --web /usr/share/novnc {host}:{port} localhost:5901",
-        "open vnc.html?path=USER/LINK/websockify below the link",
+        "open vnc.html?path=USER/LINK/websockify below the link; where users have host names, path=LINK/websockify",
     ),
     Kind(
         "wsgi",

@@ -15,12 +15,15 @@ from typing import Any, NamedTuple, TypeAlias
 from ._kinds import KEEP, KINDS, STRIP
 
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+HTTP, HTTPS = "http", "https"
 LINK = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,62}")
 SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 SOCKET = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
 SOCKET_CHARACTERS = 107
 DESCRIPTION_CHARACTERS = 200
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+"""Debian's file of the authorities that it trusts."""
 PASSWORD_BYTES = 72
 """bcrypt looks at no more."""
 
@@ -88,6 +91,10 @@ class Link(NamedTuple):
     prefix: str = ""
     """`keep`, `strip`, or nothing for what the kind says."""
     socket: str = ""
+    scheme: str = "http"
+    """What the target speaks: `http` or `https`."""
+    verify: bool = True
+    """With `https`, whether the target's certificate has to be good for `host`."""
 
     @property
     def mode(self) -> str:
@@ -96,14 +103,16 @@ class Link(NamedTuple):
 
     @property
     def target(self) -> str:
-        """`host:port` or `unix:<path>`, as people and nginx write it."""
+        """`host:port`, `https://host:port` or `unix:<path>`, as people write it."""
         if self.socket:
             return f"unix:{self.socket}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        place = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"https://{place}" if self.scheme == HTTPS else place
 
     def as_json(self) -> dict[str, Any]:
-        """All of it in plain types; of host and port, and socket, those that count."""
-        idle = ("host", "port") if self.socket else ("socket",)
+        """All of it in plain types; of host and port, socket, scheme and verify, those that count."""
+        idle = [*(("host", "port") if self.socket else ("socket",))]
+        idle += [] if self.scheme == HTTPS else ["scheme", "verify"]
         return {key: value for key, value in self._asdict().items() if key not in idle}
 
 
@@ -283,6 +292,25 @@ def _check_target(reader: _Reader, path: tuple[str | int, ...], label: str, data
         reader.refuse((*path, "port"), f"{label}: port {port if abs(port) < 10**9 else shown(port)} is not in 1-65535")
 
 
+def _check_scheme(reader: _Reader, path: tuple[str | int, ...], label: str, data: Mapping[Any, Any]) -> None:
+    """Refuses what is wrong with `scheme` and `verify`."""
+    scheme, verify = data.get("scheme", HTTP), data.get("verify", True)
+    if scheme not in (HTTP, HTTPS):
+        reader.refuse((*path, "scheme"), f"{label}: scheme {shown(scheme)} is neither 'http' nor 'https'")
+    elif scheme == HTTPS and data.get("socket") is not None:
+        reader.refuse((*path, "scheme"), f"{label}: a socket needs no https, as nobody reads along; drop the scheme")
+    if not isinstance(verify, bool):
+        reader.refuse((*path, "verify"), f"{label}: verify {shown(verify)} is neither true nor false")
+    elif scheme == HTTP and not verify:
+        reader.refuse((*path, "verify"), f"{label}: verify is for scheme 'https'; there is no certificate otherwise")
+    elif scheme == HTTPS and verify and not data.get("socket") and parse_address(str(data.get("host", "127.0.0.1"))):
+        # nginx compares names alone
+        reader.refuse(
+            (*path, "scheme"),
+            f"{label}: a certificate is verified for a host name; give the host as a name, or verify: false",
+        )
+
+
 def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> Link | None:
     before = len(reader.problems)
     name = data.get("name")
@@ -296,6 +324,7 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         advice = _did_you_mean(kind, KINDS, 0.6) or "kinds: " + ", ".join(KINDS)
         reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
     _check_target(reader, path, label, data)
+    _check_scheme(reader, path, label, data)
     description = data.get("description", "")
     if not isinstance(description, str):
         reader.refuse((*path, "description"), f"{label}: description {shown(description)} is not a text; quote it")
@@ -321,6 +350,8 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         socket=data.get("socket") or "",
         description=str(description),
         prefix=str(prefix),
+        scheme=str(data.get("scheme", HTTP)),
+        verify=bool(data.get("verify", True)),
     )
 
 
@@ -397,7 +428,20 @@ def _unwrapped(address: Address) -> Address:
     return address
 
 
-_POLICY_KEYS = ("allowed_hosts", "allowed_ports", "url", "self_service", "links_per_user", "logins_per_user")
+PATH, SUBDOMAIN = "path", "subdomain"
+"""How users' addresses differ: https://gate.example.org/alice/train/, or https://alice.gate.example.org/train/."""
+_RANGE_KEYS = ("port_range_start", "port_range_size", "port_range_users")
+_POLICY_KEYS = (
+    "allowed_hosts",
+    "allowed_ports",
+    "url",
+    "backend_ca",
+    "url_style",
+    "self_service",
+    "links_per_user",
+    "logins_per_user",
+    *_RANGE_KEYS,
+)
 _CALLED: dict[type, str] = {str: "text", bool: "truth value", int: "whole number"}
 
 
@@ -411,16 +455,26 @@ class Policy:
         origin: str = "the site policy",
         *,
         url: str = "",
+        backend_ca: str = SYSTEM_CA,
+        url_style: str = PATH,
         self_service: bool = False,
         links_per_user: int = 200,
         logins_per_user: int = 50,
+        port_range_start: int = 0,
+        port_range_size: int = 100,
+        port_range_users: int = 100,
     ) -> None:
         """`origin`: where it was read from, for messages. `url`: where browsers find the gateway, like
-        `http://gate.example.org:1234`. `self_service`: whether users declare links and logins of their own, by the command
-        `vizgate`, and how many."""
+        `http://gate.example.org:1234`. `url_style`: whether users have paths there, or host names below it. `backend_ca`: a
+        file of the authorities whose certificates targets may have.
+        `self_service`: whether users declare links and logins of their own, by the command
+        `vizgate`, and how many. `port_range_start`: the first port of users' own ranges, 0 for a gateway without;
+        `port_range_size`: how many ports a range has; `port_range_users`: how many ranges there are."""
         self.allowed_hosts, self.allowed_ports, self.origin = allowed_hosts, allowed_ports, origin
-        self.url, self.self_service = url, self_service
+        self.url, self.url_style, self.backend_ca, self.self_service = url, url_style, backend_ca, self_service
         self.links_per_user, self.logins_per_user = links_per_user, logins_per_user
+        self.port_range_start, self.port_range_size = port_range_start, port_range_size
+        self.port_range_users = port_range_users
         networks: list[Network] = []
         names: list[str] = []
         ranges: list[range] = []
@@ -444,6 +498,9 @@ class Policy:
                 problems.append(
                     f"{self.origin}: allowed_ports: {shown(line)} is neither a port nor a range like 1024-65535"
                 )
+        if url_style not in (PATH, SUBDOMAIN):
+            problems.append(f"{self.origin}: url_style {shown(url_style)} is neither {PATH} nor {SUBDOMAIN}")
+        problems += self._range_problems(ranges)
         if problems:
             raise InvalidData(problems)
         self._networks, self._ranges = networks, ranges
@@ -451,8 +508,9 @@ class Policy:
 
     @classmethod
     def parse(cls, data: object, origin: str) -> Policy:
-        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, self_service: bool, links_per_user:
-        number, logins_per_user: number}`, all but the first two optional; raises InvalidData."""
+        """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, url_style: text, backend_ca: text,
+        self_service: bool}`, and numbers `links_per_user`, `logins_per_user`, `port_range_start`, `port_range_size` and
+        `port_range_users`, all but the first two optional; raises InvalidData."""
         if not isinstance(data, Mapping):
             raise InvalidData([f"{origin}: {shown(data)} is not a mapping"])
         reader = _Reader()
@@ -466,7 +524,14 @@ class Policy:
                 if isinstance(line, bool) or not isinstance(line, kinds):
                     reader.refuse((key,), f"{origin}: {key}: {shown(line)} is not a text; quote it")
         more: dict[str, Any] = {}
-        for key, kind in (("url", str), ("self_service", bool), ("links_per_user", int), ("logins_per_user", int)):
+        kinds_of = {
+            "url": str,
+            "backend_ca": str,
+            "url_style": str,
+            "self_service": bool,
+            **dict.fromkeys(("links_per_user", "logins_per_user", *_RANGE_KEYS), int),
+        }
+        for key, kind in kinds_of.items():
             if key in data:
                 more[key] = data[key]
                 if not isinstance(more[key], kind) or isinstance(more[key], bool) != (kind is bool):
@@ -479,6 +544,36 @@ class Policy:
             origin,
             **more,
         )
+
+    def _range_problems(self, allowed: Iterable[range]) -> list[str]:
+        """What is wrong with users' port ranges, if the policy has any."""
+        start, size, users = (getattr(self, key) for key in _RANGE_KEYS)
+        if start == 0:
+            return []
+        last = start + size * users - 1
+        if min(size, users) < 1 or start < 1024 or last > 65535:
+            return [
+                f"{self.origin}: {users} port ranges of {size} from {start} on are ports {start}-{last}; choose"
+                " port_range_start, port_range_size and port_range_users so that they lie in 1024-65535"
+            ]
+        port, found = start, True
+        while found and port <= last:
+            reached = [ports.stop for ports in allowed if port in ports]
+            found, port = bool(reached), max(reached, default=port)
+        if not found:
+            return [
+                f"{self.origin}: port {port} of users' port ranges {start}-{last} is not in allowed_ports; allow it"
+            ]
+        return []
+
+    def user_problem(self, user: str) -> str | None:
+        """Why a user of a valid name can have no address here, or nothing: not every name can be a host's."""
+        if self.url_style == SUBDOMAIN and ("_" in user or user.endswith("-")):
+            return (
+                f"user {shown(user)}: no host can be named so, and this gateway gives every user a host name"
+                f" (url_style {SUBDOMAIN}, {self.origin}); take another name"
+            )
+        return None
 
     def link_problem(self, link: Link) -> str | None:
         """Why the policy refuses a link, with the policy line that does, or nothing."""

@@ -23,6 +23,11 @@ class Paths:
         return self._below("etc/vizgate/policy.json")
 
     @property
+    def certificate(self) -> str:
+        """The certificate's chain, and its key."""
+        return self._below("etc/vizgate/tls/gateway.pem")
+
+    @property
     def state(self) -> str:
         """The folder of the registry, its lock, journal and audit log."""
         return self._below("var/lib/vizgate")
@@ -38,6 +43,16 @@ class Paths:
         return os.path.join(self.state, "addresses.json")
 
     @property
+    def ports(self) -> str:
+        """Which users have which of the port ranges, where the policy has some."""
+        return os.path.join(self.state, "ports.json")
+
+    @property
+    def guard(self) -> str:
+        """The nftables rules that are loaded, where the loopback guard is on; only there is this file."""
+        return self._below("etc/vizgate/guard.nft")
+
+    @property
     def journal(self) -> str:
         """The transaction under way, if there is one."""
         return os.path.join(self.state, "journal.json")
@@ -51,6 +66,11 @@ class Paths:
     def trial(self) -> str:
         """The folder in which nginx looks at staged maps; it is where nobody else can put anything."""
         return os.path.join(self.state, "trial")
+
+    @property
+    def access_log(self) -> str:
+        """One JSON line for every request; the lines from before the last rotation are beside it, as `….1`."""
+        return self._below("var/log/nginx/vizgate.jsonl")
 
     def audit(self, user: str = "") -> str:
         """One JSON line for every change: of a user's own making, or of everybody else's."""

@@ -4,14 +4,16 @@
 """Looks at what a link leads to, from the gateway's host: does it listen, whose is it, does it answer, how fast?
 
     known = listeners()                              # one look at the kernel's tables serves any number of links
-    seen = probe(link, answer["site"]["url"], known)  # thread-safe; 2 s at most, and 2 more where DNS is slow
+    seen = probe(link, answer["site"], known)        # thread-safe; 2 s at most, and 2 more where DNS is slow
     seen.listening, seen.answers, seen.status, seen.milliseconds, seen.user, seen.pid, seen.command, seen.problem
 
-`link` is an entry of the answer to `show`: `url`, `prefix`, and `host` and `port` or `socket` are looked at.
+`link` is an entry of the answer to `show`: `url`, `prefix`, and `host` and `port` or `socket`, and `scheme` and `verify`, are
+looked at; of the site, its `url` and `backend_ca`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import io
@@ -23,10 +25,13 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ._kinds import KEEP
-from ._model import printable
+from ._model import HTTPS, SYSTEM_CA, parse_address, printable
+
+if TYPE_CHECKING:
+    import ssl
 
 SECONDS = 2.0
 HEAD_BYTES = 65536
@@ -45,10 +50,28 @@ _PROBLEMS = {
     errno.ENOENT: "no such socket",
 }
 TLS = "it speaks TLS"
+PLAIN = "it speaks no TLS"
+UNTRUSTED = "its certificate is not trusted"
 CLOSED = "it closes the connection without an answer"
 TIMED_OUT = f"no answer within {SECONDS:g} s"
 NO_ADDRESS = "the host has no address"
+_NO_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+    "RECORD_LAYER_FAILURE",
+    "UNEXPECTED_MESSAGE",
+)
+"""What OpenSSL says of an answer that is none of TLS's."""
 ENDS = (CLOSED, _PROBLEMS[errno.ECONNRESET])
+
+
+class Security(NamedTuple):
+    """How TLS is spoken with a target: its certificate has to be good for `name` by the authorities in file `ca`, or if that is
+    "" by none."""
+
+    name: str
+    ca: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,11 +132,12 @@ class Reply:
     problem: str = ""
 
 
-def listeners() -> tuple[Listener, ...]:
-    """Everything that listens on this machine. The processes of other users only root can name."""
+def listeners(commands: bool = True) -> tuple[Listener, ...]:
+    """Everything that listens on this machine, with `commands` also the processes; those of other users only root can
+    name."""
     found = [*_tcp("/proc/net/tcp"), *_tcp("/proc/net/tcp6"), *_unix()]
     me = os.geteuid()
-    processes = _processes({listener.inode for listener in found if me in (0, listener.uid)})
+    processes = _processes({listener.inode for listener in found if commands and me in (0, listener.uid)})
     named = []
     for listener in found:
         pid = processes.get(listener.inode, 0)
@@ -250,6 +274,13 @@ def place_of(link: Mapping[str, Any]) -> Place | None:
     return (host, int(link["port"])) if host else None
 
 
+def security_of(link: Mapping[str, Any], site: Mapping[str, Any]) -> Security | None:
+    """How the gateway speaks TLS with a link's target; None where it speaks plain HTTP."""
+    if link.get("scheme") != HTTPS:
+        return None
+    return Security(str(link["host"]), str(site.get("backend_ca") or SYSTEM_CA) if link.get("verify", True) else "")
+
+
 def is_here(place: Place) -> bool:
     """Whether a place is on this machine."""
     if isinstance(place, str):
@@ -284,8 +315,8 @@ def gateway_headers(site_url: str, base: str) -> dict[str, str]:
     }
 
 
-def probe(link: Mapping[str, Any], site_url: str, known: Sequence[Listener] | None = None) -> Probe:
-    """Asks a link's target for its front page, as the gateway at `site_url` would.
+def probe(link: Mapping[str, Any], site: Mapping[str, Any], known: Sequence[Listener] | None = None) -> Probe:
+    """Asks a link's target for its front page, as the gateway of the `site` would.
 
     `known` is what `listeners` has found, or is found now.
     """
@@ -294,10 +325,13 @@ def probe(link: Mapping[str, Any], site_url: str, known: Sequence[Listener] | No
         return Probe(listening=None, problem=NO_ADDRESS)
     base = str(link["url"])
     started = time.monotonic()
-    reply = ask(place, base if link["prefix"] == KEEP else "/", gateway_headers(site_url, base))
+    security = security_of(link, site)
+    headers = gateway_headers(site["url"], base)
+    reply = ask(place, base if link["prefix"] == KEEP else "/", headers, security=security)
     problem = reply.problem
     if (
         reply.connected
+        and not security
         and (reply.status == 400 or problem in ENDS)
         and speaks_tls(place, max(0.2, started + SECONDS - time.monotonic()))
     ):
@@ -326,7 +360,7 @@ class _Stream:
         self.got = b""
         self.first: float | None = None
         family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET6 if ":" in place[0] else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        self.socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._hurry().connect(place)
         except OSError:
@@ -340,8 +374,17 @@ class _Stream:
         self.socket.settimeout(left)
         return self.socket
 
+    def secure(self, context: ssl.SSLContext, name: str) -> None:
+        """Begins TLS. Like nginx, says no address as a name."""
+        self.socket = context.wrap_socket(
+            self._hurry(), server_hostname=None if not name or parse_address(name) else name
+        )
+
     def send(self, data: bytes) -> None:
         self._hurry().sendall(data)
+
+    def close(self) -> None:
+        self.socket.close()
 
     def read(self, enough: Callable[[bytes], bool]) -> None:
         """Reads until it is enough, or the other side ends."""
@@ -353,14 +396,28 @@ class _Stream:
             self.got += more
 
 
-def ask(place: Place, path: str, headers: Mapping[str, str], *, body_bytes: int = 0, seconds: float = SECONDS) -> Reply:
-    """Sends one GET and reads the head of the answer, and of its body as much as asked for, within `seconds`."""
+def ask(
+    place: Place,
+    path: str,
+    headers: Mapping[str, str],
+    *,
+    body_bytes: int = 0,
+    seconds: float = SECONDS,
+    security: Security | None = None,
+) -> Reply:
+    """Sends one GET and reads the head of the answer, and of its body as much as asked for, within `seconds`; by TLS, if its
+    `security` is given."""
     started = time.monotonic()
     try:
         stream = _Stream(place, started + seconds)
     except OSError as error:
         return Reply(problem=_words(error))
-    with stream.socket:
+    with contextlib.closing(stream):
+        try:
+            if security:
+                stream.secure(_context(security.ca), security.name)
+        except OSError as error:
+            return Reply(connected=True, problem=_tls_words(error))
         lines = "".join(f"{name}: {value}\r\n" for name, value in {"Connection": "close", **headers}.items())
         try:
             stream.send(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
@@ -403,6 +460,33 @@ def _head_problem(got: bytes) -> str:
     if _HEAD_END.search(got):
         return ""
     return "its headers do not end" if len(got) > HEAD_BYTES else CLOSED
+
+
+def _context(ca: str) -> ssl.SSLContext:
+    """A client of TLS that trusts the authorities in a file, or everybody. Raises OSError where there is no such file."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca:
+        context.load_verify_locations(ca)
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _tls_words(error: OSError) -> str:
+    """Why TLS has not begun."""
+    import ssl
+
+    if isinstance(error, FileNotFoundError):
+        return "the gateway's file of authorities is missing"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{UNTRUSTED}: {printable(error.verify_message)}"
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or "").replace("_", " ").lower()
+        return PLAIN if error.reason in _NO_TLS else f"TLS fails: {reason or 'the connection ends'}"
+    return _words(error)
 
 
 def _words(error: OSError) -> str:
@@ -453,13 +537,10 @@ def speaks_tls(place: Place, seconds: float = SECONDS) -> bool:
     """Whether TLS is spoken there; certificates are not looked at."""
     import ssl
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
         stream = _Stream(place, time.monotonic() + seconds)
-        with stream.socket:
-            context.wrap_socket(stream.socket).close()
+        with contextlib.closing(stream):
+            stream.secure(_context(""), "")
     except ssl.SSLError as error:
         # who refuses this client in TLS's own words speaks it
         return "ALERT" in (error.reason or "")

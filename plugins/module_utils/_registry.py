@@ -15,10 +15,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ._model import InvalidData, Policy, UserData, name_problem, parse_address, parse_user
+from ._model import PATH, InvalidData, Policy, UserData, name_problem, parse_address, parse_user
 from ._paths import Paths
+from ._ports import Ports
 
 LOCK_SECONDS = 30.0
+CLOSE = "close"
+"""The action of the audit line with which a user's history ends: what follows is that of somebody else of that name."""
 FLOCK = "/usr/bin/flock"
 SESSIONS = "/run/systemd/sessions"
 """Where systemd notes who has logged in, and from where."""
@@ -73,12 +76,43 @@ class Registry:
         found = {user: self.sources(user) for user in self.users()}
         return {user: sources for user, sources in found.items() if sources}
 
+    def history(self, user: str) -> dict[str, list[dict[str, str]]]:
+        """Audit log → its lines about the user since the history of an earlier one of that name was closed, oldest first."""
+        found = {}
+        for path, lines in self._audit_lines(user):
+            ends = [number for number, line in enumerate(lines, 1) if line.get("action") == CLOSE]
+            found[path] = lines[ends[-1] if ends else 0 :]
+        return found
+
+    def closed(self, user: str) -> str:
+        """When the history of the last earlier one of that name was closed; "" if there was none."""
+        ends = [line["at"] for _, lines in self._audit_lines(user, CLOSE) for line in lines if line["action"] == CLOSE]
+        return max(ends, default="")
+
+    def _audit_lines(self, user: str, word: str = "") -> Iterator[tuple[str, list[dict[str, str]]]]:
+        """Audit log → its lines about the user, oldest first; only those with `word` in them are looked at."""
+        for path in (self.paths.audit(), self.paths.audit(user)):
+            lines: list[dict[str, str]] = []
+            for part in (path + ".1", path):
+                if os.path.exists(part):
+                    with open(part, encoding="utf-8", errors="replace") as file:
+                        texts = (text for text in file if word in text)
+                        lines += [line for line in map(_audit_line, texts) if line.get("user") == user]
+            yield path, lines
+
     def addresses(self) -> dict[str, str]:
         """Host name → last known address, or "" for a name that links have, but that has no address."""
         found = self._json(self.paths.addresses, {})
         if not isinstance(found, dict) or not all(not found[host] or parse_address(str(found[host])) for host in found):
             raise InvalidData([f"{self.paths.addresses} is damaged; remove it, names are looked up again"])
         return found
+
+    def ports(self, policy: Policy) -> Ports | None:
+        """Users' port ranges, if the policy has any."""
+        if not policy.port_range_start:
+            return None
+        fix = "put it back from a backup, or remove it: ranges are assigned anew"
+        return Ports.parse(policy, self._json(self.paths.ports, {}, fix), self.paths.ports)
 
     def policy(self, coming: Policy | None = None) -> Policy:
         """The site policy; where there is none yet, the one that is `coming`."""
@@ -88,6 +122,11 @@ class Registry:
         if coming:
             return coming
         raise InvalidData([f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"])
+
+    def url_style(self) -> str:
+        """The policy's url_style, also of a gateway whose policy is refused or not there yet."""
+        found = self._json(self.paths.policy, {})
+        return str(found.get("url_style", PATH)) if isinstance(found, dict) else PATH
 
     @staticmethod
     def _json(path: str, missing: Any, fix: str = "remove it and declare its links again") -> Any:
@@ -130,6 +169,15 @@ class Registry:
                 yield
             finally:
                 file.truncate(0)
+
+
+def _audit_line(text: str) -> dict[str, str]:
+    """One line of an audit log; nothing where it is damaged, which must not hide the others."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) and "at" in line else {}
 
 
 def _lock(file: int, seconds: float) -> bool:

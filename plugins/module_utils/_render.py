@@ -13,7 +13,9 @@ import string
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ._model import UserData
+from ._addresses import below
+from ._model import HTTPS, PATH, Link, UserData
+from ._ports import Watch, plain_address
 from ._resolve import is_name
 
 FOLDERS = {"links.d": ".map", "logins.d": ".htpasswd", "pages": ".html"}
@@ -40,28 +42,50 @@ def file_names(user: str) -> list[str]:
     return [os.path.join(folder, user + ending) for folder, ending in FOLDERS.items()]
 
 
-def entries(user: str, data: UserData, addresses: Mapping[str, str]) -> dict[str, str]:
+def entries(user: str, data: UserData, addresses: Mapping[str, str], watch: Watch | None = None) -> dict[str, str]:
     """What nginx looks up for a user: `alice/training` → `keep 127.0.0.1:8097`, where no address is known `keep :8097`;
-    and `alice/` → the generation of her logins, which is another whenever one of them changes."""
+    and `alice/` → the generation of her logins, which is another whenever one of them changes, and their names. With a `watch`, links to
+    this host also say whose listeners they trust: `keep 127.0.0.1:20001 1001`. Where https is spoken, the first word says
+    whether the certificate has to be good, and for which name: `keep:verified:node7 10.0.0.7:8443`."""
     found = {}
     if data.logins:
         declared = "\n".join(f"{login.name}:{login.password_hash}" for login in data.logins)
-        found[user + "/"] = hashlib.sha256(declared.encode()).hexdigest()[:24]
+        generation = hashlib.sha256(declared.encode()).hexdigest()[:24]
+        found[user + "/"] = " ".join([generation, *(login.name for login in data.logins)])
     for link in data.links:
         address = addresses.get(link.host, "") if is_name(link.host) else link.host
+        trusted = ""
+        if watch:
+            address = plain_address(address)
+            trusted = watch.trusted(link, address)
         if ":" in address:
             address = f"[{address}]"
-        found[f"{user}/{link.name}"] = f"{link.mode} {link.target if link.socket else f'{address}:{link.port}'}"
+        target = link.target if link.socket else f"{address}:{link.port}"
+        found[f"{user}/{link.name}"] = f"{link.mode}{_security(link)} {target}{trusted}"
     return found
 
 
-def render(templates: str, user: str, data: UserData, addresses: Mapping[str, str]) -> Rendered:
+def _security(link: Link) -> str:
+    if link.scheme != HTTPS:
+        return ""
+    return f":{'verified' if link.verify else 'unverified'}:{link.host if is_name(link.host) else ''}"
+
+
+def render(
+    templates: str,
+    user: str,
+    data: UserData,
+    addresses: Mapping[str, str],
+    watch: Watch | None = None,
+    *,
+    style: str = PATH,
+) -> Rendered:
     """Renders one user through the templates in the folder `templates`.
 
     `data` is what all sources declare for the user together; `addresses` holds the address of every host name of
-    theirs that has one.
+    theirs that has one; `watch` is for a gateway with port ranges; `style` is the policy's url_style.
     """
-    found = entries(user, data, addresses)
+    found = entries(user, data, addresses, watch)
     if not data.links and not data.logins:
         return Rendered({}, {})
 
@@ -70,15 +94,21 @@ def render(templates: str, user: str, data: UserData, addresses: Mapping[str, st
             values = {key: html.escape(value) for key, value in values.items()}
         return _template(templates, template).substitute(values, parts=parts)
 
+    home = below(style, f"/{user}/")
     lines = [filled("entry.map", key=key, value=value) for key, value in found.items()]
     logins = [filled("login.htpasswd", name=each.name, password_hash=each.password_hash) for each in data.logins]
     links = [
-        filled("link.html", user=user, name=link.name, kind=link.kind, description=link.description)
+        filled("link.html", home=home, name=link.name, kind=link.kind, description=link.description)
         for link in data.links
     ]
     texts = [
         filled("links.map", "".join(lines), user=user),
         "".join(logins),
-        filled("index.html", filled("links.html", "".join(links)) if links else filled("no_links.html"), user=user),
+        filled(
+            "index.html",
+            filled("links.html", "".join(links)) if links else filled("no_links.html"),
+            user=user,
+            home=home,
+        ),
     ]
     return Rendered(dict(zip(file_names(user), texts, strict=True)), found)

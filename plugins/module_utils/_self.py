@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import _passwords
+from . import _addresses, _passwords
 from ._apply import SELF, Gateway, NginxRefused, NotServed
-from ._model import InvalidData, Policy, UserData, name_problem, parse_user, password_problem, shown
+from ._model import HTTPS, InvalidData, Policy, UserData, name_problem, parse_user, password_problem, shown
 from ._registry import Locked, Registry
 
 Request = Mapping[str, Any]
@@ -55,35 +53,73 @@ def answer(gateway: Gateway, user: str, request: object) -> Answer:
 def _show(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The user's links and logins, whoever declares them, and what the site allows."""
     info: Any = gateway.info(user)
-    site = {key: getattr(policy, key) for key in ("url", "links_per_user", "logins_per_user", "self_service")}
+    site = {key: getattr(policy, key) for key in ("backend_ca", "links_per_user", "logins_per_user", "self_service")}
+    site["url"] = _addresses.site(policy.url, policy.url_style, user)
+    mine = info["users"][user]
     return {
         "user": user,
         "site": {**site, "allowed_hosts": policy.allowed_hosts, "allowed_ports": policy.allowed_ports},
         "sockets": gateway.paths.sockets(user),
+        **({"ports": _known_range(gateway, user, policy)} if policy.port_range_start else {}),
         "serving": info["live"],
-        **info["users"][user],
+        "links": [{**link, "url": _addresses.below(policy.url_style, link["url"])} for link in mine["links"]],
+        "logins": mine["logins"],
+    }
+
+
+def _known_range(gateway: Gateway, user: str, policy: Policy) -> dict[str, int] | None:
+    """The user's port range; None for one who has not needed any yet."""
+    ports = gateway.registry.ports(policy)
+    return _range(ports.of(user)) if ports else None
+
+
+def _range(ports: range | None) -> dict[str, int] | None:
+    return {"first": ports.start, "last": ports.stop - 1} if ports else None
+
+
+def _ports(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
+    """The user's port range, which is assigned if need be, and which of their links lead to which ports of it."""
+    with gateway.registry.turn(user):
+        ports = gateway.ports(user)
+    if ports is None:
+        raise Unavailable("users have no port ranges on this gateway; any port will do that the policy allows")
+    info: Any = gateway.info(user)
+    links = [link for link in info["users"][user]["links"] if link.get("port") in ports and not link["yields_to"]]
+    return {
+        "user": user,
+        "ports": _range(ports),
+        "links": [{key: link[key] for key in ("name", "port", "host", "quarantined")} for link in links],
     }
 
 
 def _history(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The last changes of the user's links and logins, whoever made them, newest last."""
-    lines = []
-    for path in (gateway.paths.audit(), gateway.paths.audit(user)):
-        for part in (path + ".1", path):
-            if os.path.exists(part):
-                with open(part, encoding="utf-8", errors="replace") as file:
-                    lines += [line for line in map(_audit_line, file) if line.get("user") == user]
+    lines = [line for log in gateway.registry.history(user).values() for line in log]
     lines.sort(key=lambda line: line["at"])
     return {"lines": lines[-max(1, min(request["lines"], 10_000)) :]}
 
 
-def _audit_line(text: str) -> dict[str, str]:
-    """One line of an audit log; nothing where it is damaged, which must not hide the others."""
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return {}
-    return line if isinstance(line, dict) and "at" in line else {}
+def _log(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
+    """The last requests to the user's pages, or those since the `cursor` of an earlier answer; of one link, if it is given.
+
+    Lines from before somebody else had the name are not theirs.
+    """
+    from . import _log as log  # of all requests, this one alone needs it
+
+    link, cursor = request["link"], request["cursor"]
+    problem = name_problem("link", link) if link else None
+    if problem:
+        raise InvalidData([problem])
+    since = log.seconds(gateway.registry.closed(user))
+    lines = log.Lines(user, link, since, max(1, min(request["lines"], 10_000)))
+    with log.opened(gateway.paths.access_log) as parts:
+        if cursor:
+            cursor, complete = log.forwards(parts, cursor, lines)
+        else:
+            complete = log.backwards(parts, lines)
+            lines.found.reverse()
+            cursor = log.end(parts)
+    return {"lines": lines.found, "cursor": cursor, "complete": complete}
 
 
 def _change(gateway: Gateway, user: str, changed: Callable[[dict[str, list[Any]]], None]) -> Answer:
@@ -145,12 +181,14 @@ def _edit(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
 
 
 def _other_target(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes; a new socket takes host and port along, and the other way round."""
+    """The changes; a new socket takes host and port along, and the other way round; either takes what is https's with it."""
     gone: Iterable[str] = ()
     if changes.get("socket") is not None:
         gone = ("host", "port")
     elif changes.get("host") is not None or changes.get("port") is not None:
         gone = ("socket",)
+    if changes.get("socket") is not None or changes.get("scheme", HTTPS) != HTTPS:
+        gone = (*gone, "scheme", "verify")
     return {**dict.fromkeys(gone), **changes}
 
 
@@ -206,4 +244,6 @@ _REQUESTS: dict[str, tuple[_Work, dict[str, type]]] = {
     "change_login": (_change_login, {"name": str, "password": str}),
     "remove_login": (_remove_login, {"name": str}),
     "move": (_move, {}),
+    "ports": (_ports, {}),
+    "log": (_log, {"lines": int, "link": str, "cursor": str}),
 }

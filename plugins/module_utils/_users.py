@@ -31,7 +31,7 @@ def parse_users(
     for path, text in sorted(texts.items()):
         user = os.path.basename(path).rsplit(".", 1)[0]
         file = ascii(path)[1:-1]
-        problem = name_problem("user", user)
+        problem = name_problem("user", user) or (policy.user_problem(user) if policy else None)
         if problem:
             problems.append(f"{file}:1: {problem}")
         elif user in users:

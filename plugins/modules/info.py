@@ -27,7 +27,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: User → links and logins.
+  description:
+    - User → links and logins.
+    - Where users have port ranges, links also have C(quarantined), the account that listens where the link leads to and keeps it
+      from being served, or nothing.
   returned: always
   type: dict
   sample:
@@ -37,13 +40,15 @@ users:
            target: 'visdomserv1:9087', description: Loss curves, source: inventory, yields_to: '', moving: false,
            rendered: true, live: true}
       logins:
-        - {name: alice, source: inventory, yields_to: ''}
+        - {name: alice, source: inventory, yields_to: '', rendered: true, live: true}
 live:
   description: Whether an nginx with the gateway's configuration is running.
   returned: always
   type: bool
 drift:
-  description: Include files that are not as declared, with their text before and after a repair; playbook C(site) repairs.
+  description:
+    - Include files that are not as declared, with their text before and after a repair; and what nginx serves otherwise.
+    - Playbook C(site) repairs.
   returned: when I(user) is not given
   type: list
   elements: dict

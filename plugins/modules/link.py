@@ -51,6 +51,17 @@ options:
     description: Whether the tool sees C(/<user>/<name>/) in its URLs; where not given, the kind decides.
     type: str
     choices: [keep, strip]
+  scheme:
+    description: What the tool speaks.
+    type: str
+    choices: [http, https]
+    default: http
+  verify:
+    description:
+      - With I(scheme=https), whether the tool's certificate has to be good for I(host), which has to be a name then.
+      - By the authorities that the site trusts, C(gateway_backend_ca) of role C(gateway).
+    type: bool
+    default: true
   source:
     description: Under which name this link is declared; one link belongs to one source.
     type: str
@@ -98,13 +109,16 @@ def main() -> None:
             "socket": {"type": "path"},
             "description": {"type": "str", "default": ""},
             "prefix": {"type": "str", "choices": ["keep", "strip"]},
+            "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+            "verify": {"type": "bool", "default": True},
             "source": {"type": "str", "default": "playbook"},
         },
         required_if=[("state", "present", ("port", "socket"), True)],
         mutually_exclusive=[("host", "socket"), ("port", "socket")],
         supports_check_mode=True,
     )
-    _door.declare_one(module, "links", ("name", "kind", "host", "port", "socket", "description", "prefix"))
+    keys = ("name", "kind", "host", "port", "socket", "description", "prefix", "scheme", "verify")
+    _door.declare_one(module, "links", keys)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,15 @@ options:
         description: Where browsers find the gateway.
         type: str
         default: ''
+      backend_ca:
+        description: File on the gateway with the authorities that targets' certificates are verified by.
+        type: str
+        default: /etc/ssl/certs/ca-certificates.crt
+      url_style:
+        description: Whether users have paths there, or host names below it.
+        type: str
+        choices: [path, subdomain]
+        default: path
       self_service:
         description: Whether users publish links of their own.
         type: bool
@@ -69,6 +78,18 @@ options:
         description: How many logins of their own users may have.
         type: int
         default: 50
+      port_range_start:
+        description: First port of users' own ranges; 0 for none.
+        type: int
+        default: 0
+      port_range_size:
+        description: How many ports a range has.
+        type: int
+        default: 100
+      port_range_users:
+        description: How many ranges there are.
+        type: int
+        default: 100
   packed:
     description: Internal; the users' data, as the action plugin sends it.
     type: path
@@ -98,7 +119,7 @@ plan:
       type: str
       sample: add
     url:
-      description: Address below the gateway's own.
+      description: Address below the gateway's own; where users have host names, the user's stands for its first part.
       type: str
       sample: /alice/training/
     target:
@@ -136,9 +157,14 @@ def main() -> None:
                     "allowed_hosts": {"type": "list", "elements": "str", "required": True},
                     "allowed_ports": {"type": "list", "elements": "str", "required": True},
                     "url": {"type": "str", "default": ""},
+                    "backend_ca": {"type": "str", "default": "/etc/ssl/certs/ca-certificates.crt"},
+                    "url_style": {"type": "str", "choices": ["path", "subdomain"], "default": "path"},
                     "self_service": {"type": "bool", "default": False},
                     "links_per_user": {"type": "int", "default": 200},
                     "logins_per_user": {"type": "int", "default": 50},
+                    "port_range_start": {"type": "int", "default": 0},
+                    "port_range_size": {"type": "int", "default": 100},
+                    "port_range_users": {"type": "int", "default": 100},
                 },
             },
             "packed": {"type": "path"},

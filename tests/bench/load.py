@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.client
+import itertools
 import os
 import re
 import secrets
@@ -61,9 +62,16 @@ class Run:
     requests: int = 0
     seconds: float = 0
     cpu_seconds: float = 0
+    slow: float = 0
+    """Milliseconds within which 99 of 100 requests were answered."""
 
     def __add__(self, other: Run) -> Run:
-        return Run(self.requests + other.requests, self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
+        return Run(
+            self.requests + other.requests,
+            self.seconds + other.seconds,
+            self.cpu_seconds + other.cpu_seconds,
+            max(self.slow, other.slow),
+        )
 
     @property
     def rate(self) -> float:
@@ -132,10 +140,10 @@ def measured(gateway: Rig, target: int) -> Iterator[int]:
         gateway.reload()
 
 
-def wrk(gateway: Rig, url: str, *arguments: str, seconds: int, script: str = "") -> Run:
+def wrk(gateway: Rig, url: str, *arguments: str, seconds: int, script: str = "", connections: int = CONNECTIONS) -> Run:
     """Runs wrk; every request has to succeed. The arguments are wrk's own, or with a script those of the script."""
     (worker,) = gateway.workers()
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if script:
         command += ["-s", str(Path(__file__).with_name(script)), url, "--", *arguments]
     else:
@@ -146,8 +154,11 @@ def wrk(gateway: Rig, url: str, *arguments: str, seconds: int, script: str = "")
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(f"{url} refuses requests:\n{done.stdout}")
     found = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
+    slow = re.search(r"^ *99% +([\d.]+)(us|ms|s)$", done.stdout, re.MULTILINE)
     assert found, done.stdout
-    return Run(int(found[1]), float(found[2]), spent)
+    assert slow, done.stdout
+    milliseconds = float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]]
+    return Run(int(found[1]), float(found[2]), spent, milliseconds)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -156,18 +167,22 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def wrong_passwords(gateway: Rig, path: str, clients: int = 8) -> Iterator[list[int]]:
+def wrong_passwords(gateway: Rig, logins: int, attack: int, clients: int = 8) -> Iterator[list[int]]:
     """Clients, each on an address and a connection of its own, that send one wrong password after the other.
 
-    Gives the statuses that they get.
+    Every one is for the login of another of so many users, and addresses are those of this `attack` alone: a lock would put an
+    end to the hashing. Gives the statuses that they get.
     """
     statuses: list[int] = []
     stop = threading.Event()
+    users = itertools.cycle(range(logins))
 
     def work(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, 60, (f"127.9.0.{number + 1}", 0))
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, 60, (f"127.9.{attack}.{number + 1}", 0))
         while not stop.is_set():
-            connection.request("GET", path, headers={"Authorization": basic(("user0", secrets.token_hex(8)))})
+            user = f"user{next(users)}"
+            login = {"Authorization": basic((user, secrets.token_hex(8)))}
+            connection.request("GET", f"/{user}/link0/", headers=login)
             answer = connection.getresponse()
             answer.read()
             statuses.append(answer.status)

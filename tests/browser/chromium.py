@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Response, WebSocket, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, WebSocket, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 # A name that is not this machine's own: some tools answer 403 to such a Host, and only then.
@@ -18,7 +19,9 @@ OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
+    f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP *.{HOST} 127.0.0.1",
+    # as over HTTPS: where a request comes from is told to nobody else
+    f"--unsafely-treat-insecure-origin-as-secure=*.{HOST.partition('.')[2]}",
 ]
 
 
@@ -34,6 +37,7 @@ class Visit:
         page.on("websocket", self._opened)
         page.on("response", self._answered)
         page.on("requestfailed", self._failed)
+        page.on("console", self._said)
 
     def _opened(self, socket: WebSocket) -> None:
         self.sockets.append(socket)
@@ -53,6 +57,11 @@ class Visit:
         # A page that moves on gives up what it was loading.
         if request.failure and "ERR_ABORTED" not in request.failure:
             self.failures.append(f"{request.failure} {request.url}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # what headers forbid fails without a word on the network
+        if message.type == "error" and re.match("Refused to|.*violates the|.*because its MIME type", message.text):
+            self.failures.append(message.text)
 
     def live_frames(self, path: str) -> int:
         """How many frames came in through the open websockets at `path`."""

@@ -62,6 +62,21 @@ def test_every_option_arrives_and_goes_back_to_its_default(vizgate: Vizgate, bac
     assert told() == ["127.0.0.1", 9001, "http", "", "strip"]
 
 
+def test_https(vizgate: Vizgate) -> None:
+    target = "https://127.0.0.1:8443"
+    assert vizgate.ok("add", "t", "--port", "8443", "--scheme", "https", "--insecure").endswith(f"-> {target}\n")
+    exported = {"name": "t", "port": 8443, "scheme": "https", "verify": False}
+    assert yaml.safe_load(vizgate.ok("export")) == {"links": [exported]}
+    done = vizgate("edit", "t", "--verify")
+    assert done.code == 1
+    assert "give the host as a name" in done.err
+    vizgate.ok("edit", "t", "--host", "localhost", "--verify")
+    del exported["verify"]
+    assert yaml.safe_load(vizgate.ok("export")) == {"links": [{**exported, "host": "localhost"}]}
+    vizgate.ok("edit", "t", "--scheme", "")
+    assert yaml.safe_load(vizgate.ok("export")) == {"links": [{"name": "t", "host": "localhost", "port": 8443}]}
+
+
 @pytest.fixture
 def socket(gate: Rig) -> Iterator[str]:
     """A backend on a unix socket in alice's folder."""

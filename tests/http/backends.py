@@ -7,6 +7,7 @@ import dataclasses
 import http.server
 import json
 import socket
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -109,13 +110,21 @@ class Server(http.server.ThreadingHTTPServer):
 class Backend:
     """An HTTP server in threads. `seen` is what arrived; `answers` maps the last part of a path to another answer."""
 
-    def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, name: str, host: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None
+    ) -> None:
+        """`context`: how TLS is spoken, where it is."""
         self.name = name
         self.seen: list[Request] = []
         self.answers: dict[str, Callable[[Handler, Request], None]] = {}
         server = type("Server6", (Server,), {"address_family": socket.AF_INET6}) if ":" in host else Server
         self._server = server((host, port), type("Handler", (Handler,), {"backend": self}))
         self.port: int = self._server.server_address[1]
+        if context:
+            # the handshake is for the thread of each connection, not for the one that accepts them all
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
@@ -127,8 +136,8 @@ class Backend:
 class WebsocketBackend:
     """Greets with the path that it was opened with, then echoes; a text `push` is answered by three messages."""
 
-    def __init__(self) -> None:
-        self._server = websockets.sync.server.serve(self._talk, "127.0.0.1", 0, max_size=None)
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._server = websockets.sync.server.serve(self._talk, "127.0.0.1", 0, max_size=None, ssl=context)
         self.port: int = self._server.socket.getsockname()[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

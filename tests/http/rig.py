@@ -101,7 +101,7 @@ def is_alive(pid: int) -> bool:
 class Rig:
     """One rootless gateway below `folder`, which has to be short: a unix socket's path has 107 characters at most."""
 
-    def __init__(self, folder: Path, users: Mapping[str, object]) -> None:
+    def __init__(self, folder: Path, users: Mapping[str, object], **variables: object) -> None:
         self.folder, self.root, self.port = folder, folder / "gw", free_port()
         self.core = Gateway(Paths(str(self.root)))
         self._addresses = 0
@@ -111,6 +111,7 @@ class Rig:
             "gateway_rootless_dir": str(self.root),
             "gateway_listen_port": self.port,
             "gateway_listen_addresses": ["127.0.0.1"],
+            **variables,
         }
         (folder / "inventory").mkdir()
         self.inventory = folder / "inventory/hosts.yml"

@@ -67,6 +67,30 @@ def test_link(gate: Rig, backends: Backends) -> None:
     assert gate.state() == before
 
 
+def test_user(gate: Rig, backends: Backends, tmp_path: Path) -> None:
+    before = gate.state()
+    empty = "etc/nginx/vizgate/links.d/carol.map"  # nginx may be about to open it
+    for source in ("apps", "sessions"):
+        link = {"user": "carol", "name": source, "port": backends.alice.port, "source": source}
+        assert Adhoc(gate, "link", link).outcome == "CHANGED"
+    Adhoc(gate, "login", {"user": "carol", "name": "carol", "password": SECRET})
+    assert gate.get("/carol/apps/", ("carol", SECRET)).status == 200
+
+    gone = {"name": "carol", "state": "absent"}
+    checked = Adhoc(gate, "user", gone, "--check", "--diff")
+    assert gate.get("/carol/apps/", ("carol", SECRET)).status == 200
+    done = Adhoc(gate, "user", gone, "--diff")
+    assert (checked.outcome, done.outcome, done.result["reload"]) == ("CHANGED", "CHANGED", False)
+    assert [step["action"] for step in done.result["plan"]] == ["remove", "remove", "remove login", "close"]
+    assert done.result["plan"] == checked.result["plan"]
+    assert "-/carol/apps/ -> " in done.printed
+    assert gate.get("/carol/apps/", ("carol", SECRET)).status == 401
+    assert {path: text for path, text in gate.state().items() if path != empty} == before
+    assert Adhoc(gate, "user", gone, "--diff").outcome == "SUCCESS"
+    nowhere = Adhoc(gate, "user", {**gone, "root": str(tmp_path)})
+    assert (nowhere.outcome, nowhere.result["plan"], list(tmp_path.iterdir())) == ("SUCCESS", [], [])
+
+
 def test_login(gate: Rig) -> None:
     """A password and its hash are in no output, however talkative."""
     wanted = {"user": "alice", "name": "guest", "password": SECRET}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.cookies
 import urllib.parse
 
 import pytest
@@ -34,36 +33,6 @@ def test_two_passwords_in_one_request_are_refused_or_checked(gate: Rig, backends
     assert gate.get("/alice/echo/", wrong).status == 401
     assert gate.raw("/alice/echo/", None, f"Authorization: {basic(right)}").status == 200
     assert all(request.header("Authorization") is None for request in backends.alice.seen)
-
-
-@LINKS
-@pytest.mark.parametrize(
-    ("sent", "arrives"),
-    [
-        ("a=1; b=2", "a=1; b=2"),
-        ("vizgate=secret", None),
-        ("vizgate_session=secret; a=1", "a=1"),
-        ("a=1; vizgate-token=secret", "a=1"),
-        ("a=1;vizgate=secret;b=2", "a=1;b=2"),
-        ("a=1;   vizgate=secret; b=2; vizgate2=secret", "a=1; b=2"),
-        ("a=1; vizgate; b=2", "a=1; b=2"),
-        ('a="x y"; vizgate="secret"; b=%3B', 'a="x y"; b=%3B'),
-        ("a=vizgate; myvizgate=2", "a=vizgate; myvizgate=2"),
-        ("vizgate=secret=secret; a=b=c", "a=b=c"),
-        (";;vizgate=secret;", None),
-    ],
-)
-def test_cookies_of_the_gateway_stay_with_it(
-    gate: Rig, backends: Backends, link: str, sent: str, arrives: str | None
-) -> None:
-    assert gate.get(f"/alice/{link}/", ALICE, headers={"Cookie": sent}).status == 200
-    got = (backends.alice.seen[0].header("Cookie") or "").strip("; ")
-    assert got == (arrives or "")
-
-
-def test_several_cookie_headers_are_one(gate: Rig, backends: Backends) -> None:
-    gate.raw("/alice/echo/", ALICE, "Cookie: a=1", "Cookie: vizgate=secret", "Cookie: b=2; vizgate=secret")
-    assert backends.alice.seen[0].header("Cookie") == "a=1; b=2"
 
 
 @LINKS
@@ -103,62 +72,6 @@ def test_no_client_speaks_for_the_gateway(gate: Rig, backends: Backends, link: s
 def test_no_client_chooses_the_password_file(gate: Rig, header: str) -> None:
     assert gate.raw("/bob/echo/", ALICE, header).status == 401
     assert gate.raw("/bob/echo/", BOB, header).status == 200
-
-
-@LINKS
-@pytest.mark.parametrize(
-    ("path", "becomes"),
-    [
-        ("/", "{prefix}/"),
-        ("/app", "{prefix}/app"),
-        ("/bob/echo/", "{prefix}/bob/echo/"),
-        ("/alice/", "{prefix}/alice/"),
-        ("{prefix}/", "{prefix}/"),
-        ("{prefix}/app/", "{prefix}/app/"),
-        ("{prefix}", "{prefix}"),
-    ],
-)
-@pytest.mark.parametrize("spelling", ["Path=", "path=", "PATH=", "Path =", " Path= "])
-def test_cookies_stay_below_the_link(gate: Rig, link: str, path: str, becomes: str, spelling: str) -> None:
-    prefix = f"/alice/{link}"
-    answer = gate.get(
-        say(link, f"Set-Cookie: a=1; HttpOnly;{spelling}{path.format(prefix=prefix)}; SameSite=Lax"), ALICE
-    )
-    attributes = [part.strip().partition("=") for part in answer.all("Set-Cookie")[0].split(";")]
-    paths = [value.strip() for name, _, value in attributes if name.strip().lower() == "path"]
-    assert [value.rstrip("/") for value in paths] == [becomes.format(prefix=prefix).rstrip("/")]
-    assert [name for name, _, _ in attributes if name.strip().lower() != "path"] == ["a", "HttpOnly", "SameSite"]
-
-
-@LINKS
-@pytest.mark.parametrize(
-    "attribute", ["\tPath=/", "Path\t=/", "Path=\t/", " Path = /bob/ ; Path=/", "Path=/alice/echox"]
-)
-def test_no_spelling_carries_a_cookie_to_another_user(gate: Rig, link: str, attribute: str) -> None:
-    """Browsers trim spaces and tabs and take the last path; a cookie that is dropped goes nowhere either."""
-    for cookie in gate.get(say(link, f"Set-Cookie: a=1;{attribute}"), ALICE).all("Set-Cookie"):
-        attributes = [part.partition("=") for part in cookie.split(";")]
-        paths = [value.strip(" \t") for name, _, value in attributes if name.strip(" \t").lower() == "path"]
-        assert paths[-1].startswith("/alice/")
-
-
-@LINKS
-@pytest.mark.parametrize("domain", ["example.org", ".example.org", "127.0.0.1", "gate"])
-def test_cookies_stay_at_the_gateway(gate: Rig, link: str, domain: str) -> None:
-    answer = gate.get(
-        say(link, f"Set-Cookie: a=1; Domain={domain}; Path=/"), ALICE, headers={"Host": "gate.example:81"}
-    )
-    cookie = http.cookies.SimpleCookie(answer.all("Set-Cookie")[0])["a"]
-    assert (cookie["domain"], cookie["path"]) == ("gate.example", f"/alice/{link}/")
-
-
-@LINKS
-def test_each_of_several_cookies_is_rewritten(gate: Rig, link: str) -> None:
-    answer = gate.get(
-        say(link, "Set-Cookie: a=1; Path=/", "Set-Cookie: b=2; Path=/x; Path=/", "Set-Cookie: c=3"), ALICE
-    )
-    prefix = f"/alice/{link}/"
-    assert answer.all("Set-Cookie") == [f"a=1; Path={prefix}", f"b=2; Path={prefix}x; Path={prefix}", "c=3"]
 
 
 @LINKS

@@ -108,3 +108,20 @@ def test_index_tells_who_answers(gateway: Gateway, tools: Path, visit: Callable[
 def test_no_kind_opens_without_login(gateway: Gateway) -> None:
     for kind in KINDS:
         assert requests.get(f"http://127.0.0.1:{gateway.port}{gateway.prefix(kind)}/", timeout=10).status_code == 401
+
+
+def test_frames_of_the_gateway_alone(
+    gateway: Gateway, tools: Path, visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    with running("http", gateway, tools, tmp_path) as backend:
+        (backend.folder / "frame.html").write_text('<iframe src="second.html"></iframe>')
+        alice = visit(gateway.user, gateway.password)
+        alice.page.goto(backend.url + "frame.html")
+        expect(alice.page.frame_locator("iframe").get_by_text("clicks: 1")).to_be_visible()
+        assert [failure for failure in alice.failures if "favicon" not in failure] == []
+        # the same page from an address that is not the gateway's
+        (backend.folder / "frame.html").write_text(f'<iframe src="{backend.url}second.html"></iframe>')
+        alice.page.goto(f"http://127.0.0.1:{backend.port}/frame.html")
+        alice.page.wait_for_timeout(2000)
+        assert alice.page.frame_locator("iframe").get_by_text("clicks: 1").count() == 0
+        assert any("frame-ancestors" in failure for failure in alice.failures)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -15,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _live
+from ansible_collections.vizgate.gateway.plugins.module_utils import _certificate, _live
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
+    NGINX,
     ROLE,
     configure,
     data,
@@ -76,6 +79,65 @@ def test_nginx_takes_the_whole_configuration(gateway: Gateway, variables: dict[s
     ):
         pytest.skip("this machine has no IPv6")
     assert refusal(configure(gateway, **variables)) == ""
+
+
+def test_the_page_of_links_has_the_script_that_browsers_are_told_to_run() -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", (ROLE / "templates/include/index.html").read_text(), re.DOTALL)
+    assert "$" not in script, "it would be another for each user"
+    told = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert evaluated("{{ __gateway_index_script }}") == f"sha256-{told}"
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "told"),
+    [
+        (["'self'"], "\"frame-ancestors 'self'\";"),
+        (["'self'", "https://wiki.example.org"], "\"frame-ancestors 'self' https://wiki.example.org\";"),
+        ([], '"";'),
+    ],
+)
+def test_who_may_show_pages_in_frames(gateway: Gateway, ancestors: list[str], told: str) -> None:
+    assert refusal(configure(gateway, gateway_frame_ancestors=ancestors)) == ""
+    text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
+    assert f'(?!.*frame-ancestors)" {told}' in text
+
+
+@pytest.mark.parametrize("variables", [{}, {"gateway_hsts_seconds": 86400, "gateway_redirect_port": 0}])
+def test_nginx_takes_the_whole_configuration_with_tls(gateway: Gateway, variables: dict[str, Any]) -> None:
+    declare(gateway)
+    _certificate.install(gateway.paths.certificate, _certificate.self_signed(["gate"]))
+    version = subprocess.run([NGINX or "", "-v"], capture_output=True, text=True, check=True).stderr
+    variables = {"gateway_redirect_port": free_port(), **variables}
+    configuration = configure(gateway, gateway_tls=True, __gateway_nginx={"stderr": version}, **variables)
+    assert refusal(configuration) == ""
+    text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
+    assert text.count("Strict-Transport-Security max-age=86400 always;") == (
+        5 if "gateway_hsts_seconds" in variables else 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "listen", "directive"), [("1.22.1", " ssl http2;", 0), ("1.25.1", " ssl;", 1), ("1.26.3", " ssl;", 1)]
+)
+def test_http2_is_switched_on_as_this_nginx_has_it(version: str, listen: str, directive: int) -> None:
+    nginx = {"stderr": f"nginx version: nginx/{version} (Ubuntu)"}
+    text = rendered("nginx/gateway.conf.j2", gateway_tls=True, __gateway_nginx=nginx)
+    assert f"listen 127.0.0.1:1234{listen}" in text
+    assert text.count("http2 on;") == directive
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({}, "http://gate:1234"),
+        ({"gateway_listen_port": 80}, "http://gate"),
+        ({"gateway_tls": True}, "https://gate:1234"),
+        ({"gateway_tls": True, "gateway_listen_port": "443"}, "https://gate"),
+        ({"gateway_tls": True, "gateway_listen_port": 80}, "https://gate:80"),
+    ],
+)
+def test_the_public_address_is_as_browsers_write_it(variables: dict[str, Any], url: str) -> None:
+    assert evaluated("{{ gateway_public_url }}", **variables) == url
 
 
 def test_nginx_takes_the_password_checkers_configuration(gateway: Gateway) -> None:
@@ -191,4 +253,29 @@ def test_the_role_and_the_core_agree_about_places(folder: str) -> None:
     assert f"auth_basic_user_file {paths.includes}/logins.d/$http_x_vizgate_user.htpasswd;" in auth_conf
     socket = re.search(r"listen unix:(\S+);", auth_conf)
     assert socket
-    assert f'vizgate.init("unix:{socket[1]}")' in gateway_conf
+    assert f'checker = "unix:{socket[1]}",' in gateway_conf
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "path"),
+    [
+        ("http://127.0.0.1:4180/-/oauth2/auth", "127.0.0.1:4180", "/-/oauth2/auth"),
+        ("http://[::1]:9091/api?a=b", "[::1]:9091", "/api?a=b"),
+        ("http://unix:/run/o/socket:/-/oauth2/auth", "unix:/run/o/socket", "/-/oauth2/auth"),
+    ],
+)
+def test_nginx_takes_the_whole_configuration_with_a_sign_in_service(
+    gateway: Gateway, url: str, place: str, path: str
+) -> None:
+    configuration = configure(gateway, gateway_auth="forward", gateway_forward_auth_url=url)
+    assert refusal(configuration) == ""
+    text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
+    assert f'place = "{place}"' in text
+    assert f'path = "{path}"' in text
+    assert f"proxy_pass http://{place};" in text
+
+
+def test_only_with_pam_is_the_checker_in_the_group_of_shadow() -> None:
+    unit = "systemd/vizgate-auth.service.j2"
+    assert "SupplementaryGroups=shadow\n" in rendered(unit, gateway_auth="pam")
+    assert "shadow" not in rendered(unit) + rendered(unit, gateway_auth="forward")

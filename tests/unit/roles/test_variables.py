@@ -90,7 +90,7 @@ def test_internal_variables_exist(role: Path) -> None:
     files = [path for path in role.rglob("*") if path.is_file() and path.suffix in (".yml", ".j2")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     used = set(re.findall(rf"\b__{role.name}_[a-z0-9_]+", text))
-    given = set(re.findall(rf"^\s*(?:register: )?(__{role.name}_[a-z0-9_]+)(?::|\s*$)", text, re.MULTILINE))
+    given = set(re.findall(rf"^\s*(?:register: |loop_var: )?(__{role.name}_[a-z0-9_]+)(?::|\s*$)", text, re.MULTILINE))
     assert used - given == set()
 
 

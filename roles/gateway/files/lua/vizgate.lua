@@ -1,9 +1,12 @@
 -- The gateway's request logic: who may pass, where a link leads, and how a change of links goes live.
 --
 -- An entry is one line of the include files: "alice/training" -> "keep 127.0.0.1:8097" for a link,
--- "alice/" -> the generation of alice's logins. The shared dict holds what was published since nginx
+-- "alice/" -> the generation of alice's logins. Where users have port ranges, a link to this host also names the account
+-- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are ("… 1001 1000"). Where the link's target speaks TLS, the first word says so, and for which name its
+-- certificate has to be good ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The shared dict holds what was published since nginx
 -- started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
 local balancer = require "ngx.balancer"
+local ffi = require "ffi"
 
 local links = ngx.shared.vizgate_links
 local verdicts = ngx.shared.vizgate_verdicts
@@ -13,11 +16,21 @@ local CHECKS_PER_SECOND = 5     -- password checks that one client may cause
 local THIS_HOST = "^\127"       -- whoever has a shell here has sixteen million addresses
 local CHECK_SECONDS = 30        -- that one check may take
 local TURNS = 10                -- seconds that a check waits for its turn before 429
+local lockout                   -- so many wrong passwords are too many, and for how long: see _M.lock_out
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
 local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
+local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
+local SERVICE_SECONDS = 10      -- that the sign-in service may be silent
+local SERVICE_BYTES = 32768     -- that the head of its answer may have
+local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
 
 local _M = {}
+
+-- How people sign in: `way` is "htpasswd", "pam" or "forward". With the last, a service at `place` is asked for `path`; its
+-- answer names the visitor in `header`, perhaps with "@" and `domain` behind; at `page` visitors sign in, and `cookies` are
+-- the service's own. `site` is where browsers find the gateway.
+local signing = { way = "htpasswd" }
 
 -- What the include files said when nginx read them; "" for nothing.
 local function on_disk(key)
@@ -41,23 +54,62 @@ local function client()
     return address:find(THIS_HOST) and "this host" or address
 end
 
--- Counts one password check of the client's; waits while the client has used up its second.
+-- Counts one password check of the client's; waits while the client has used up its second. Returns the seconds after
+-- which to try again where it has waited long enough.
 local function take_turn()
     local address = client()
     for _ = 1, TURNS do
         local now = ngx.now()
         local second = math.floor(now)
         if checks:incr(address .. ":" .. second, 1, 0, 3) <= CHECKS_PER_SECOND then
-            return true
+            return nil
         end
         ngx.sleep(second + 1 - now + math.random() / 20)
     end
+    return TURNS
+end
+
+-- Where a client's wrong passwords are counted, and how many are too many: those for the login that it names, whether or
+-- not there is one, and all. This host is many people, whom one of them shall not lock out together.
+local function tallies(user)
+    local address = client()
+    local found = { ["login " .. address .. ngx.sha1_bin(user .. "\n" .. (ngx.var.remote_user or ""))] = lockout.login }
+    if address ~= "this host" then
+        found["all " .. address] = lockout.address
+    end
+    return found
+end
+
+-- For how many seconds the client's passwords are not looked at; nil if they are.
+local function locked_for(counted)
+    for key, limit in pairs(counted) do
+        if limit > 0 and (checks:get(key) or 0) >= limit then
+            return math.ceil(checks:ttl(key) or 1)
+        end
+    end
+end
+
+-- Counts a password as wrong, or takes that back. Returns where that makes too many.
+local function count(counted, by)
+    local full = {}
+    for key, limit in pairs(counted) do
+        if limit > 0 and (checks:incr(key, by, 0, lockout.seconds) or 0) >= limit then
+            full[#full + 1] = key
+        end
+    end
+    return full
+end
+
+local function too_many(seconds)
+    ngx.sleep(REFUSAL_SECONDS)
+    ngx.header["Retry-After"] = seconds
+    return ngx.exit(429)
 end
 
 -- The verdict of the password checker, a second nginx: hashing in this one would make every bystander wait.
 -- Asked by a socket, as nginx's own subrequests do not work under HTTP/2.
 local function check_password(user, generation, credential)
-    if not generation or credential:find("%c") then
+    if not generation and signing.way ~= "pam" or credential:find("%c") then
         return false
     end
     local checker = ngx.socket.tcp()
@@ -78,6 +130,23 @@ local function check_password(user, generation, credential)
     return nil
 end
 
+-- The check of a password that counts as wrong, in the log of logins as well, until it is known to be right: neither a
+-- hundred at once nor a client that goes away meanwhile gets one for nothing.
+local function counted_check(counted, user, generation, credential)
+    local full = count(counted, 1)
+    ngx.var.vizgate_outcome = full[1] and "locked out" or "refused"
+    local verdict = check_password(user, generation, credential)
+    if verdict == false then
+        for _, key in ipairs(full) do
+            checks:expire(key, lockout.seconds)
+        end
+    else
+        count(counted, -1)
+        ngx.var.vizgate_outcome = ""
+    end
+    return verdict
+end
+
 -- One check for all requests that bring the same new credential at the same time.
 local function verdict_on(digest, user, generation, credential)
     local busy = "busy " .. digest
@@ -88,13 +157,15 @@ local function verdict_on(digest, user, generation, credential)
             return verdict
         end
     end
-    if not take_turn() then
+    local counted = tallies(user)
+    local seconds = locked_for(counted) or take_turn() or locked_for(counted)
+    if seconds then
         verdicts:delete(busy)
-        return ngx.exit(429)
+        return too_many(seconds)
     end
-    local verdict = check_password(user, generation, credential)
+    local verdict = counted_check(counted, user, generation, credential)
     if verdict ~= nil then
-        verdicts:set(digest, verdict, verdict and ACCEPTED_SECONDS or REFUSED_SECONDS)
+        verdicts:set(digest, verdict, verdict and signing.way ~= "pam" and ACCEPTED_SECONDS or REFUSED_SECONDS)
     end
     verdicts:delete(busy)
     return verdict
@@ -105,14 +176,15 @@ local function refuse(user)
     return ngx.exit(401)
 end
 
--- What this worker has learnt in the current second: which credentials have passed, and where links lead.
+-- What this worker has learnt in the current second: which credentials have passed, where links lead, and what their
+-- cookies are called.
 -- Every publication makes another edition, so that nothing here outlives a change.
 local known = {}
 
 local function recall()
     local edition, second = links:get("edition"), ngx.time()
     if known.edition ~= edition or known.second ~= second then
-        known = { edition = edition, second = second, passed = {}, links = {} }
+        known = { edition = edition, second = second, passed = {}, links = {}, tags = {} }
     end
     return known
 end
@@ -134,7 +206,7 @@ local function authenticate(user)
     local verdict = verdicts:get(digest)
     if verdict == nil then
         verdict = verdict_on(digest, user, generation, credential)
-    elseif verdict then
+    elseif verdict and signing.way ~= "pam" then
         -- whoever is here does not queue behind a guesser again
         verdicts:expire(digest, ACCEPTED_SECONDS)
     end
@@ -149,20 +221,209 @@ local function authenticate(user)
     end
 end
 
--- Asks a backend for its front page: does anything there speak HTTP now?
-local function report_status(target, path)
-    local started = ngx.now()
+ffi.cdef "int inet_pton(int family, const char *text, void *address); unsigned int getuid(void);"
+
+-- An address as the kernel's tables have it: words of 32 bits in the processor's own byte order.
+local function hexadecimal(host)
+    local six, words = host:find(":", 1, true), ffi.new("uint32_t[4]")
+    if ffi.C.inet_pton(six and 10 or 2, host, words) == 1 then
+        local format = six and "%08X%08X%08X%08X" or "%08X"
+        return format:format(tonumber(words[0]), tonumber(words[1]), tonumber(words[2]), tonumber(words[3]))
+    end
+end
+
+local ANY, ANY6 = hexadecimal("0.0.0.0"), hexadecimal("::")
+local WRAPPED = hexadecimal("::ffff:0.0.0.0"):sub(1, 24)
+local TABLES = { "/proc/net/tcp", "/proc/net/tcp6" }
+
+-- Who listens on this host, as of this second: "0100007F:4E21" -> number of the account. Listeners stand first in the
+-- kernel's tables; the connections after them are not read.
+local listening = {}
+
+local function listeners()
+    local second = ngx.time()
+    if listening.second ~= second then
+        listening = { second = second }
+        for _, path in ipairs(TABLES) do
+            local file = io.open(path)
+            for line in file and file:lines() or function() end do
+                local place, state, uid = line:match("^ *%d+: (%x+:%x+) %x+:%x+ (%x%x) %S+ %S+ %S+ +(%d+)")
+                if place and state ~= "0A" then
+                    break
+                elseif place then
+                    uid = tonumber(uid)
+                    -- two that share a place are nobody's
+                    listening[place] = (listening[place] or uid) == uid and uid or math.huge
+                end
+            end
+            if file then
+                file:close()
+            end
+        end
+    end
+    return listening
+end
+
+-- Whose the listener at a target of this host is: the account's number, or nothing.
+local function listener_at(target)
+    local host, port = target:match("^%[?(.-)%]?:(%d+)$")
+    local address = host and hexadecimal(host)
+    if not address then
+        return
+    end
+    local at, suffix = listeners(), (":%04X"):format(port)
+    local uid = at[address .. suffix]
+    if not uid and #address == 8 then
+        uid = at[WRAPPED .. address .. suffix] or at[ANY .. suffix]
+    end
+    return uid or at[ANY6 .. suffix]
+end
+
+-- Does somebody listen at a target of this host whom its link does not trust? Without a listener nothing is amiss.
+local function is_squatted(target, trusted, below)
+    local uid = listener_at(target)
+    return uid and uid ~= tonumber(trusted) and uid >= (tonumber(below) or 1)
+end
+
+local function connect(target)
     local backend = ngx.socket.tcp()
     backend:settimeouts(1000, 1000, 2000)
     local host, port = target:match("^(.+):(%d+)$")
     if target:sub(1, 5) == "unix:" then
         host = target
     end
-    local answers = host and backend:connect(host, tonumber(port))
+    return host and backend:connect(host, tonumber(port)) and backend
+end
+
+-- Is it the service that the administrator has started? Everybody here could listen on its port while it is away.
+local function is_service()
+    if not signing.place:find("^127%.") and not signing.place:find("^%[::1%]") then
+        return true
+    end
+    listening = {}  -- what was read before there was a connection says nothing about it
+    local uid = listener_at(signing.place)
+    return uid and (uid < SYSTEM_UIDS or uid == ffi.C.getuid())
+end
+
+-- What the sign-in service says of the request at hand: a status, and the visitor's name; nothing where it says none.
+-- Asked by a socket for the same reason as the password checker, and for every request, as it may go by their addresses.
+local function ask_service()
+    local var = ngx.var
+    local scheme, host = signing.site:match("^(%a+)://([^/]+)")
+    -- not the Host that the client gives: services have rules for hosts
+    local headers = {
+        Host = host, Connection = "close", Accept = "*/*", Cookie = var.http_cookie, Authorization = var.http_authorization,
+        ["X-Original-Method"] = var.request_method, ["X-Original-URI"] = var.request_uri,
+        ["X-Original-URL"] = scheme .. "://" .. host .. var.request_uri,
+        ["X-Forwarded-Method"] = var.request_method, ["X-Forwarded-Proto"] = scheme, ["X-Forwarded-Host"] = host,
+        ["X-Forwarded-Uri"] = var.request_uri, ["X-Forwarded-For"] = var.remote_addr, ["X-Real-IP"] = var.remote_addr,
+    }
+    local lines = { "GET " .. signing.path .. " HTTP/1.1" }
+    for name, value in pairs(headers) do
+        if value:find("%c") then
+            return "401"
+        end
+        lines[#lines + 1] = name .. ": " .. value
+    end
+    local service = connect(signing.place)
+    if not service or not is_service() then
+        return
+    end
+    service:settimeouts(1000, 2000, SERVICE_SECONDS * 1000)
+    service:send(table.concat(lines, "\r\n") .. "\r\n\r\n")
+    local head, ending = "", nil
+    repeat
+        local piece = service:receiveany(4096)
+        head = head .. (piece or "")
+        ending = head:find("\r\n\r\n", 1, true)
+    until ending or not piece or #head > SERVICE_BYTES
+    service:close()
+    local status, names = ending and head:match("^HTTP/1%.[01] (%d%d%d)"), {}
+    for name, value in head:sub(1, ending or 0):gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]-)[ \t]*\r") do
+        if name:lower() == signing.header then
+            names[#names + 1] = value
+        end
+    end
+    return status, #names == 1 and names[1] or nil
+end
+
+-- May a visitor of this name see the user's pages? The user may, and who has the name of one of the user's logins.
+local function is_welcome(user, name)
+    if not name:find("^[%w_.@+-]+$") then
+        return false
+    end
+    local short = name
+    if signing.domain ~= "" and name:sub(-#signing.domain - 1) == "@" .. signing.domain then
+        short = name:sub(1, -#signing.domain - 2)
+    end
+    local logins = " " .. ((entry(user .. "/") or ""):match(" .*") or "") .. " "
+    return short == user or (logins:find(" " .. name .. " ", 1, true) or logins:find(" " .. short .. " ", 1, true)) ~= nil
+end
+
+-- Does a person wait for a page, in a window of its own? Others are not helped by the page where one signs in.
+local function is_waiting()
+    local var = ngx.var
+    if var.request_method ~= "GET" or var.http_upgrade then
+        return false
+    elseif var.http_sec_fetch_mode then
+        return var.http_sec_fetch_mode == "navigate" and var.http_sec_fetch_dest == "document"
+    end
+    return (var.http_accept or ""):find("text/html", 1, true) and not var.http_x_requested_with
+end
+
+-- Lets a request through that may see the user's pages.
+local function admit(user)
+    if signing.way ~= "forward" then
+        return authenticate(user)
+    end
+    local status, name = ask_service()
+    if status and status:sub(1, 1) == "2" and name and is_welcome(user, name) then
+        ngx.var.vizgate_visitor = name
+        return
+    elseif status == "403" or status and status:sub(1, 1) == "2" and name then
+        ngx.var.vizgate_problem = "stranger"
+        return ngx.exit(403)
+    elseif status ~= "401" then
+        ngx.log(ngx.ERR, "the sign-in service at ", signing.place, " answers ", status or "nothing", " without a name, or is not root's")
+        return ngx.exit(503)
+    end
+    local written = ngx.var.request_uri
+    if signing.page ~= "" and is_waiting() and written:find("^/[^/\\]") then
+        local whole = signing.page:find("^%a+://") and signing.site or ""
+        ngx.header["Cache-Control"] = "no-store"
+        return ngx.redirect(signing.page .. ngx.escape_uri(whole .. written), 302)
+    end
+    return ngx.exit(401)
+end
+
+-- Access phase of the sign-in service's own pages.
+function _M.guard_service()
+    if not is_service() then
+        return ngx.exit(503)
+    end
+end
+
+-- Begins TLS as nginx would; "" where that works. Only tells what is amiss: nginx itself goes by nothing but its own handshake.
+local function greet(backend, name, verified)
+    -- raises an error where a certificate is refused without having been waited for
+    local done, session, problem = pcall(backend.sslhandshake, backend, nil, name ~= "" and name, verified)
+    if done and session then
+        return ""
+    end
+    return (not done or problem:find("^%d+:") or problem:find("certificate", 1, true)) and "untrusted " or "plain "
+end
+
+-- Asks a backend for its front page: does anything there speak HTTP now?
+local function report_status(target, path, squatted, tls, name)
+    local started = ngx.now()
+    local backend = not squatted and connect(target)
+    local answers = backend and (tls == "" or greet(backend, name, tls == "verified") == "")
         and backend:send("HEAD " .. path .. " HTTP/1.1\r\nHost: " .. (ngx.var.http_host or "localhost")
             .. "\r\nConnection: close\r\n\r\n")
         and (backend:receive("*l") or ""):sub(1, 5) == "HTTP/"
-    backend:close()
+    if backend then
+        backend:close()
+    end
     ngx.update_time()
     ngx.header["Content-Type"] = "application/json"
     ngx.header["Cache-Control"] = "no-store"
@@ -171,19 +432,100 @@ local function report_status(target, path)
     return ngx.exit(200)
 end
 
--- Finds the link of a request; every answer that is not the backend's is given here. Owner and link are taken from
--- the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the two do not begin alike
--- (//, %2F, ..) the page does not exist.
-local function find_link(uri, written)
-    local path = written:match("^[^?]*")
-    local user, rest = uri:match("^/([a-z_][a-z0-9_-]*)/(.*)$")
-    user = user or uri:match("^/([a-z_][a-z0-9_-]*)$")
+-- Does the answer take the place of the whole page, with its address for everybody to see? Unencrypted, browsers say
+-- less, and a frame looks the same.
+local function is_navigation(var, site)
+    local method = ngx.req.get_method()
+    if method ~= "GET" and method ~= "HEAD" or var.http_upgrade then
+        return false
+    elseif site then
+        return var.http_sec_fetch_mode == "navigate" and var.http_sec_fetch_dest == "document"
+    end
+    return var.http_upgrade_insecure_requests == "1"
+end
+
+-- Has a script asked? One could write whatever Referer it likes, and in a worker made of a blob it has none to show, so
+-- nothing is won by insisting on it. Pictures, styles, frames and forms need no script.
+local function is_scripted(var)
+    local dest = var.http_sec_fetch_dest or ""
+    return dest == "empty" and var.http_sec_fetch_mode ~= "no-cors" or dest == "script" or dest:find("work", 1, true)
+end
+
+-- Of a Referer what stands after the origin, if that is the gateway's own; "/" where a page says no more, or nothing.
+local function own_page(referer, own, public)
+    if not referer or referer == "" then
+        return "/"
+    end
+    local rest = referer:sub(1, #own) == own and referer:sub(#own + 1)
+        or referer:sub(1, #public) == public and referer:sub(#public + 1)
+    return rest and rest:sub(1, 1) == "/" and rest
+end
+
+-- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it? A user with
+-- a host name has an origin, and browsers keep origins apart. Behind something that takes the encryption off, the public
+-- address has another scheme than the connection.
+local function is_foreign(user, var, origin, referer, site)
+    local place = "://" .. (var.http_host or "")
+    local own, public = var.scheme .. place, _M.scheme .. place
+    if origin and origin ~= own and origin ~= public then
+        return true
+    end
+    local page = own_page(referer, own, public)
+    local near = page and (not site or site == "same-origin" or site == "none")
+    if near and (_M.suffix or page:match("^/([^/?]*)") == user) or is_navigation(var, site) then
+        return false
+    elseif near and page == "/" then
+        return site == "same-origin" and not is_scripted(var)
+    end
+    return true
+end
+
+-- What the cookies of the link /user/name are called in browsers begins with this. Pages of others may write cookies for
+-- its address, but do not guess it; whoever has had a login of the user's knows it for that login alone.
+local function tag_of(link)
+    local tags, told = recall().tags, link .. "\n" .. (signing.way == "forward" and ngx.var.vizgate_visitor or ngx.var.http_authorization or "")
+    if not tags[told] then
+        local digest = ngx.hmac_sha1(_M.cookie_key, told):sub(1, 8)
+        tags[told] = "vizgate." .. digest:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) .. "."
+    end
+    return tags[told]
+end
+
+-- Of a request's cookies those that the link has set, by the names that it knows them by.
+local function own_cookies(cookies, tag)
+    local found = {}
+    if cookies:find(tag, 1, true) then
+        for cookie in cookies:gmatch("[^;%s][^;]*") do
+            if cookie:sub(1, #tag) == tag then
+                found[#found + 1] = cookie:sub(#tag + 1)
+            end
+        end
+    end
+    return table.concat(found, "; ")
+end
+
+-- Whose host this is, where users have some: the first label of a name that is otherwise the gateway's own.
+local function host_owner(host)
+    host = (host or ""):lower()
+    return host:sub(-#_M.suffix) == _M.suffix and host:sub(1, -#_M.suffix - 1):match("^[a-z][a-z0-9-]*$")
+end
+
+-- Finds the link of a request; every answer that is not the backend's is given here. Owner (where the host does not say
+-- it) and link are taken from the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the
+-- two do not begin alike (//, %2F, ..) the page does not exist.
+local function find_link(uri, written, user)
+    local path, rest, home = written:match("^[^?]*"), uri:sub(2), ""
+    if not _M.suffix then
+        user, rest = uri:match("^/([a-z_][a-z0-9_-]*)/(.*)$")
+        user = user or uri:match("^/([a-z_][a-z0-9_-]*)$")
+        home = "/" .. (user or "")
+    end
     if not user or #user > 32 then
         return ngx.exit(404)
     end
-    authenticate(user)
+    ngx.var.vizgate_asked = user
+    admit(user)
     ngx.var.vizgate_user = user
-    local home = "/" .. user
     if path == home or path == home .. "/" then
         return ngx.exec("/-/index")
     end
@@ -195,11 +537,17 @@ local function find_link(uri, written)
     if not route then
         return ngx.exit(404)
     end
-    local mode, target = route:match("^(%a+) (.*)$")
+    local mode, security, target, trusted, below = route:match("^(%a+)(%S*) (%S*) ?(%d*) ?(%d*)$")
+    local tls, peer = security:match("^:(%a+):(.*)$")
     local base = home .. "/" .. link
     local prefix = base .. "/"
-    if status and tail == "" then
-        return report_status(target, mode == "keep" and prefix or "/")
+    local squatted = trusted ~= "" and is_squatted(target, trusted, below)
+    if status and tail == "" and tls and not squatted then
+        ngx.var.vizgate_target, ngx.var.vizgate_tls, ngx.var.vizgate_peer = target, tls, peer
+        ngx.var.vizgate_uri = mode == "keep" and prefix or "/"
+        return ngx.exec("/-/look")
+    elseif status and tail == "" then
+        return report_status(target, mode == "keep" and prefix or "/", squatted, "")
     elseif path == base and tail == "" then
         -- 302, not 301, which a browser would remember for ever
         return ngx.redirect(prefix .. written:sub(#prefix), 302)
@@ -209,34 +557,65 @@ local function find_link(uri, written)
         ngx.var.vizgate_base = base
         ngx.var.vizgate_target = "a host that has no address"
         return ngx.exit(502)
+    elseif squatted then
+        ngx.var.vizgate_base = base
+        ngx.var.vizgate_target = "quarantined"
+        return ngx.exit(502)
     end
-    learnt.links[prefix] = {
-        base = base, target = target, keep = mode == "keep", passed = learnt.passed[user] or {},
+    local found = {
+        name = "/" .. user .. "/" .. link, base = base, target = target, keep = mode == "keep", tls = tls, peer = peer,
+        passed = learnt.passed[user] or {},
     }
-    return learnt.links[prefix]
+    learnt.links[found.name .. "/"] = found
+    return found
 end
 
 -- Access phase of every request: a link that was found a moment ago and let the same credential pass, or a new search.
 function _M.route()
     local var = ngx.var
     local uri, written = var.uri, var.request_uri
+    local user = _M.suffix and host_owner(var.http_host)
+    local origin, referer, site = var.http_origin, var.http_referer, var.http_sec_fetch_site
+    if (origin or referer or site) and is_foreign(user or uri:match("^/([^/]*)"), var, origin, referer, site) then
+        return ngx.exit(403)
+    end
     local slash = uri:find("/", 2, true)
-    slash = slash and uri:find("/", slash + 1, true)
+    if slash and not _M.suffix then
+        slash = uri:find("/", slash + 1, true)
+    end
     local prefix = slash and uri:sub(1, slash)
-    local link = prefix and recall().links[prefix]
+    local link = prefix and recall().links[user and "/" .. user .. prefix or prefix]
     if not link or written:sub(1, slash) ~= prefix or not link.passed[var.http_authorization or ""] then
-        link = find_link(uri, written)
+        link = find_link(uri, written, user)
+    elseif user then
+        var.vizgate_user = user
     end
     var.vizgate_base = link.base
     var.vizgate_target = link.target
     var.vizgate_uri = link.keep and written or written:sub(#link.base + 1)
     local cookies = var.http_cookie
     if cookies then
-        if cookies:find("vizgate", 1, true) then
-            cookies = ("; " .. cookies):gsub(";%s*vizgate[^=;]*=?[^;]*", ""):gsub("^;%s*", "")
-        end
-        var.vizgate_cookies = cookies
+        var.vizgate_cookies = own_cookies(cookies, tag_of(link.name))
     end
+    if link.tls then
+        var.vizgate_tls, var.vizgate_peer = link.tls, link.peer
+        return ngx.exec("@" .. link.tls)
+    end
+end
+
+-- Access phase of a look at a backend that speaks TLS: its status, or why there was no answer.
+function _M.look()
+    local var = ngx.var
+    local tls, target, name = var.vizgate_tls, var.vizgate_target, var.vizgate_peer
+    if ngx.status ~= 502 then
+        return report_status(target, var.vizgate_uri, false, tls, name)
+    end
+    local backend = tls ~= "" and connect(target)
+    if backend then
+        var.vizgate_problem = greet(backend, name, tls == "verified")
+        backend:close()
+    end
+    return ngx.exec("/-/error")
 end
 
 -- Balancer phase: the one upstream leads to wherever the request's link does.
@@ -249,20 +628,52 @@ function _M.balance()
     end
 end
 
--- Header phase of a backend's answer. nginx has put cookies below the link's prefix, but browsers also accept tabs
--- where it sees no attribute; no honest cookie has a control character.
+-- The attributes of a backend's cookie as they are for browsers: below the link, of this host alone, encrypted if the
+-- page is; and whether scripts were to see the cookie.
+local function fenced(attributes, base)
+    local secure, open, path, kept = ngx.var.scheme == "https", true, "", {}
+    for attribute in attributes:gmatch("[^;]+") do
+        local key, text = attribute:match("^ *([^=]-) *= *(.-) *$")
+        key = (key or attribute:match("^ *(.-) *$")):lower()
+        if key == "path" then
+            path = text or ""
+        elseif key == "secure" then
+            secure = true
+        elseif key == "httponly" then
+            open = false
+        elseif key ~= "domain" then
+            kept[#kept + 1] = ";" .. attribute
+        end
+    end
+    if path:sub(1, 1) == "/" then
+        local inside = path == base or path:sub(1, #base + 1) == base .. "/"
+        kept[#kept + 1] = "; Path=" .. (inside and path or base .. path)
+    end
+    return table.concat(kept) .. (secure and "; Secure" or ""), open
+end
+
+-- Header phase of a backend's answer: cookies get names that only their own link is told, and are for no script. What
+-- scripts have to repeat in a header (as those of Jupyter, Streamlit and Django do) they also get by the name that they
+-- know; that copy never comes back to the backend.
 function _M.fence()
     local cookies = ngx.header["Set-Cookie"]
     if not cookies then
         return
     end
-    local kept = {}
+    local base, found = ngx.var.vizgate_base, {}
+    local tag = tag_of(_M.suffix and "/" .. ngx.var.vizgate_user .. base or base)
     for _, cookie in ipairs(type(cookies) == "table" and cookies or { cookies }) do
-        if not cookie:find("%c") then
-            kept[#kept + 1] = cookie
+        local name, value, rest = cookie:match("^ *([^=; ][^=;]-) *(=[^;]*)(.*)$")
+        -- browsers also accept tabs where others see no attribute; no honest cookie has a control character
+        if name and not cookie:find("%c") then
+            local attributes, open = fenced(rest, base)
+            found[#found + 1] = tag .. name .. value .. attributes .. "; HttpOnly"
+            if open and name:lower():find(TOKEN) then
+                found[#found + 1] = name .. value .. attributes
+            end
         end
     end
-    ngx.header["Set-Cookie"] = kept
+    ngx.header["Set-Cookie"] = found
 end
 
 -- The control socket's PUT of lines "<key> TAB <value>" makes them the newest word. An entry that finds no room is
@@ -317,14 +728,36 @@ function _M.control()
     ngx.print(text)
 end
 
--- Master, at start and at every reload; `checker` is the password checker's socket. The secret outlives reloads, and with
--- it the remembered verdicts.
-function _M.init(checker)
-    _M.checker = checker
+-- Master, at start and at every reload: the password checker's socket, the file with the key of cookies' names, the scheme
+-- of the public address and, where users have host names, what those end in. The secret outlives reloads, and with it the
+-- remembered verdicts.
+function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
     links:add("secret", random:read(20))
     links:add("edition", 0)
     random:close()
+    local file = io.open(settings.cookie_key)
+    local key = file and file:read("*a") or ""
+    if #key < 32 then
+        ngx.log(ngx.ERR, "no key in ", settings.cookie_key, ": cookies are good until nginx stops")
+        key = links:get("secret")
+    end
+    if file then
+        file:close()
+    end
+    _M.checker, _M.scheme, _M.suffix = settings.checker, settings.scheme, settings.suffix
+    _M.cookie_key = key
+end
+
+-- Likewise: after so many wrong passwords of a client, for one login or in all, within so many seconds, its passwords are not
+-- looked at for as long; 0 for never. A verdict that is remembered holds as before.
+function _M.lock_out(login, address, seconds)
+    lockout = { login = login, address = address, seconds = seconds }
+end
+
+-- Likewise, where people do not sign in by the users' password files.
+function _M.sign_in(how)
+    signing = how
 end
 
 return _M

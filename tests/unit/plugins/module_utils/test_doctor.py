@@ -379,7 +379,7 @@ def test_a_firewall_lets_only_the_gateway_through() -> None:
     probe = Probe(True, problem="connection refused", user=ME)
     text = f"a process of {ME} listens on 127.0.0.1:8097, but a firewall keeps you away; ask the gateway whether it gets through"
     assert triples(conclude(Observed(shown, shown["links"][0], probe, account=ME))) == [
-        ("warning", text, f"curl -u {ME} http://{HOST}/{ME}/-/status/run")
+        ("warning", text, f"curl -u {ME} http://{HOST}/alice/-/status/run")
     ]
 
 
@@ -428,8 +428,68 @@ def test_it_speaks_tls(tmp_path: Path) -> None:
         threading.Thread(target=tool.serve_forever, args=(0.01,), daemon=True).start()
         ((severity, text, fix),) = says(answer(tool.port, "jupyter"))
         tool.shutdown()
-    assert (severity, fix) == ("error", started("jupyter", tool.port))
-    assert text.endswith(f"speaks TLS (https) on 127.0.0.1:{tool.port}; the gateway speaks plain http with it")
+    assert (severity, fix) == ("error", "vizgate edit run --scheme https --insecure")
+    assert text.endswith(
+        f"speaks TLS (https) on 127.0.0.1:{tool.port}; the gateway speaks plain http with it, and would not trust it: a"
+        " certificate is verified for a host name, and the link has an address"
+    )
+
+
+@contextlib.contextmanager
+def encrypted(folder: Path, host: str = "127.0.0.1") -> Iterator[Tool]:
+    """A tool that speaks TLS, its certificate for the name `tool` in cert.pem of the folder."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    files = ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=tool"]
+    subprocess.run([*command, *files], cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    with Tool({"/": page()}, host) as tool:
+        tool.socket = context.wrap_socket(tool.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=tool.serve_forever, args=(0.01,), daemon=True).start()
+        yield tool
+        tool.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("link", "text", "fix"),
+    [
+        ({"host": "tool"}, "the gateway speaks plain http with it", "vizgate edit run --scheme https"),
+        (
+            {"host": "other"},
+            "certificate is not valid for 'other'.",
+            "vizgate edit run --scheme https --insecure",
+        ),
+        (
+            {"host": "other", "scheme": "https", "verify": True},
+            "certificate is not valid for 'other'.; have the administrator add its authority to gateway_backend_ca, or go"
+            " without",
+            "vizgate edit run --insecure",
+        ),
+        (
+            {"host": "other", "source": "inventory"},
+            "certificate is not valid for 'other'.",
+            f"in users/{ME}.yml, link 'run': scheme: https, verify: false; then ansible-playbook playbooks/links.yml",
+        ),
+        ({"host": "tool", "scheme": "https"}, "", ""),
+        ({"host": "other", "scheme": "https", "verify": False}, "", ""),
+    ],
+)
+def test_https(tmp_path: Path, names: dict[str, list[str]], link: dict[str, Any], text: str, fix: str) -> None:
+    names.update(tool=["127.0.0.1"], other=["127.0.0.1"])
+    with encrypted(tmp_path) as tool:
+        shown = answer(tool.port, **link)
+        shown["site"]["backend_ca"] = str(tmp_path / "cert.pem")
+        ((severity, finding, found),) = says(shown)
+    assert (severity, found) == ("error" if fix else "ok", fix)
+    assert finding.endswith(text)
+
+
+def test_https_where_there_is_none(names: dict[str, list[str]]) -> None:
+    names["tool"] = ["127.0.0.1"]
+    with running({"/": page()}) as tool:
+        ((severity, finding, fix),) = says(answer(tool.port, host="tool", scheme="https"))
+    assert (severity, fix) == ("error", "vizgate edit run --scheme http")
+    assert "speaks no TLS" in finding
 
 
 # unix sockets

@@ -244,6 +244,27 @@ def test_hosts_are_read_in_one_spelling(written: str, read: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "target", "told"),
+    [
+        ({"host": "node7"}, "node7:8443", {}),
+        ({"host": "node7", "scheme": "http", "verify": True}, "node7:8443", {}),
+        ({"host": "node7", "scheme": "https"}, "https://node7:8443", {"scheme": "https", "verify": True}),
+        (
+            {"host": "fd00::7", "scheme": "https", "verify": False},
+            "https://[fd00::7]:8443",
+            {"scheme": "https", "verify": False},
+        ),
+    ],
+)
+def test_schemes(more: dict[str, Any], target: str, told: dict[str, Any]) -> None:
+    found, wrong = parse_user({"links": [{"name": "a", "port": 8443, **more}]})
+    assert not wrong
+    assert found.links[0].target == target
+    assert {key: value for key, value in found.links[0].as_json().items() if key in ("scheme", "verify")} == told
+    assert parse_user(found.as_json())[0] == found
+
+
+@pytest.mark.parametrize(
     ("link", "text"),
     [
         ({"port": None}, "link 'run1': it has no port"),
@@ -280,15 +301,30 @@ def test_hosts_are_read_in_one_spelling(written: str, read: str) -> None:
         ({"prefix": None}, "link 'run1': prefix 'None' is neither 'keep' nor 'strip'"),
         ({"prefix": ["keep"]}, "link 'run1': prefix \"['keep']\" is neither 'keep' nor 'strip'"),
         ({"prefix": "strip\n"}, r"link 'run1': prefix 'strip\n' is neither 'keep' nor 'strip'"),
+        ({"scheme": "ftp"}, "link 'run1': scheme 'ftp' is neither 'http' nor 'https'"),
+        ({"scheme": None}, "link 'run1': scheme 'None' is neither 'http' nor 'https'"),
+        ({"scheme": "https", "host": "node7", "verify": "no"}, "link 'run1': verify 'no' is neither true nor false"),
+        ({"verify": False}, "link 'run1': verify is for scheme 'https'; there is no certificate otherwise"),
+        *(
+            (
+                {"scheme": "https", **host},
+                "link 'run1': a certificate is verified for a host name; give the host as a name, or verify: false",
+            )
+            for host in ({}, {"host": "10.0.0.7"}, {"host": "::1"}, {"verify": True})
+        ),
+        (
+            {"scheme": "https", "port": None, "socket": "/run/a.sock"},
+            "link 'run1': a socket needs no https, as nobody reads along; drop the scheme",
+        ),
         ({"prot": 1}, "link 'run1': unknown key 'prot'; did you mean 'port'?"),
         ({"descripton": ""}, "link 'run1': unknown key 'descripton'; did you mean 'description'?"),
         (
             {"zzz": 1},
-            "link 'run1': unknown key 'zzz'; known keys: name, port, kind, host, description, prefix, socket",
+            "link 'run1': unknown key 'zzz'; known keys: name, port, kind, host, description, prefix, socket, scheme, verify",
         ),
         (
             {5: 1},
-            "link 'run1': unknown key '5'; known keys: name, port, kind, host, description, prefix, socket",
+            "link 'run1': unknown key '5'; known keys: name, port, kind, host, description, prefix, socket, scheme, verify",
         ),
         ({"mode": 1}, "link 'run1': unknown key 'mode'; did you mean 'name'?"),
         ({"port\n": 1}, r"link 'run1': unknown key 'port\n'; did you mean 'port'?"),

@@ -36,7 +36,9 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._probe import (
 )
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, ROLE, free_port
 
-SITE = "http://gate.example:1234"
+CERTIFICATES: dict[ssl.SSLContext, Path] = {}
+"""The file with the certificate that a server shows."""
+SITE = {"url": "http://gate.example:1234"}
 NOBODY = 65534
 ME = pwd.getpwuid(os.getuid()).pw_name
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -89,6 +91,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     subprocess.run([*command, *files], cwd=folder, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    CERTIFICATES[context] = folder / "cert.pem"
     return context
 
 
@@ -273,7 +276,7 @@ def test_the_headers_are_those_of_the_gateway() -> None:
     configuration = (ROLE / "templates/nginx/gateway.conf.j2").read_text(encoding="utf-8")
     location = configuration.partition("access_by_lua_block")[2].partition("\n    }")[0]
     sent = set(re.findall(r"proxy_set_header ([A-Za-z-]+) (?!\"\")", location))
-    assert sent - {"Upgrade", "Connection", "Cookie"} == gateway_headers(SITE, "/alice/run/").keys() - {"Accept"}
+    assert sent - {"Upgrade", "Connection", "Cookie"} == gateway_headers(SITE["url"], "/alice/run/").keys() - {"Accept"}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -495,6 +498,38 @@ def test_tls_that_wants_another_client_is_tls(certificate: ssl.SSLContext) -> No
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with listening(tls(context)) as port:
         assert speaks_tls(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(
+    ("name", "verify", "problem"),
+    [
+        ("tool", True, ""),
+        ("other", True, "its certificate is not trusted: Hostname mismatch, certificate is not valid for 'other'."),
+        ("other", False, ""),
+        ("127.0.0.1", False, ""),
+    ],
+)
+def test_a_link_with_https(
+    certificate: ssl.SSLContext, names: dict[str, list[str]], name: str, verify: bool, problem: str
+) -> None:
+    names[name] = ["127.0.0.1"]
+    site = {**SITE, "backend_ca": str(CERTIFICATES[certificate])}
+    with listening(tls(certificate)) as port:
+        seen = probe(link(port, name, scheme="https", verify=verify), site)
+        assert (seen.listening, seen.answers, seen.problem) == (True, not problem, problem)
+        strange = probe(link(port, "tool", scheme="https"), SITE)
+    if name == "tool":
+        assert strange.problem == "its certificate is not trusted: self-signed certificate"
+
+
+def test_a_link_with_https_to_what_speaks_none(names: dict[str, list[str]]) -> None:
+    names["tool"] = ["127.0.0.1"]
+    with listening(saying(OK)) as port:
+        assert probe(link(port, "tool", scheme="https"), SITE).problem == "it speaks no TLS"
+        missing = {**SITE, "backend_ca": "/nowhere"}
+        problem = "the gateway's file of authorities is missing"
+        assert probe(link(port, "tool", scheme="https"), missing).problem == problem
+    assert probe(link(port, "tool", scheme="https"), SITE).problem == "connection refused"
 
 
 def test_plain_http_is_not_tls() -> None:

@@ -59,6 +59,10 @@ MORE = hypothesis.settings(max_examples=hypothesis.settings.default.max_examples
 EVERYWHERE = {"allowed_hosts": ["0.0.0.0/0", "::/0", "*", "*.*", "*.*.*"], "allowed_ports": ["1-65535"]}
 
 
+GENERATION = r"[0-9a-f]{24}(?: [A-Za-z0-9._@+-]+)+"
+"""A user's logins: their generation, and their names."""
+
+
 # what the model accepts
 
 # words that mean something to nginx, and names that begin like others
@@ -187,12 +191,12 @@ def test_nginx_serves_exactly_what_every_user_declared(
     generations = {user + "/" for user, plain in declared.items() if plain["logins"]}
     for key, value in found.items():
         if key in generations:
-            assert re.fullmatch("[0-9a-f]{24}", value)
+            assert re.fullmatch(GENERATION, value)
         else:
             assert value == expected.get(key, "")
 
 
-MAP_LINE = re.compile(r'"([a-z_][a-z0-9_-]*)/([a-z0-9._-]*)" "([a-z]+ [0-9a-f.:\[\]]*:[0-9]+|[0-9a-f]{24})";')
+MAP_LINE = re.compile(rf'"([a-z_][a-z0-9_-]*)/([a-z0-9._-]*)" "([a-z]+ [0-9a-f.:\[\]]*:[0-9]+|{GENERATION})";')
 LOGIN_LINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*:\$[A-Za-z0-9./$=]+")
 
 

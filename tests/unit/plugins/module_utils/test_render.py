@@ -31,6 +31,15 @@ ALICE = data(
         ({"port": 80, "host": "gpu1"}, {"gpu1": "fd00::7"}, "strip [fd00::7]:80"),
         # a name without an address costs only its own link
         ({"port": 80, "host": "gpu1"}, {"gpu2": "10.0.0.7"}, "strip :80"),
+        # what speaks TLS, and which name its certificate has to be good for, whatever address that has
+        ({"port": 80, "host": "gpu1", "scheme": "https"}, {"gpu1": "10.0.0.7"}, "strip:verified:gpu1 10.0.0.7:80"),
+        ({"port": 80, "host": "gpu1", "scheme": "https"}, {}, "strip:verified:gpu1 :80"),
+        ({"port": 80, "scheme": "https", "verify": False}, {}, "strip:unverified: 127.0.0.1:80"),
+        (
+            {"port": 80, "host": "gpu1", "kind": "visdom", "scheme": "https", "verify": False},
+            {"gpu1": "fd00::7"},
+            "keep:unverified:gpu1 [fd00::7]:80",
+        ),
         # an address is never looked up
         ({"port": 80, "host": "10.0.0.1"}, {"10.0.0.1": "10.0.0.2"}, "strip 10.0.0.1:80"),
     ],

@@ -88,6 +88,25 @@ def test_a_socket_takes_the_place_of_host_and_port(gateway: Gateway, control: Co
     assert control.entries["alice/run"] == "strip 127.0.0.1:9001"
 
 
+def test_what_https_needs_goes_with_it(gateway: Gateway, control: Control) -> None:
+    control.entries["alice/run"] = ""
+    add(gateway, "run", 9000)
+
+    def entry(**changes: Any) -> str:
+        told = ask(gateway, "edit", name="run", link=changes)
+        assert "plan" in told, told
+        return control.entries["alice/run"]
+
+    assert entry(scheme="https", verify=False) == "strip:unverified: 127.0.0.1:9000"
+    assert entry(port=9001) == "strip:unverified: 127.0.0.1:9001"
+    assert entry(scheme="http") == "strip 127.0.0.1:9001"
+    assert entry(scheme="https", verify=False) == "strip:unverified: 127.0.0.1:9001"
+    assert entry(scheme=None) == "strip 127.0.0.1:9001"
+    entry(scheme="https", verify=False)
+    socket = f"{gateway.paths.sockets('alice')}/run.sock"
+    assert entry(socket=socket) == f"strip unix:{socket}"
+
+
 def test_show_tells_what_there_is_and_what_is_allowed(gateway: Gateway) -> None:
     inventory(gateway, {"name": "team", "port": 8000})
     add(gateway, "run", 8097, kind="visdom", description="Loss")
@@ -99,6 +118,7 @@ def test_show_tells_what_there_is_and_what_is_allowed(gateway: Gateway) -> None:
     }
     assert found["logins"] == [{"name": "guest", "source": "self", "yields_to": "", "rendered": True, "live": True}]
     assert found["site"] == {
+        "backend_ca": "/etc/ssl/certs/ca-certificates.crt",
         **{key: POLICY[key] for key in ("url", "links_per_user", "logins_per_user", "self_service")},
         "allowed_hosts": tuple(POLICY["allowed_hosts"]),
         "allowed_ports": tuple(POLICY["allowed_ports"]),
@@ -121,6 +141,18 @@ def test_history_is_ones_own_from_all_sources_newest_last(gateway: Gateway) -> N
     assert ask(gateway, "history", lines=1)["lines"] == lines[-1:]
     assert "secret" not in json.dumps(lines)
     assert "$2y$" not in json.dumps(lines)
+
+
+def test_who_gets_a_withdrawn_users_name_begins_with_nothing(gateway: Gateway) -> None:
+    inventory(gateway, {"name": "team", "port": 8000})
+    add(gateway, "run")
+    ask(gateway, "move")
+    gateway.withdraw("alice")
+    assert ask(gateway, "history", lines=50)["lines"] == []
+    found = ask(gateway, "show")
+    assert (found["links"], found["logins"]) == ([], [])
+    add(gateway, "mine")
+    assert [line["url"] for line in ask(gateway, "history", lines=50)["lines"]] == ["/alice/mine/"]
 
 
 def test_a_long_history_ends_the_file_before_it_fills_the_disk(

@@ -96,6 +96,14 @@ _link_options = _with(
         type=click.Choice(["keep", "strip", ""]),
         help="Whether the tool sees /USER/NAME/ in its URLs; by default what the kind says.",
     ),
+    click.option(
+        "--scheme", metavar="http|https", type=click.Choice(["http", "https", ""]), help="What the tool speaks; http."
+    ),
+    click.option(
+        "--verify/--insecure",
+        default=None,
+        help="With https, whether its certificate has to be good for HOST; it has to, unless told.",
+    ),
 )
 _password_options = _with(
     click.option("--password-stdin", is_flag=True, help="Read the password from stdin."),
@@ -356,6 +364,29 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: b
         ctx.exit(3)
 
 
+@cli.command()
+@_json
+def ports(plain: bool) -> None:
+    """Show your range of ports, and who listens there.
+
+    Where users have ranges, your links lead to ports of this host in yours alone, and no other account can connect to
+    them. The range stays yours.
+
+    Example:
+
+    \b
+      vizgate ports
+      vizgate add train --port "$(vizgate ports --json | jq .free)"
+    """
+    from . import status as look
+
+    found = look.ports()
+    if plain:
+        show.as_json(found)
+    else:
+        show.ports(found)
+
+
 @cli.command("open")
 @click.argument("name", shell_complete=_names("links"))
 def print_url(name: str) -> None:
@@ -433,6 +464,29 @@ def history(plain: bool) -> None:
         show.as_json(lines)
     else:
         show.history(lines)
+
+
+@cli.command()
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=_names("links"))
+@click.option("--follow", "-f", is_flag=True, help="Go on with those that come, until ctrl-C.")
+@click.option(
+    "--lines", metavar="N", type=click.IntRange(1, 10_000), default=20, help="At most so many lines; 20 by default."
+)
+@click.option("--json", "plain", is_flag=True, help="Print JSON, one line for each, for scripts.")
+def log(name: str | None, follow: bool, lines: int, plain: bool) -> None:
+    """Show who has asked for your pages, newest last.
+
+    When, from which address, with which login, the answer's status, what was asked for, how long it took, and which
+    program of yours has answered. With NAME, only for that link. Queries are not kept, as tools have their tokens
+    there; a websocket is told when it ends. Lines are the gateway's of today and yesterday.
+
+    Example:
+
+    \b
+      vizgate log train --follow
+      vizgate log --lines 1000 --json | jq -r .address | sort | uniq -c
+    """
+    show.log({"do": "log", "lines": lines, "link": name or "", "cursor": ""}, follow, plain)
 
 
 @cli.command()

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+from vizgate import _addresses
 
 from . import talk
 
 Link = Mapping[str, Any]
 Cell = str | tuple[str, str]
 """A text, or a text and its colour."""
+
+FOLLOW_SECONDS = 2
 
 _DONE = {"add": "added", "change": "changed", "remove": "removed", "repair": "repaired", "give back": "gave back"}
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -33,20 +37,27 @@ def clean(text: object) -> str:
     return printable(found)
 
 
-def site_url() -> str:
-    """The gateway's address as browsers write it, or nothing where the site policy has none."""
+def site(user: str) -> tuple[str, str]:
+    """The origin of a user's pages as browsers write it, nothing where the site policy has none; and the policy's url_style."""
     try:
         with open(os.path.join(talk.ROOT, "etc/vizgate/policy.json"), encoding="utf-8") as file:
-            return str(json.load(file).get("url", "")).rstrip("/")
+            policy = json.load(file)
+        style = str(policy.get("url_style", ""))
+        return _addresses.site(str(policy.get("url", "")), style, user), style
     except (OSError, ValueError, AttributeError):
-        return ""
+        return "", ""
+
+
+def address(step: Mapping[str, str]) -> str:
+    """The full address of what a step of a plan is about."""
+    origin, style = site(step["user"])
+    return origin + _addresses.below(style, step["url"])
 
 
 def results(answer: Mapping[str, Any]) -> None:
     """One line for everything that a change has brought about."""
-    site = site_url()
     for step in answer["plan"]:
-        url, target = site + step["url"], clean(step.get("now") or step["target"])
+        url, target = address(step), clean(step.get("now") or step["target"])
         action, is_login = step["action"].removesuffix(" login"), step["action"].endswith(" login")
         if action == "unresolved":
             problems([f"host of {url} -> {target} has no address; the link answers 502 until it has one"])
@@ -114,6 +125,25 @@ def links(answer: Mapping[str, Any]) -> None:
         for link in answer["links"]
     ]
     table(["URL", "TARGET", "KIND", "SOURCE", "DESCRIPTION"], rows)
+    problems(
+        f"link {link['name']!a} is in quarantine: {clean(link['target'])} belongs to {link['quarantined']};"
+        f" vizgate doctor {link['name']} tells what to do"
+        for link in answer["links"]
+        if link.get("quarantined") and not link["yields_to"]
+    )
+
+
+def ports(found: Mapping[str, Any]) -> None:
+    """A user's range of ports, and what is known of those that are in use."""
+    free = f"; the first that is free is {found['free']}" if found["free"] else ""
+    click.echo(f"ports {found['first']}-{found['last']} are {found['user']}'s{free}")
+    rows = []
+    for row in found["ports"]:
+        whose: Cell = (row["user"], "red") if row["user"] not in ("", "root", found["user"]) else row["user"]
+        process = f"{row['pid']} {row['command']}" if row["pid"] else ""
+        rows.append([str(row["port"]), row["link"], row["address"] or "nobody listens", whose, process])
+    if rows:
+        table(["PORT", "LINK", "ADDRESS", "USER", "PROCESS"], rows)
 
 
 def logins(answer: Mapping[str, Any]) -> None:
@@ -142,6 +172,41 @@ def history(lines: Sequence[Mapping[str, str]]) -> None:
     table(["AT", "BY", "ACTION", "URL", "TARGET"], rows)
 
 
+def log(request: dict[str, Any], follow: bool, plain: bool) -> None:
+    """Requests to a user's pages, one in a line; with `follow` also those that come, until ctrl-C."""
+    answer = talk.ask(request)
+    if not answer["complete"]:
+        problems(["the gateway's log is longer than what is looked at; there may be older lines of yours"])
+    if not answer["lines"] and not follow and not plain:
+        click.echo("nobody has asked for anything that is still in the log")
+    try:
+        while True:
+            for line in answer["lines"]:
+                click.echo(json.dumps(line) if plain else _request(line))
+            if not follow:
+                return
+            time.sleep(FOLLOW_SECONDS)
+            answer = talk.ask({**request, "lines": 10_000, "cursor": answer["cursor"]})
+            if not answer["complete"]:
+                problems(["more has come than is looked at; some lines may be missing here"])
+    except KeyboardInterrupt:
+        pass
+
+
+def _request(line: Mapping[str, Any]) -> str:
+    """One line of the access log, for people."""
+    words = [
+        str(line["time"])[:19].replace("T", " "),
+        line["address"],
+        line["login"] or "-",
+        line["status"],
+        f"{line['method'] or '-'} {line['path'] or '-'}",
+        f"{line['seconds']:.3f} s",
+        *([line["upstream"]] if line["upstream"] else []),
+    ]
+    return "  ".join(clean(word) for word in words)
+
+
 def find(answer: Mapping[str, Any], name: str) -> Link:
     """A user's link of this name: the one that is served, where there are two."""
     found = [link for link in answer["links"] if link["name"] == name]
@@ -160,9 +225,11 @@ def how_to_start(answer: Mapping[str, Any], declared: Mapping[str, Any]) -> None
     from vizgate._kinds import KINDS
 
     kind = KINDS[declared.get("kind", "http")]
-    url = next(step["url"] for step in answer["plan"] if step["action"] == "add")
+    step = next(step for step in answer["plan"] if step["action"] == "add")
+    origin, style = site(step["user"])
+    url = _addresses.below(style, step["url"])
     link = {"prefix": kind.prefix, "host": "127.0.0.1", **declared, "kind": kind.name, "url": url}
-    command = _start(link, site_url())
+    command = _start(link, origin)
     if command:
         click.echo(f"start it with: {command}" + (f"\n({kind.note})" if kind.note else ""))
 
@@ -228,6 +295,8 @@ def users_file(links: Iterable[Link]) -> str:
         else:
             pairs["host"] = link["host"] if link["host"] != "127.0.0.1" else None
             pairs["port"] = link["port"]
+        pairs["scheme"] = "https" if link.get("scheme") == "https" else None
+        pairs["verify"] = False if link.get("verify") is False else None
         pairs["description"] = link["description"] or None
         pairs["prefix"] = link["prefix"] if link["prefix"] != KINDS[link["kind"]].prefix else None
         given = [f"{key}: {_scalar(value)}" for key, value in pairs.items() if value is not None]
@@ -237,6 +306,8 @@ def users_file(links: Iterable[Link]) -> str:
 
 def _scalar(value: str | int) -> str:
     """A value as YAML: bare where nobody could take it for anything but this text."""
+    if value is False:
+        return "false"
     if isinstance(value, int):
         return str(value)
     first, plain = value[:1], value.replace(" ", "").replace("-", "").replace(".", "").replace("_", "")

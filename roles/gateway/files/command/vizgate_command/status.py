@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from vizgate._addresses import below, site
 from vizgate._probe import listeners, probe
 
 from . import show, talk
@@ -41,25 +42,34 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
             raise talk.refused("--all: only root looks at everybody's links")
         gateway = talk.gateway()
         info: Any = gateway.info()
-        url = gateway.registry.policy().url
-        found = [{**link, "user": user} for user, data in info["users"].items() for link in data["links"]]
+        policy = gateway.registry.policy()
+        found = [
+            (
+                {**link, "user": user, "url": below(policy.url_style, link["url"])},
+                {"url": site(policy.url, policy.url_style, user), "backend_ca": policy.backend_ca},
+            )
+            for user, data in info["users"].items()
+            for link in data["links"]
+        ]
     else:
         answer = talk.ask({"do": "show"})
-        url = answer["site"]["url"]
-        found = [{**link, "user": answer["user"]} for link in answer["links"]]
-        if names:
-            found = [{**show.find(answer, name), "user": answer["user"]} for name in names]
+        chosen = [show.find(answer, name) for name in names] if names else answer["links"]
+        found = [({**link, "user": answer["user"]}, answer["site"]) for link in chosen]
     known = listeners()
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        seen = pool.map(lambda link: probe(link, url, known), found)
+        seen = pool.map(lambda pair: probe(*pair, known), found)
         return [
             {
                 **link,
-                "url": url + link["url"],
+                "url": where["url"] + link["url"],
                 "probe": dataclasses.asdict(look),
-                "works": link["rendered"] and link["live"] and look.answers and not link["yields_to"],
+                "works": link["rendered"]
+                and link["live"]
+                and look.answers
+                and not link["yields_to"]
+                and not link.get("quarantined"),
             }
-            for link, look in zip(found, seen, strict=True)
+            for (link, where), look in zip(found, seen, strict=True)
         ]
 
 
@@ -77,7 +87,7 @@ def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[s
                 f"{link['user']}/{link['name']}" if everybody else link["name"],
                 link["target"],
                 show.declared(link),
-                _SERVED[link["rendered"], link["live"]],
+                ("quarantined", "red") if link.get("quarantined") else _SERVED[link["rendered"], link["live"]],
                 _LISTENS[seen["listening"]],
                 _answer(seen),
                 process,
@@ -85,6 +95,32 @@ def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[s
         )
     headers = ["LINK", "TARGET", "SOURCE", "SERVED", "LISTENS", "ANSWERS", "PROCESS"]
     return headers, rows
+
+
+def ports() -> Row:
+    """The user's range, `first` and `last`, the first that is `free` (or None), and its `ports` that are listened on or that
+    links lead to: `port`, `link`, `address`, `user`, `pid`, `command`."""
+    answer = talk.ask({"do": "ports"})
+    first, last = answer["ports"]["first"], answer["ports"]["last"]
+    named = {link["port"]: link["name"] for link in reversed(answer["links"])}
+    rows: list[Row] = [
+        {
+            "port": one.port,
+            "link": named.get(one.port, ""),
+            "address": one.address,
+            "user": one.user,
+            "pid": one.pid,
+            "command": one.command,
+        }
+        for one in listeners()
+        if not one.path and first <= one.port <= last
+    ]
+    taken = {row["port"] for row in rows}
+    silent = {"address": "", "user": "", "pid": 0, "command": ""}
+    rows += [{"port": port, "link": name, **silent} for port, name in named.items() if port not in taken]
+    free = next((port for port in range(first, last + 1) if port not in taken and port not in named), None)
+    rows.sort(key=lambda row: (row["port"], row["address"]))
+    return {"user": answer["user"], "first": first, "last": last, "free": free, "ports": rows}
 
 
 def drift() -> list[str]:

@@ -1,0 +1,57 @@
+"""Somebody who got alice's name and number has inherited nothing; carol, dora and ghost have left in ways of their own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import UID
+
+
+@pytest.fixture(scope="module")
+def report(host):
+    """What the role has returned: user → what went."""
+    return json.loads(host.check_output("cat /root/report.json"))
+
+
+def test_alice_begins_with_nothing(host, run, status):
+    assert host.user("alice").uid == UID
+    assert json.loads(run("alice", "vizgate list --json")[1]) == []
+    assert json.loads(run("alice", "vizgate login list --json")[1]) == []
+    assert run("alice", "vizgate history")[1].strip() == "nothing has changed yet"
+    assert host.check_output("find /home/alice -name thesis.txt") == ""
+    assert host.run("crontab -u alice -l").rc == 1
+    assert not host.file("/run/vizgate/sockets/alice").exists
+    assert host.run("loginctl show-user --property Linger alice").stdout.strip() != "Linger=yes"
+    assert status("/alice/own/", "guest") == 401
+
+
+def test_alice_may_use_the_gateway(run, status):
+    assert run("alice", "vizgate add own --port 9089")[0] == 0
+    assert run("alice", "echo alice-secret | vizgate login add alice --password-stdin")[0] == 0
+    assert status("/alice/own/", "alice") == 200
+    (line,) = [line for line in json.loads(run("alice", "vizgate history --json")[1]) if line["action"] == "add"]
+    assert line["target"] == "127.0.0.1:9089"
+
+
+def test_root_still_reads_what_the_first_alice_did(host):
+    assert '"127.0.0.1:9088"' in host.check_output("cat /var/lib/vizgate/audit/alice.jsonl")
+
+
+def test_kept_home_is_closed(host, report):
+    assert not host.user("carol").exists
+    assert host.check_output("cat /home/carol/kept.txt") == "kept"
+    for account in ("alice", "bob"):
+        assert host.run(f"runuser -u {account} -- ls /home/carol").rc != 0
+    assert (report["carol"]["home"], report["carol"]["archive"]) == ("/home/carol", "")
+
+
+def test_removed_home_is_gone_without_an_archive(host, report):
+    assert not host.file("/home/dora").exists
+    assert host.run("ls /var/backups/vizgate/homes/ | grep dora").stdout == ""
+    assert report["dora"]["account"] is True
+
+
+def test_who_lived_on_the_gateway_alone_is_gone(host, report):
+    assert (report["ghost"]["links"], report["ghost"]["account"]) == (["/ghost/lab/"], False)
+    assert host.run("grep -r ghost/lab /etc/nginx/vizgate").rc == 1

@@ -1,0 +1,117 @@
+"""What all phases share: accounts that run programs and connect to ports, and a visitor from outside of the host."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+import ssl
+import time
+
+import pytest
+
+CONNECT = """
+import socket, sys, time
+started = time.monotonic()
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()
+    print("connected")
+except ConnectionRefusedError:
+    print("refused" if time.monotonic() - started < 0.5 else "late")
+"""
+
+
+@pytest.fixture(scope="module")
+def address(host):
+    return host.check_output("hostname -I").split()[0]
+
+
+@pytest.fixture(scope="module")
+def get(address):
+    """Requests a page of alice's as she does; `(status, text)`."""
+
+    def get(path):
+        # whose certificate it is, test_certificate.py asks
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(address, timeout=20, context=context)
+        credential = base64.b64encode(b"alice:alice-secret").decode()
+        connection.request("GET", path, headers={"Authorization": f"Basic {credential}"})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def run(host):
+    """Runs a line of shell as an account that has logged in; `(exit code, stdout, stderr)`."""
+
+    def run(account, line):
+        done = host.run("runuser -l %s -c %s", account, line)
+        return done.rc, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def connect(host):
+    """What an account gets that connects to a port of the host itself."""
+
+    def connect(account, port, where="127.0.0.1"):
+        return host.check_output("runuser -u %s -- python3 -c %s %s %s", account, CONNECT, where, str(port))
+
+    return connect
+
+
+@pytest.fixture(scope="module")
+def program(host):
+    """Starts a web server of an account's, and ends it."""
+    units = set()
+
+    class Program:
+        def __init__(self, account, port, where="127.0.0.1"):
+            self.unit = f"program-{account}-{port}-{len(units)}"
+            units.add(self.unit)
+            host.check_output(
+                "systemd-run --unit=%s --uid=%s --working-directory=/usr/share/doc python3 -m http.server --bind %s %s",
+                self.unit, account, where, str(port),
+            )  # fmt: skip
+            deadline = time.monotonic() + 10
+            while not host.run(f"ss -Htln sport = :{port}").stdout and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+        def stop(self):
+            host.check_output("systemctl stop %s", self.unit)
+            units.discard(self.unit)
+
+    yield Program
+    for unit in units:
+        host.run("systemctl stop %s", unit)
+
+
+@pytest.fixture(scope="module")
+def ports(run):
+    """The range of an account, as it is told."""
+
+    def ports(account):
+        code, told, errors = run(account, "vizgate ports --json")
+        assert (code, errors) == (0, "")
+        return json.loads(told)
+
+    return ports
+
+
+@pytest.fixture(scope="module")
+def reached(address):
+    """Whether a port can be connected to from outside."""
+
+    def reached(port):
+        try:
+            socket.create_connection((address, port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    return reached

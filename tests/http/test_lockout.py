@@ -1,0 +1,229 @@
+"""Wrong passwords lock a client out: of one login, or of all; nobody else, for no longer than said, and nothing is hashed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Login
+from conftest import Backends
+from rig import ALICE, BOB, Rig, eventually
+
+LIMIT = 10
+"""gateway_lockout_failures, as it is by default."""
+USUAL = "vizgate.lock_out(10, 100, 300)"
+
+Strict = Callable[[int, int, int], None]
+
+
+@pytest.fixture
+def strict(gate: Rig) -> Iterator[Strict]:
+    """Sets the limits for one login and for one address, and the seconds, until the test ends."""
+    conf = gate.root / "etc/nginx/vizgate/gateway.conf"
+    text = conf.read_text()
+    assert USUAL in text
+
+    def configure(login: int, address: int, seconds: int) -> None:
+        conf.write_text(text.replace(USUAL, f"vizgate.lock_out({login}, {address}, {seconds})"))
+        gate.reload()
+
+    yield configure
+    conf.write_text(text)
+    gate.reload()
+
+
+_NUMBERS = itertools.count()
+
+
+def guess(gate: Rig, source: str, login: str = "alice", owner: str = "alice") -> int:
+    """The status that a wrong password gets, another one each time: refusals are remembered as well."""
+    return gate.get(f"/{owner}/echo/", (login, f"guess {next(_NUMBERS)}"), source=source).status
+
+
+def guesses(gate: Rig, source: str, count: int, login: str = "alice", owner: str = "alice") -> list[int]:
+    """The statuses of so many wrong passwords."""
+    return [guess(gate, source, login, owner) for _ in range(count)]
+
+
+def checked(gate: Rig) -> int:
+    """How many passwords have been checked, those included whose line comes after their answer."""
+    time.sleep(0.3)
+    return len(gate.checks())
+
+
+def failures(gate: Rig, source: str) -> list[dict[str, Any]]:
+    """What the log of logins has of an address."""
+    # a request's line comes after its answer, and that of another login's refusal after all that were before it
+    marker = gate.address()
+    guess(gate, marker)
+    log = gate.root / "var/log/nginx/vizgate-logins.jsonl"
+    eventually(lambda: f'"{marker}"' in log.read_text())
+    return [line for line in map(json.loads, log.read_text().splitlines()) if line["address"] == source]
+
+
+def test_a_login_is_locked_for_the_address_that_guesses(gate: Rig, backends: Backends) -> None:
+    gate.declare("alice", logins=[Login("guest", password="open")])
+    attacker, other = gate.address(), gate.address()
+    assert guesses(gate, attacker, LIMIT) == [401] * LIMIT
+    checks = checked(gate)
+    locked = gate.get("/alice/echo/", ("alice", "one more"), source=attacker)
+    assert (locked.status, "has tried too many" in locked.text) == (429, True)
+    assert 290 <= int(locked.all("Retry-After")[0]) <= 300
+    assert locked.all("WWW-Authenticate") == []
+    # what a lock would be worth nothing without: the right password is not looked at, either
+    gate.declare("alice", logins=[Login("guest", password="open"), Login("second", password="right")])
+    assert guesses(gate, attacker, LIMIT, "second") == [401] * LIMIT
+    assert gate.get("/alice/echo/", ("second", "right"), source=attacker).status == 429
+    assert checked(gate) == checks + LIMIT
+    # other logins from there, and that login from elsewhere
+    assert gate.get("/alice/echo/", ("guest", "open"), source=attacker).status == 200
+    assert gate.get("/alice/echo/", ("second", "right"), source=other).status == 200
+    assert guess(gate, other) == 401
+
+
+def test_every_failure_is_logged_with_address_and_user(gate: Rig) -> None:
+    attacker = gate.address()
+    guesses(gate, attacker, LIMIT + 3)
+    assert [(line["user"], line["login"], line["outcome"]) for line in failures(gate, attacker)] == [
+        *[("alice", "alice", "refused")] * (LIMIT - 1),
+        ("alice", "alice", "locked out"),
+    ]
+    honest = gate.address()
+    gate.get("/alice/echo/", source=honest)  # as a browser asks first
+    gate.get("/alice/echo/", ALICE, source=honest)
+    gate.declare("alice", logins=[Login("guest", password="once more")])
+    gate.get("/alice/echo/", ("guest", "once more"), source=honest)
+    assert failures(gate, honest) == []
+
+
+def test_whoever_is_in_stays_in(gate: Rig, strict: Strict) -> None:
+    """An attacker behind the same address locks nobody out whose login is remembered."""
+    strict(3, 4, 300)
+    shared = gate.address()
+    gate.declare("alice", logins=[Login("guest", password="in")])
+    assert gate.get("/alice/echo/", ("guest", "in"), source=shared).status == 200
+    assert guesses(gate, shared, 4, "guest") == [401, 401, 401, 429]
+    assert guesses(gate, shared, 2) == [401, 429]
+    assert gate.get("/alice/echo/", ("guest", "in"), source=shared).status == 200
+
+
+def test_many_guesses_at_once_are_no_more_than_one_by_one(gate: Rig) -> None:
+    attacker, before = gate.address(), checked(gate)
+    with ThreadPoolExecutor(40) as pool:
+        statuses = list(pool.map(lambda _: guess(gate, attacker), range(40)))
+    assert (statuses.count(401), statuses.count(429)) == (LIMIT, 40 - LIMIT)
+    assert checked(gate) == before + LIMIT
+
+
+def test_an_address_is_locked_out_of_all_logins(gate: Rig, strict: Strict) -> None:
+    strict(3, 6, 300)
+    attacker = gate.address()
+    spread = [guess(gate, attacker, f"login{number}", owner) for number in range(3) for owner in ("alice", "nobody")]
+    assert spread == [401] * 6
+    assert failures(gate, attacker)[-1]["outcome"] == "locked out"
+    gate.declare("bob", logins=[Login("new", password="right")])
+    assert gate.get("/bob/echo/", ("new", "right"), source=attacker).status == 429
+    assert gate.get("/bob/echo/", ("new", "right"), source=gate.address()).status == 200
+
+
+def test_this_host_is_never_locked_out_as_a_whole(gate: Rig, strict: Strict) -> None:
+    """Everybody who has a shell here is one address: none of them shall lock out the others."""
+    strict(2, 3, 300)
+    for number in range(5):
+        assert guess(gate, "127.0.9.1", f"stranger{number}") == 401
+    gate.declare("bob", logins=[Login("local", password="right")])
+    assert gate.get("/bob/echo/", ("local", "right"), source="127.0.9.2").status == 200
+    # a login is locked, though, whichever of the host's addresses it is tried from
+    tried = [gate.get("/bob/echo/", ("b", f"{n}"), source=f"127.0.9.{n + 1}").status for n in range(3)]
+    assert tried == [401, 401, 429]
+
+
+def test_a_lock_ends_and_trying_on_does_not_prolong_it(gate: Rig, strict: Strict) -> None:
+    strict(2, 0, 3)
+    attacker = gate.address()
+    gate.declare("alice", logins=[Login("guest", password="right")])
+    assert guesses(gate, attacker, 2, "guest") == [401, 401]
+    end = time.monotonic() + 3
+    while time.monotonic() < end - 0.7:
+        assert gate.get("/alice/echo/", ("guest", "right"), source=attacker).status == 429
+    time.sleep(1)
+    assert gate.get("/alice/echo/", ("guest", "right"), source=attacker).status == 200
+    assert guesses(gate, attacker, 3, "guest") == [401, 401, 429]
+
+
+def test_old_failures_are_forgotten(gate: Rig, strict: Strict) -> None:
+    strict(2, 0, 2)
+    attacker = gate.address()
+    for _ in range(3):
+        assert guess(gate, attacker) == 401
+        time.sleep(2.1)
+
+
+def test_a_lock_tells_nobody_who_exists(gate: Rig, strict: Strict) -> None:
+    strict(3, 0, 300)
+    for owner, login in (("alice", "alice"), ("alice", "mallory"), ("nobody", "alice"), ("alice", '\n":x')):
+        source = gate.address()
+        assert guesses(gate, source, 4, login, owner) == [401, 401, 401, 429]
+        # and takes the time that a refusal takes
+        assert gate.get(f"/{owner}/", (login, "x"), source=source).seconds >= 0.24
+
+
+def test_the_same_wrong_password_counts_once(gate: Rig) -> None:
+    """A dashboard that goes on with an old password is no attack."""
+    source = gate.address()
+    old = ("alice", "of last year")
+    assert [gate.get("/alice/echo/", old, source=source).status for _ in range(LIMIT + 2)] == [401] * (LIMIT + 2)
+    assert len(failures(gate, source)) == 1
+
+
+def test_right_passwords_do_not_count(gate: Rig, strict: Strict) -> None:
+    strict(2, 3, 300)
+    source = gate.address()
+    logins = [Login(f"guest{number}", password="right") for number in range(5)]
+    gate.declare("alice", logins=logins)
+    assert {gate.get("/alice/echo/", (login.name, "right"), source=source).status for login in logins} == {200}
+    assert guess(gate, source) == 401
+
+
+def test_without_the_password_checker_nobody_is_locked_out(gate: Rig, strict: Strict) -> None:
+    strict(2, 3, 300)
+    source = gate.address()
+    gate.declare("alice", logins=[Login("guest", password="patient")])
+    pid_file = gate.root / "run/vizgate/auth/nginx.pid"
+    os.kill(int(pid_file.read_text()), 15)
+    eventually(lambda: not pid_file.exists())
+    try:
+        answers = [gate.get("/alice/echo/", ("guest", "patient"), source=source).status for _ in range(5)]
+        assert answers == [503] * 5
+    finally:
+        gate.command("start")
+    assert gate.get("/alice/echo/", ("guest", "patient"), source=source).status == 200
+    assert failures(gate, source) == []
+
+
+def test_locks_can_be_switched_off(gate: Rig, strict: Strict) -> None:
+    strict(0, 0, 300)
+    assert guesses(gate, gate.address(), LIMIT + 2) == [401] * (LIMIT + 2)
+
+
+def test_a_reload_forgives_nothing(gate: Rig, strict: Strict) -> None:
+    strict(2, 0, 300)
+    source = gate.address()
+    assert guesses(gate, source, 3) == [401, 401, 429]
+    gate.reload()
+    assert guess(gate, source) == 429
+
+
+def test_bob_is_not_concerned(gate: Rig) -> None:
+    """The same login name of another user is another login."""
+    attacker = gate.address()
+    assert guesses(gate, attacker, LIMIT + 1, "bob")[-1] == 429
+    gate.declare("bob", logins=[Login("alice", password="right")])
+    assert gate.get("/bob/echo/", BOB, source=attacker).status == 200
+    assert gate.get("/bob/echo/", ("alice", "right"), source=attacker).status == 200

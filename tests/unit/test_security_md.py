@@ -1,0 +1,28 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SECURITY.md names the test of every promise, and there is such a test."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
+
+TEXT = (COLLECTION / "SECURITY.md").read_text(encoding="utf-8")
+PROMISES = TEXT.partition("## What is promised")[2].partition("\n## ")[0].splitlines()[6:]
+TESTS = sorted(set(re.findall(r"`((?:tests|molecule)/[^`]+)`", TEXT)))
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_every_test_that_is_named_exists(test: str) -> None:
+    path, _colons, name = test.partition("::")
+    text = (COLLECTION / path).read_text(encoding="utf-8")
+    assert not name or f"\ndef {name}(" in text
+
+
+def test_every_promise_names_a_test() -> None:
+    promises = [line for line in PROMISES if line.startswith("| ")]
+    assert len(promises) > 20
+    assert [line for line in promises if not re.search(r"`(?:tests|molecule)/", line)] == []
