@@ -86,7 +86,9 @@ class Registry:
 
     def closed(self, user: str) -> str:
         """When the history of the last earlier one of that name was closed; "" if there was none."""
-        ends = [line["at"] for _, lines in self._audit_lines(user, CLOSE) for line in lines if line["action"] == CLOSE]
+        ends = [
+            line["at"] for _path, lines in self._audit_lines(user, CLOSE) for line in lines if line["action"] == CLOSE
+        ]
         return max(ends, default="")
 
     def _audit_lines(self, user: str, word: str = "") -> Iterator[tuple[str, list[dict[str, str]]]]:

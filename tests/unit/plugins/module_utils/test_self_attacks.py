@@ -443,7 +443,9 @@ class Victims:
         assert len(lines) == len({line.partition(" ")[0] for line in lines})
         for line in lines:
             link = rf"(?:keep|strip) (?:(?:127\.0\.0\.1|\[::1\]):[0-9]+|unix:{self.sockets}/mallory/[\w.-]+)"
-            assert re.fullmatch(f'"mallory/(?:[a-z0-9][a-z0-9._-]*" "{link}|" "[0-9a-f]{{24}}(?: [A-Za-z0-9_.@+-]+)+)";', line)
+            assert re.fullmatch(
+                f'"mallory/(?:[a-z0-9][a-z0-9._-]*" "{link}|" "[0-9a-f]{{24}}(?: [A-Za-z0-9_.@+-]+)+)";', line
+            )
         published = {key: value for key, value in self.control.entries.items() if key.startswith("mallory/") and value}
         assert published == dict(_apply._ENTRY.findall("\n".join(lines)))
 

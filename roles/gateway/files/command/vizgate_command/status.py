@@ -57,7 +57,7 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
         found = [({**link, "user": answer["user"]}, answer["site"]) for link in chosen]
     known = listeners()
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        seen = pool.map(lambda pair: probe(*pair, known), found)
+        seen = pool.map(lambda pair: probe(pair[0], pair[1], known), found)
         return [
             {
                 **link,
