@@ -102,9 +102,10 @@ def site(backends: Backends) -> Iterator[Site]:
         text = rendered("nginx/auth.conf.j2", gateway_auth="pam", gateway_rootless_dir=str(rig.root))
         conf.write_text(re.sub("daemon on;|error_log .*;|user root;", "", text))
         gateway = rig.root / "etc/nginx/vizgate/gateway.conf"
-        way = 'vizgate.sign_in { way = "pam", cookies = {} }'
+        way = 'vizgate.sign_in { way = "pam" }'
         assert way in rendered("nginx/gateway.conf.j2", gateway_auth="pam")
-        gateway.write_text(gateway.read_text().replace('password.sock")', f'password.sock") {way}'))
+        assert gateway.read_text().count("vizgate.lock_out(") == 1
+        gateway.write_text(gateway.read_text().replace("vizgate.lock_out(", f"{way} vizgate.lock_out("))
         folder.chmod(0o755)
         run, logins = rig.root / "run/vizgate/auth", rig.root / "etc/nginx/vizgate/logins.d"
         for path in [run, *run.rglob("*"), *logins.rglob("*")]:

@@ -137,7 +137,7 @@ def test_the_list_of_links_and_the_error_page_lead_to_the_users_own_host(gate: R
     index = ask(gate, "/")
     assert index.status == 200
     assert re.findall(r'href="(.*?)"', index.text) == ["/dead/", "/echo/", "/keep/", "/ws/"]
-    assert 'fetch("/-/status/"' in index.text
+    assert '<body data-home="/">' in index.text
     assert ask(gate, "/-/status/echo").json()["answers"] is True
     for _ in range(2):
         dead = ask(gate, "/dead/")

@@ -1,4 +1,4 @@
-"""The gateway's HTTPS as browsers meet it, after a renewal and a refusal: renewal.yml."""
+"""The gateway's HTTPS as browsers meet it, after a renewal and a refusal: side_effect.yml."""
 
 from __future__ import annotations
 

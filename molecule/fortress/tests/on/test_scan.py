@@ -37,8 +37,8 @@ def test_ciphers(scan):
 
 
 def test_old_weaknesses(scan):
-    assert scan.find("compression").get("supported") == "0"
-    assert scan.find("fallback").get("supported") == "1"
+    # Debian 12's sslscan does not look for compression
+    assert [each.get("supported") for each in scan.findall("compression") if each.get("supported") != "0"] == []
     renegotiation = scan.find("renegotiation")
     assert (renegotiation.get("supported"), renegotiation.get("secure")) in (("0", "0"), ("1", "1"), ("0", "1"))
     assert [each.get("sslversion") for each in scan.findall("heartbleed") if each.get("vulnerable") == "1"] == []
