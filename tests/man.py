@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-COMMAND = Path(__file__).resolve().parents[1] / "roles/gateway/files/command"
+COLLECTION = Path(__file__).resolve().parents[1]
+COMMAND = COLLECTION / "roles/gateway/files/command"
 PAGE = COMMAND / "tree/usr/local/share/man/man1/vizgate.1"
 
 sys.path.insert(0, str(COMMAND))
+# the core as the role installs it, beside the command
+core = sys.modules["vizgate"] = types.ModuleType("vizgate")
+core.__path__ = [str(COLLECTION / "plugins/module_utils")]
 
 from vizgate_command import VERSION  # noqa: E402  # the command is installed nowhere
 from vizgate_command.main import EXIT_CODES, cli  # noqa: E402  # likewise

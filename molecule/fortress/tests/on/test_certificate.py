@@ -31,8 +31,10 @@ def get(address, path, context=None, login=True):
         client.sock = context.wrap_socket(plain, server_hostname=NAME)
     else:
         client = http.client.HTTPConnection(address, 80, timeout=20)
-    credential = base64.b64encode(b"alice:alice-secret").decode()
-    client.request("GET", path, headers={"Authorization": f"Basic {credential}"} if login else {})
+    headers = {"Host": NAME}
+    if login:
+        headers["Authorization"] = "Basic " + base64.b64encode(b"alice:alice-secret").decode()
+    client.request("GET", path, headers=headers)
     answer = client.getresponse()
     answer.read()
     client.close()

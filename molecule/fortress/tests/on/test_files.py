@@ -31,7 +31,9 @@ def test_only_root_writes(host):
     # nginx lets everybody write to its sockets; their folders let nobody in, see the test below
     assert host.check_output(f"find {PLACES} ! -type l ! -type s -perm /022") == ""
     others = host.check_output(f"find {PLACES} ! -user root -printf '%p %u\n'").splitlines()
-    assert [line for line in others if not line.startswith(("/run/vizgate/auth", "/run/vizgate/sockets/"))] == []
+    # nginx gives its logs to its workers, which open them anew after a rotation
+    known = ("/run/vizgate/auth", "/run/vizgate/sockets/", "/var/log/nginx/")
+    assert [line for line in others if not line.startswith(known)] == []
 
 
 @pytest.mark.parametrize("account", ["mallory", "nobody"])
@@ -65,7 +67,7 @@ def used_password(host, run, address):
         answers.append((200, "".join(map(str, run("alice", line)))))
     assert answers[0][0] == 200, "the login works"
     yield answers
-    run("alice", "vizgate login remove canary --yes")
+    assert run("alice", "vizgate login remove canary")[0] == 0
     host.check_output("rm -f /root/secret /root/patterns")
 
 
