@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,15 +52,44 @@ def see_the_curve(page: Page, _: Backend) -> None:
     expect(page.locator("line-chart").first).to_be_visible()
 
 
+def see_the_desktop(page: Page, backend: Backend) -> None:
+    """The page shows what stands on the desktop, whose background is red."""
+    path = f"{backend.gateway.prefix('novnc')[1:]}/websockify"
+    page.goto(f"{backend.url}vnc.html?autoconnect=true&path={path}")
+    middle = "canvas => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"
+    canvas = page.locator("#noVNC_container canvas")
+    expect(canvas).to_be_visible()
+    deadline = time.monotonic() + 30
+    while (seen := canvas.evaluate(middle)) != [255, 0, 0, 255] and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert seen == [255, 0, 0, 255]
+
+
+@contextlib.contextmanager
+def desktop() -> Iterator[None]:
+    """An X server of TigerVNC's with a red background, at the port that the kind's command names."""
+    with subprocess.Popen(["Xtigervnc", ":37", "-rfbport", "5901", "-localhost", "-SecurityTypes", "None"]) as server:
+        try:
+            deadline = time.monotonic() + 30
+            while subprocess.run(["xsetroot", "-display", ":37", "-solid", "#ff0000"], check=False).returncode != 0:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield
+        finally:
+            server.terminate()
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """`use` does what a person would do on the page; `socket` is the path of its websocket below the link, if any;
-    `data` the start of what it asks for otherwise; `missing` what it asks for in vain, with or without a gateway."""
+    `data` the start of what it asks for otherwise; `missing` what it asks for in vain, with or without a gateway;
+    `beside` what the tool needs to run beside it."""
 
     use: Callable[[Page, Backend], None]
     socket: str = ""
     data: str = ""
     missing: str = ""
+    beside: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
 
 CASES = {
@@ -69,19 +101,19 @@ CASES = {
     "bokeh": Case(click_count, socket="app/ws"),
     "streamlit": Case(click_count, socket="_stcore/stream"),
     "trame": Case(click_count, socket="ws", missing="/paraview/"),
+    "novnc": Case(see_the_desktop, socket="/websockify", missing="/package.json", beside=desktop),
     "wsgi": Case(click_count, data="count", missing="/favicon.ico"),
 }
 
 
 def test_every_kind_has_a_case() -> None:
-    """Except novnc, which shows a desktop: role desktops has its tests."""
-    assert {*CASES, "novnc"} == set(KINDS)
+    assert set(CASES) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", CASES)
 def test_kind_works(kind: str, gateway: Gateway, tools: Path, visit: Callable[..., Visit], tmp_path: Path) -> None:
     case = CASES[kind]
-    with running(kind, gateway, tools, tmp_path) as backend:
+    with case.beside(), running(kind, gateway, tools, tmp_path) as backend:
         # Whoever reaches the port itself needs no login: no other machine may.
         assert listeners(backend.port) == {"0100007F"}
         alice = visit(gateway.user, gateway.password)
