@@ -113,6 +113,34 @@ def test_whoever_is_in_stays_in(gate: Rig, strict: Strict) -> None:
     assert gate.get("/alice/echo/", ("guest", "in"), source=shared).status == 200
 
 
+def test_what_is_remembered_of_others_answers_no_guess(gate: Rig, strict: Strict) -> None:
+    strict(3, 300, 300)
+    alice, attacker = gate.address(), gate.address()
+    assert guesses(gate, attacker, 4) == [401, 401, 401, 429]
+    for _ in range(3):
+        assert gate.get("/alice/echo/", ALICE, source=alice).status == 200
+        assert gate.get("/alice/echo/", ALICE, source=attacker).status == 429
+
+
+def test_who_goes_on_guessing_from_where_somebody_is_in_ends_that_too(gate: Rig, strict: Strict) -> None:
+    strict(3, 300, 300)
+    shared = gate.address()
+    gate.declare("alice", logins=[Login("guest", password="in")])
+
+    def status(source: str) -> int:
+        time.sleep(1.1)  # what a worker has seen to be right is so for a second
+        return gate.get("/alice/echo/", ("guest", "in"), source=source).status
+
+    assert status(shared) == 200
+    assert guesses(gate, shared, 3, "guest") == [401] * 3
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: guess(gate, shared, "guest"), range(26))) == {429}
+    assert status(shared) == 200
+    assert guess(gate, shared, "guest") == 429
+    assert status(shared) == 429
+    assert status(gate.address()) == 200
+
+
 def test_many_guesses_at_once_are_no_more_than_one_by_one(gate: Rig) -> None:
     attacker, before = gate.address(), checked(gate)
     with ThreadPoolExecutor(40) as pool:

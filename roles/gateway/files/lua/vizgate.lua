@@ -2,9 +2,10 @@
 --
 -- An entry is one line of the include files: "alice/training" -> "keep 127.0.0.1:8097" for a link,
 -- "alice/" -> the generation of alice's logins. Where users have port ranges, a link to this host also names the account
--- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are ("… 1001 1000"). Where the link's target speaks TLS, the first word says so, and for which name its
--- certificate has to be good ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The shared dict holds what was published since nginx
--- started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
+-- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are ("… 1001 1000"). Where
+-- the link's target speaks TLS, the first word says so, and for which name its certificate has to be good
+-- ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The shared dict holds what was published since
+-- nginx started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
 local balancer = require "ngx.balancer"
 local ffi = require "ffi"
 
@@ -14,8 +15,10 @@ local checks = ngx.shared.vizgate_checks
 
 local CHECKS_PER_SECOND = 5     -- password checks that one client may cause
 local THIS_HOST = "^\127"       -- whoever has a shell here has sixteen million addresses
+local THIS_HOST6 = ("\0"):rep(15) .. "\1"
 local CHECK_SECONDS = 30        -- that one check may take
 local TURNS = 10                -- seconds that a check waits for its turn before 429
+local BEYOND = 10               -- times too many are too many for whoever is in as well
 local lockout                   -- so many wrong passwords are too many, and for how long: see _M.lock_out
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
@@ -47,11 +50,12 @@ end
 
 -- Whom a password check is counted for: an IPv4 address, the /64 that an IPv6 client owns, or this host.
 local function client()
-    local address = ngx.var.binary_remote_addr
-    if #address == 16 then
-        return address:sub(1, 8)
+    local var = ngx.var
+    local address = var.binary_remote_addr
+    if address:find(THIS_HOST) or address == THIS_HOST6 or var.remote_addr == var.server_addr then
+        return "this host"
     end
-    return address:find(THIS_HOST) and "this host" or address
+    return #address == 16 and address:sub(1, 8) or address
 end
 
 -- Counts one password check of the client's; waits while the client has used up its second. Returns the seconds after
@@ -73,11 +77,12 @@ end
 -- not there is one, and all. This host is many people, whom one of them shall not lock out together.
 local function tallies(user)
     local address = client()
-    local found = { ["login " .. address .. ngx.sha1_bin(user .. "\n" .. (ngx.var.remote_user or ""))] = lockout.login }
+    local pair = "login " .. address .. ngx.sha1_bin(user .. "\n" .. (ngx.var.remote_user or ""))
+    local found = { [pair] = lockout.login }
     if address ~= "this host" then
         found["all " .. address] = lockout.address
     end
-    return found
+    return found, pair
 end
 
 -- For how many seconds the client's passwords are not looked at; nil if they are.
@@ -147,6 +152,14 @@ local function counted_check(counted, user, generation, credential)
     return verdict
 end
 
+-- Whoever goes on guessing while locked would at last be answered by what is remembered of somebody behind the same address:
+-- then that is not looked at, either.
+local function is_beyond(user)
+    local _, pair = tallies(user)
+    local limit = lockout.login * BEYOND
+    return limit > 0 and (checks:get(pair) or 0) >= limit and math.ceil(checks:ttl(pair) or 1)
+end
+
 -- One check for all requests that bring the same new credential at the same time.
 local function verdict_on(digest, user, generation, credential)
     local busy = "busy " .. digest
@@ -157,8 +170,12 @@ local function verdict_on(digest, user, generation, credential)
             return verdict
         end
     end
-    local counted = tallies(user)
-    local seconds = locked_for(counted) or take_turn() or locked_for(counted)
+    local counted, pair = tallies(user)
+    local locked = locked_for(counted)
+    if locked then
+        count({ [pair] = lockout.login }, 1)
+    end
+    local seconds = locked or take_turn() or locked_for(counted)
     if seconds then
         verdicts:delete(busy)
         return too_many(seconds)
@@ -196,23 +213,29 @@ local function authenticate(user)
     if not credential then
         return refuse(user)
     end
-    local passed = recall().passed
-    if passed[user] and passed[user][credential] then
+    local passed, visitor = recall().passed, ngx.var.binary_remote_addr .. credential
+    if passed[user] and passed[user][visitor] then
         return
     end
     local started = ngx.now()
     local generation = entry(user .. "/")
-    local digest = ngx.hmac_sha1(links:get("secret"), user .. "\n" .. (generation or "") .. "\n" .. credential)
+    -- of this client alone: to any other it would tell, and without a limit, which password is right
+    local digest = ngx.hmac_sha1(links:get("secret"), table.concat({ user, generation or "", client(), credential }, "\n"))
     local verdict = verdicts:get(digest)
     if verdict == nil then
         verdict = verdict_on(digest, user, generation, credential)
-    elseif verdict and signing.way ~= "pam" then
-        -- whoever is here does not queue behind a guesser again
-        verdicts:expire(digest, ACCEPTED_SECONDS)
+    elseif verdict then
+        local seconds = is_beyond(user)
+        if seconds then
+            return too_many(seconds)
+        elseif signing.way ~= "pam" then
+            -- whoever is here does not queue behind a guesser again
+            verdicts:expire(digest, ACCEPTED_SECONDS)
+        end
     end
     if verdict then
         passed[user] = passed[user] or {}
-        passed[user][credential] = true
+        passed[user][visitor] = true
     elseif verdict == nil then
         return ngx.exit(503)
     else
