@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from ._model import InvalidData, Link, Policy, name_problem, parse_address, shown
 
 SYSTEM_UIDS = 1000
+DYNAMIC_UIDS = range(61184, 65520)
+"""What systemd gives services that have no account, `DynamicUser=`; to nobody who logs in."""
 """Accounts below this number are services that an administrator has installed."""
 TABLE = "inet vizgate"
 
@@ -135,7 +137,7 @@ class Watch(NamedTuple):
     def trusted(self, link: Link, address: str) -> str:
         """What a link's entry says about the listeners that the gateway trusts besides root, or "" where it trusts all.
 
-        ` 1001`: this account's alone. ` 1001 1000`: also those of accounts below 1000.
+        ` 1001`: this account's alone. ` 1001 1000`: also those of services: accounts below 1000, and DYNAMIC_UIDS.
         """
         if link.socket or address not in self.local:
             return ""
@@ -147,9 +149,9 @@ class Watch(NamedTuple):
 def is_trusted(entry: str, uid: int) -> bool:
     """Whether an entry trusts the listeners of an account; the gateway's Lua does the same."""
     words = [int(word) for word in entry.split(" ")[2:]]
-    if not words:
+    if not words or uid == words[0]:
         return True
-    return uid == words[0] or uid < (words[1] if len(words) > 1 else 1)
+    return uid < words[1] or uid in DYNAMIC_UIDS if len(words) > 1 else uid == 0
 
 
 def account(user: str, known: int | None) -> int | None:
@@ -196,12 +198,14 @@ table {table} {{
         type filter hook output priority filter; policy accept;
         # openings of connections alone: an answer may go to any port
         oifname "lo" tcp dport {first}-{last} tcp flags & (fin | syn | rst | ack) == syn goto guard
+        oifname "lo" udp dport {first}-{last} ct state new goto guard
     }}
     chain guard {{
         meta skuid 0 accept
         meta skuid {gateway} tcp dport @held accept
-        meta skuid . tcp dport @owners accept
-        reject with tcp reset
+        meta skuid . th dport @owners accept
+        meta l4proto tcp reject with tcp reset
+        reject
     }}
 }}
 """

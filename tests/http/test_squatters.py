@@ -157,6 +157,9 @@ def test_services_may_serve_what_an_administrator_has_seen(gate: Rig, port: int)
     with listening(OUTSIDE, SERVICE), listening(port + 1, SERVICE):
         assert after_a_second(gate, "app").text == f"of {SERVICE}"
         assert "in quarantine" in page(gate, "inside").text
+    # systemd's, of a unit with DynamicUser
+    with listening(OUTSIDE, 61200):
+        assert after_a_second(gate, "app").text == "of 61200"
     with listening(OUTSIDE, SQUATTER):
         assert "in quarantine" in after_a_second(gate, "app").text
 

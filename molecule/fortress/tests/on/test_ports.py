@@ -16,6 +16,26 @@ client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 client.bind(("127.0.0.1", int(sys.argv[1])))
 client.connect(("127.0.0.1", 9087))
 """
+UDP_SERVER = """
+import socket, sys
+server = socket.socket(type=socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", int(sys.argv[1])))
+while True:
+    server.sendto(b"", server.recvfrom(9)[1])
+"""
+UDP_CLIENT = """
+import socket, sys
+client = socket.socket(type=socket.SOCK_DGRAM)
+client.settimeout(3)
+client.bind(("127.0.0.1", int(sys.argv[2])))
+client.connect(("127.0.0.1", int(sys.argv[1])))
+try:
+    client.send(b"?")
+    client.recv(9)
+    print("answered")
+except ConnectionRefusedError:
+    print("refused")
+"""
 START, USERS, SIZE = 20000, 20, 100
 LAST = START + USERS * SIZE - 1
 
@@ -70,6 +90,25 @@ def test_what_is_nobodys_is_closed_and_what_is_outside_is_open(program, connect)
     ]
     tool.stop()
     assert connect("bob", 9087) == "connected"
+
+
+def test_udp_is_guarded_as_well(host, port):
+    """What is asked of a port is refused; what answers is not, though it goes to somebody's port."""
+    host.check_output("systemd-run --unit=udp --uid=alice python3 -c %s %s", UDP_SERVER, str(port + 3))
+    outside = 9988
+    host.check_output("systemd-run --unit=udp-outside --uid=mallory python3 -c %s %s", UDP_SERVER, str(outside))
+    try:
+        time.sleep(0.5)
+
+        def ask(account, to, source=0):
+            line = "runuser -u %s -- python3 -c %s %s %s"
+            return host.check_output(line, account, UDP_CLIENT, str(to), str(source))
+
+        assert [ask(account, port + 3) for account in ("alice", "root")] == ["answered"] * 2
+        assert [ask(account, port + 3) for account in ("bob", "nobody", "www-data")] == ["refused"] * 3
+        assert ask("alice", outside, port + 4) == "answered"
+    finally:
+        host.run("systemctl stop udp udp-outside")
 
 
 def test_answers_pass_whatever_port_they_go_to(host):

@@ -2,7 +2,7 @@
 --
 -- An entry is one line of the include files: "alice/training" -> "keep 127.0.0.1:8097" for a link,
 -- "alice/" -> the generation of alice's logins. Where users have port ranges, a link to this host also names the account
--- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are ("… 1001 1000"). Where
+-- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are, as all services ("… 1001 1000"). Where
 -- the link's target speaks TLS, the first word says so, and for which name its certificate has to be good
 -- ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The shared dict holds what was published since
 -- nginx started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
@@ -302,10 +302,17 @@ local function listener_at(target)
     return uid or at[ANY6 .. suffix]
 end
 
+-- Accounts of services: those below, and what systemd gives to services without one.
+local function is_service_uid(uid, below)
+    return uid < below or uid >= 61184 and uid < 65520
+end
+
 -- Does somebody listen at a target of this host whom its link does not trust? Without a listener nothing is amiss.
 local function is_squatted(target, trusted, below)
     local uid = listener_at(target)
-    return uid and uid ~= tonumber(trusted) and uid >= (tonumber(below) or 1)
+    if uid and uid ~= tonumber(trusted) then
+        return below == "" and uid > 0 or below ~= "" and not is_service_uid(uid, tonumber(below))
+    end
 end
 
 local function connect(target)
@@ -325,7 +332,7 @@ local function is_service()
     end
     listening = {}  -- what was read before there was a connection says nothing about it
     local uid = listener_at(signing.place)
-    return uid and (uid < SYSTEM_UIDS or uid == ffi.C.getuid())
+    return uid and (is_service_uid(uid, SYSTEM_UIDS) or uid == ffi.C.getuid())
 end
 
 -- What the sign-in service says of the request at hand: a status, and the visitor's name; nothing where it says none.

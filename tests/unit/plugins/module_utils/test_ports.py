@@ -155,12 +155,18 @@ def test_whom_a_link_trusts(watch: Watch, link: Link, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("trusted", "uids"),
-    [("", [0, 33, 998, 1001, 1002]), (" 1001", [0, 1001]), (" 1001 1000", [0, 33, 998, 1001]), (" 0", [0])],
+    [
+        ("", [0, 33, 998, 1001, 1002, 61184, 65519, 65534]),
+        (" 1001", [0, 1001]),
+        (" 1001 1000", [0, 33, 998, 1001, 61184, 65519]),
+        (" 0", [0]),
+    ],
 )
 def test_whose_listeners_an_entry_trusts(trusted: str, uids: list[int]) -> None:
     entry = f"keep 127.0.0.1:20001{trusted}"
-    assert [uid for uid in (0, 33, 998, 1001, 1002) if _ports.is_trusted(entry, uid)] == uids
-    listeners = {uid: (Listener("127.0.0.1", 20001, uid=uid),) for uid in (0, 33, 998, 1001, 1002)}
+    everybody = (0, 33, 998, 1001, 1002, 61184, 65519, 65534)
+    assert [uid for uid in everybody if _ports.is_trusted(entry, uid)] == uids
+    listeners = {uid: (Listener("127.0.0.1", 20001, uid=uid),) for uid in everybody}
     assert [uid for uid, known in listeners.items() if not _guard.squatter(entry, known)] == uids
 
 
@@ -222,11 +228,13 @@ def test_the_kernel_is_told_everything_in_one_transaction() -> None:
     assert "elements = { 20000-20099, 20100-20199, 20200-20299 }" in lines
     assert "elements = { 1002 . 20000-20099, 1001 . 20100-20199 }" in lines, "team has no account"
     assert 'oifname "lo" tcp dport 20000-20299 tcp flags & (fin | syn | rst | ack) == syn goto guard' in lines
-    assert lines[-6:-1] == [
+    assert 'oifname "lo" udp dport 20000-20299 ct state new goto guard' in lines
+    assert lines[-7:-1] == [
         "meta skuid 0 accept",
         "meta skuid 33 tcp dport @held accept",
-        "meta skuid . tcp dport @owners accept",
-        "reject with tcp reset",
+        "meta skuid . th dport @owners accept",
+        "meta l4proto tcp reject with tcp reset",
+        "reject",
         "}",
     ]
     assert text.count("{") == text.count("}")
