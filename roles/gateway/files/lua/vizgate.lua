@@ -193,9 +193,8 @@ local function refuse(user)
     return ngx.exit(401)
 end
 
--- What this worker has learnt in the current second: which credentials have passed, where links lead, and what their
--- cookies are called.
--- Every publication makes another edition, so that nothing here outlives a change.
+-- What this worker has learnt in the current second: which credentials have passed from which addresses, where links lead,
+-- and what their cookies are called. Every publication makes another edition, so that nothing here outlives a change.
 local known = {}
 
 local function recall()
@@ -206,6 +205,11 @@ local function recall()
     return known
 end
 
+-- Who has passed, and by what: to others it would tell, without any limit, which password is right.
+local function visitor(var)
+    return var.binary_remote_addr .. (var.http_authorization or "")
+end
+
 -- Lets a request through that brings a login of the user. The generation is part of what is remembered,
 -- so a verdict dies with the logins that it was given for.
 local function authenticate(user)
@@ -213,13 +217,12 @@ local function authenticate(user)
     if not credential then
         return refuse(user)
     end
-    local passed, visitor = recall().passed, ngx.var.binary_remote_addr .. credential
-    if passed[user] and passed[user][visitor] then
+    local passed, who = recall().passed, visitor(ngx.var)
+    if passed[user] and passed[user][who] then
         return
     end
     local started = ngx.now()
     local generation = entry(user .. "/")
-    -- of this client alone: to any other it would tell, and without a limit, which password is right
     local digest = ngx.hmac_sha1(links:get("secret"), table.concat({ user, generation or "", client(), credential }, "\n"))
     local verdict = verdicts:get(digest)
     if verdict == nil then
@@ -235,7 +238,7 @@ local function authenticate(user)
     end
     if verdict then
         passed[user] = passed[user] or {}
-        passed[user][visitor] = true
+        passed[user][who] = true
     elseif verdict == nil then
         return ngx.exit(503)
     else
@@ -615,7 +618,7 @@ function _M.route()
     end
     local prefix = slash and uri:sub(1, slash)
     local link = prefix and recall().links[user and "/" .. user .. prefix or prefix]
-    if not link or written:sub(1, slash) ~= prefix or not link.passed[var.http_authorization or ""] then
+    if not link or written:sub(1, slash) ~= prefix or not link.passed[visitor(var)] then
         link = find_link(uri, written, user)
     elseif user then
         var.vizgate_user = user
