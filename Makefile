@@ -34,10 +34,11 @@ lint: .venv/test ## all static checks
 	tests/lint
 
 unit: .venv/test ## the core, without a server
-	pytest tests/unit
+	pytest tests/unit --numprocesses 2
 
 http: .venv/test ## the real nginx on loopback
-	pytest tests/http
+	pytest tests/http --numprocesses 2 --dist loadfile -m "not alone"
+	pytest tests/http -m alone
 
 command: .venv/test ## the command vizgate, by script and in a terminal
 	pytest tests/command

@@ -64,7 +64,7 @@ class Bench:
         """Requests with a login, by requests to a fixed upstream without any."""
         names = [f"user{number}" for number in range(LOADED)]
         for name in names:  # hashing is no part of it: verdicts are remembered
-            assert self.many.get(f"/{name}/link0/", (name, PASSWORD), source=self.many.address()).status == 200
+            assert self.many.get(f"/{name}/link0/", (name, PASSWORD)).status == 200
         credentials = [basic((name, PASSWORD)).split()[1] for name in names]
         pairs = []
         with load.measured(self.many, self.ports[0]) as fixed:
@@ -92,7 +92,7 @@ class Bench:
         name, path = "user1", "/user1/link0/"
         header = f"Authorization: {basic((name, PASSWORD))}"
         url = f"http://127.0.0.1:{self.many.port}{path}"
-        assert self.many.get(path, (name, PASSWORD), source=self.many.address()).status == 200
+        assert self.many.get(path, (name, PASSWORD)).status == 200
         rates, slow, guesses = list[tuple[float, float]](), list[tuple[float, float]](), 0
         with load.measured(self.many, self.ports[0]):
             for number in rounds("flood"):
@@ -118,7 +118,7 @@ class Bench:
         socket_link = Link("socket", backend.port)
         for where in (self.many, self.few):
             where.declare("user0", [socket_link])
-            assert where.get("/user0/link0/", LOGIN, source=where.address()).status == 200
+            assert where.get("/user0/link0/", LOGIN).status == 200
         workers = self.many.workers()
         with contextlib.ExitStack() as stack:
             sockets = [stack.enter_context(self.many.websocket("/user0/socket/", LOGIN)) for _ in range(WEBSOCKETS)]

@@ -14,6 +14,8 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
 from conftest import Backends
 from rig import ALICE, BOB, Answer, Credential, Rig, basic, eventually
 
+pytestmark = pytest.mark.alone
+
 FLOOR = 0.24
 """Seconds that a refusal takes at least, whatever it is for; nginx's clock lags by a few milliseconds."""
 

@@ -26,6 +26,8 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._reload import (
 from conftest import Backends
 from rig import ALICE, Rig, eventually, is_alive
 
+pytestmark = pytest.mark.alone
+
 Websocket = websockets.sync.client.ClientConnection
 
 

@@ -33,7 +33,7 @@ try:
     client.send(b"?")
     client.recv(9)
     print("answered")
-except ConnectionRefusedError:
+except (ConnectionRefusedError, PermissionError):
     print("refused")
 """
 START, USERS, SIZE = 20000, 20, 100
