@@ -110,6 +110,8 @@ class Converge:
         self.links: dict[str, dict[str, str]] = {user: {} for user in users}
         self.opens: dict[str, bool] = dict.fromkeys(users, False)
         self.wrong: list[str] = []
+        self.reload = False
+        """Whether nginx was away at the last run, so that the play ends with a reload."""
 
     def act(self, chance: random.Random) -> None:
         """One run, with other data than before."""
@@ -129,7 +131,7 @@ class Converge:
             for user in self.users
         }
         outcome = self.gate.core.declare(INVENTORY, lambda _: {**self.rest, **data}, complete=True, **options)
-        self.links, self.opens = links, opens
+        self.links, self.opens, self.reload = links, opens, self.reload or outcome.reload
         self.wrong += [str(step) for step in outcome.plan if step["action"] == "repair"]
 
 
@@ -194,6 +196,9 @@ def served(gate: Rig, questions: list[tuple[str, tuple[str, str]]]) -> list[str 
 
 def check(gate: Rig, accounts: list[Account], converge: Converge) -> None:
     """What is acknowledged serves, what is withdrawn does not."""
+    if converge.reload:
+        gate.reload()
+        converge.reload = False
     expected: dict[tuple[str, tuple[str, str]], str | int] = {}
     for account in accounts:
         links = {**account.links, **converge.links[account.name]}

@@ -24,7 +24,7 @@ from test_dead_backends import assert_is_page
 # two runs of these tests at once do not meet
 START, SIZE, USERS = 20000 + os.getpid() % 100 * 110, 20, 5
 OUTSIDE = START + SIZE * USERS
-SQUATTER, SERVICE = 61234, 998
+SQUATTER, SERVICE = 58234, 998
 """Accounts that nobody has: one of a user, one of a service."""
 SAYS = """
 import http.server, os, socket, sys
