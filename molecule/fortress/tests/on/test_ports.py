@@ -94,9 +94,11 @@ def test_what_is_nobodys_is_closed_and_what_is_outside_is_open(program, connect)
 
 def test_udp_is_guarded_as_well(host, port):
     """What is asked of a port is refused; what answers is not, though it goes to somebody's port."""
-    host.check_output("systemd-run --unit=udp --uid=alice python3 -c %s %s", UDP_SERVER, str(port + 3))
+    host.check_output("systemd-run --collect --unit=udp --uid=alice python3 -c %s %s", UDP_SERVER, str(port + 3))
     outside = 9988
-    host.check_output("systemd-run --unit=udp-outside --uid=mallory python3 -c %s %s", UDP_SERVER, str(outside))
+    host.check_output(
+        "systemd-run --collect --unit=udp-outside --uid=mallory python3 -c %s %s", UDP_SERVER, str(outside)
+    )
     try:
         time.sleep(0.5)
 
