@@ -9,6 +9,7 @@ import functools
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -66,10 +67,12 @@ def basic(credential: Credential) -> str:
 
 
 def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nothing listens, below those that the kernel gives to clients."""
+    while True:
+        port = random.randrange(10000, 20000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
