@@ -235,9 +235,10 @@ class Step(NamedTuple):
 
 FETCH = r"""
 umask 077
-folder=$1 number=$2 repo=$3 version=$4 subdirectory=$5
+folder=$1 number=$2 repo=$3 version=$4 subdirectory=$5 logs=$6
 mkdir -p "$folder/releases" "$folder/shared"
 cd "$folder"
+ln -sfn "$logs" log
 export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes}"
 case $repo in
 /*) # git refuses a repository of somebody else's; the site has declared this one
@@ -266,7 +267,6 @@ umask 077
 release=$1 requirements=$2 server=$3 shared=$4 uv=$5 python=$6
 shift 6
 "$uv" venv --quiet --python-preference only-system --python "$python" "$release/env"
-set -- "$@"
 if [ -n "$requirements" ]; then
     [ -f "$requirements" ] || { echo "there is no file '$requirements' in $PWD" >&2; exit 1; }
     "$uv" pip install --compile-bytecode --python "$release/env/bin/python" --requirements "$requirements" "$server"
@@ -306,18 +306,14 @@ cd ..
 rmdir -- "$1" 2>/dev/null || true
 """
 
-LINK_LOGS = r"""
-ln -sfn "$2" "$1/log"
-"""
-
 
 def steps(place: Place, app: App, number: int, uv: str, python: str) -> list[Step]:
     """What is done as the owner before a release starts."""
     found = [
         Step(
             "fetch",
-            FETCH + LINK_LOGS.replace("$2", f"{place.logs}/{place.user}"),
-            (place.folder, str(number), app.repo, app.version, app.subdirectory),
+            FETCH,
+            (place.folder, str(number), app.repo, app.version, app.subdirectory, f"{place.logs}/{place.user}"),
         ),
         Step(
             "build",
