@@ -21,7 +21,7 @@ from ._app_host import CommandFailed, Host
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
 from ._apps import GENERATE, App, with_secrets
-from ._model import InvalidData, Link, UserData, name_problem
+from ._model import InvalidData, Link, Policy, UserData, name_problem
 from ._registry import Locked, Registry
 
 SOURCE = "apps"
@@ -86,9 +86,12 @@ class Outcome(NamedTuple):
 class Deployer:
     """Brings the apps of one gateway to where they are declared."""
 
-    def __init__(self, gateway: Gateway, settings: Settings, host: Host | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, settings: Settings, host: Host | None = None, *, imagined: bool = False
+    ) -> None:
+        """`imagined`: in check mode, a host need not be a gateway yet."""
         self.gateway, self.settings, self.host = gateway, settings, host or Host()
-        self.policy = gateway.registry.policy()
+        self.policy = gateway.registry.policy(coming=Policy() if imagined else None)
         self.state = os.path.join(gateway.paths.state, "apps")
 
     # where things are, and how they stand
@@ -207,12 +210,15 @@ class Deployer:
             outcome.problems.append(f"{label}: {error}")
 
     def _converge(self, user: str, app: App, *, update: bool, check: bool) -> list[dict[str, str]]:
+        if check and not name_problem("user", user) and self.host.account(user) is None:
+            # it may be one of those that the same run would create
+            return [_step("deploy", user, app.name, app.version, None)]
         place = self.place(user, app.name)
         current, record = self.current(place), self.record(user, app.name)
         digest = self.digest(place, app)
         self._refuse_conflict(place)
         if current is None or update or record.settled != digest:
-            step = _step("deploy" if current is None else "update", place, app.version, current)
+            step = _step("deploy" if current is None else "update", user, app.name, app.version, current)
             if check:
                 return [step]
             with self._alone(place):
@@ -225,7 +231,7 @@ class Deployer:
         if not check:
             with self._alone(place):
                 self._put_right(place, current)
-        return [_step("start", place, current.version, current)]
+        return [_step("start", user, app.name, current.version, current)]
 
     def _refuse_conflict(self, place: Place) -> None:
         sources = self.gateway.registry.sources(place.user)
@@ -449,7 +455,7 @@ class Deployer:
         target = chosen[0]
         if target == current:
             return []
-        step = {**_step("roll back", place, target.version, current), "now": _told(target)}
+        step = {**_step("roll back", user, name, target.version, current), "now": _told(target)}
         if not check:
             with self._alone(place):
                 try:
@@ -529,11 +535,11 @@ def _told(release: Release) -> str:
     return f"release {release.number} ({release.version}, {release.commit[:10]})"
 
 
-def _step(action: str, place: Place, version: str, current: Release | None) -> dict[str, str]:
+def _step(action: str, user: str, name: str, version: str, current: Release | None) -> dict[str, str]:
     return {
         "action": action,
-        "app": f"{place.user}/{place.name}",
-        "url": f"/{place.user}/{place.name}/",
+        "app": f"{user}/{name}",
+        "url": f"/{user}/{name}/",
         "version": version,
         "was": _told(current) if current else "",
     }

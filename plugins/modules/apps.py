@@ -159,7 +159,7 @@ def settings(params: dict) -> _releases.Settings:
 def work(module: AnsibleModule) -> _releases.Outcome:
     """Does what the parameters say."""
     params, check = module.params, module.check_mode
-    deployer = _releases.Deployer(_door.connect(module), settings(params))
+    deployer = _releases.Deployer(_door.connect(module), settings(params), imagined=check)
     if params["state"] == "rolled_back":
         user, _slash, name = (params["app"] or "").partition("/")
         return deployer.roll_back(user, name, params["release"], check)
