@@ -13,9 +13,10 @@ import subprocess
 import time
 from collections.abc import Iterable
 
-from ._app_units import UNITS
+from . import _files
 from ._model import printable
 
+UNITS = "/etc/systemd/system"
 TAIL_LINES, TAIL_BYTES = 15, 8192
 HEALTH_SECONDS = 5.0
 """How long one answer may take."""
@@ -74,6 +75,21 @@ class Host:
     def units(prefix: str) -> list[str]:
         """The units whose names begin so."""
         return sorted(name for name in os.listdir(UNITS) if name.startswith(prefix) and name.endswith(".service"))
+
+    @staticmethod
+    def write_unit(unit: str, text: str) -> None:
+        """Writes a unit file, which everybody may read."""
+        path = f"{UNITS}/{unit}"
+        _files.write(path, text)
+        os.chmod(path, 0o644)
+
+    def remove_unit(self, unit: str) -> None:
+        """Stops a unit, and removes its file, if it is there."""
+        if os.path.exists(f"{UNITS}/{unit}"):
+            self.systemctl("disable", "--now", "--quiet", unit, check=False)
+            os.unlink(f"{UNITS}/{unit}")
+        # one that has failed would be listed for ever
+        self.systemctl("reset-failed", unit, check=False)
 
     @staticmethod
     def is_enabled(unit: str) -> bool:

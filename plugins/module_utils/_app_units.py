@@ -12,7 +12,6 @@ from typing import NamedTuple
 from ._apps import POSTGRESQL, SQLITE, App
 
 HOME = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
-UNITS = "/etc/systemd/system"
 POSTGRESQL_SOCKETS = "/var/run/postgresql"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 STOP_SECONDS = 30
@@ -31,9 +30,10 @@ class Place(NamedTuple):
     """Where browsers find the app, from the first slash on, without the last."""
     url: str
     """The same with scheme and host in front."""
-    state: str = "/var/lib/vizgate/apps"
-    logs: str = "/var/log/vizgate"
-    lib: str = "/usr/local/lib/vizgate"
+    state: str
+    """The folder of what root remembers of apps."""
+    logs: str
+    lib: str
 
     @property
     def folder(self) -> str:

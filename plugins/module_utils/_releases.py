@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from . import _addresses, _app_units, _files, _sockets
+from . import _addresses, _app_units, _files
 from ._app_host import CommandFailed, Host
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
@@ -93,6 +93,7 @@ class Deployer:
         self.gateway, self.settings, self.host = gateway, settings, host or Host()
         self.policy = gateway.registry.policy(coming=Policy() if imagined else None)
         self.state = os.path.join(gateway.paths.state, "apps")
+        self.logs = os.path.join(gateway.paths.root, "var/log/vizgate")
 
     # where things are, and how they stand
 
@@ -111,7 +112,15 @@ class Deployer:
         prefix = _addresses.below(self.policy.url_style, f"/{user}/{name}/").rstrip("/")
         site = _addresses.site(self.policy.url, self.policy.url_style, user).rstrip("/")
         return Place(
-            user, name, account[2].rstrip("/"), self.gateway.paths.sockets(user), prefix, site + prefix, self.state
+            user=user,
+            name=name,
+            home=account[2].rstrip("/"),
+            sockets=self.gateway.paths.sockets(user),
+            prefix=prefix,
+            url=site + prefix,
+            state=self.state,
+            logs=self.logs,
+            lib=self.gateway.paths.lib,
         )
 
     def record(self, user: str, name: str) -> Record:
@@ -314,11 +323,7 @@ class Deployer:
 
     def _serve(self, place: Place, release: Release, app: App) -> None:
         """Starts a release, which nobody is led to yet, and waits until it answers."""
-        with self.gateway.registry.locked():
-            _sockets.make_folder(place.sockets, place.user, rootless=False)
-        unit = place.unit(release.number)
-        _files.write(f"{_app_units.UNITS}/{unit}", _app_units.unit(place, app, release.number))
-        os.chmod(f"{_app_units.UNITS}/{unit}", 0o644)
+        self.host.write_unit(place.unit(release.number), _app_units.unit(place, app, release.number))
         self.host.systemctl("daemon-reload")
         self._start(place, release)
 
@@ -397,13 +402,9 @@ class Deployer:
     def _drop(self, place: Place, numbers: list[int]) -> None:
         """Removes releases that nobody is led to: units, variables, and their folders by the owner's hand."""
         for number in numbers:
-            unit = place.unit(number)
-            if os.path.exists(f"{_app_units.UNITS}/{unit}"):
-                self.host.systemctl("disable", "--now", "--quiet", unit, check=False)
-                self.host.systemctl("reset-failed", unit, check=False)
-            for path in (f"{_app_units.UNITS}/{unit}", place.file(f"{number}.env")):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+            self.host.remove_unit(place.unit(number))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place.file(f"{number}.env"))
         if numbers:
             self.host.systemctl("daemon-reload")
             step = Step("reap", _app_units.REMOVE, (f"{place.folder}", *map(str, numbers)))
@@ -493,9 +494,7 @@ class Deployer:
         links = {link.name: link for link in self._links(user) if link.name != name}
         self._declare(user, links)
         for unit in self.host.units(prefix):
-            self.host.systemctl("disable", "--now", "--quiet", unit, check=False)
-            self.host.systemctl("reset-failed", unit, check=False)
-            os.unlink(f"{_app_units.UNITS}/{unit}")
+            self.host.remove_unit(unit)
         self.host.systemctl("daemon-reload")
         if account:
             place = self.place(user, name)

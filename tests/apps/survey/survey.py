@@ -32,7 +32,7 @@ def make(testing: bool) -> Starlette:
     def counts() -> dict[str, int]:
         with engine.connect() as connection:
             found = connection.execute(sa.select(answers.c.text, sa.func.count()).group_by(answers.c.text))
-            return {text: count for text, count in found}
+            return dict(found.all())
 
     def page(request: Request) -> HTMLResponse:
         rows = "".join(f"<li>{text}: {count}</li>" for text, count in sorted(counts().items()))

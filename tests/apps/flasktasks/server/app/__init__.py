@@ -52,7 +52,6 @@ def create_app() -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20
     db.init_app(app)
     Migrate(app, db)
-    sock = Sock(app)
 
     @app.get("/")
     def index() -> str:
@@ -78,7 +77,7 @@ def create_app() -> Flask:
     @app.post("/images")
     def upload() -> Response:
         image = request.files["image"]
-        if not image.read(8) == b"\x89PNG\r\n\x1a\n":
+        if image.read(8) != b"\x89PNG\r\n\x1a\n":
             abort(415)
         image.seek(0)
         name = f"{uuid.uuid4()}.png"
@@ -88,6 +87,20 @@ def create_app() -> Flask:
     @app.get("/images/<name>")
     def picture(name: str) -> Response:
         return send_from_directory(UPLOADS, name)
+
+    _look_inside(app)
+    Sock(app).route("/echo")(echo)
+    return app
+
+
+def echo(ws) -> None:
+    """Sends back what comes by websocket."""
+    while True:
+        ws.send(ws.receive())
+
+
+def _look_inside(app: Flask) -> None:
+    """Pages about the application itself, for those who watch or test it."""
 
     @app.get("/dashboard")
     def dashboard() -> str:
@@ -129,10 +142,3 @@ def create_app() -> Flask:
             return jsonify(there=os.listdir(path) if path.is_dir() else path.read_text(errors="replace")[:200])
         except OSError as error:
             return jsonify(error=error.strerror)
-
-    @sock.route("/echo")
-    def echo(ws) -> None:
-        while True:
-            ws.send(ws.receive())
-
-    return app
