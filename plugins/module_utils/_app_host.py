@@ -17,7 +17,7 @@ from . import _files
 from ._model import printable
 
 UNITS = "/etc/systemd/system"
-TAIL_LINES, TAIL_BYTES = 15, 8192
+TAIL_LINES, TAIL_BYTES, JOURNAL_LINES = 15, 8192, 5
 HEALTH_SECONDS = 5.0
 """How long one answer may take."""
 
@@ -122,6 +122,13 @@ class Host:
         except FileNotFoundError:
             return []
         return [printable(line) for line in text.splitlines() if line.strip()][-TAIL_LINES:]
+
+    @staticmethod
+    def journal(unit: str) -> list[str]:
+        """The last that systemd has said about a unit."""
+        words = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={JOURNAL_LINES}", f"--unit={unit}"]
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
+        return [printable(line) for line in done.stdout.splitlines()]
 
     @staticmethod
     def ask(path: str, url: str, headers: dict[str, str]) -> int | str:

@@ -88,10 +88,10 @@ def number_of(place: Place, socket: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def fence(place: Place, app: App, *, writable: tuple[str, ...]) -> list[tuple[str, str]]:
+def fence(place: Place, app: App) -> list[tuple[str, str]]:
     """The properties of systemd that keep an app's processes, and the migration, within what is theirs.
 
-    Of the home they see their own folder alone. `writable` are folders that they may write to.
+    Of the home they see their own folder alone, and of that they write to what releases share.
     """
     return [
         ("User", place.user),
@@ -109,7 +109,7 @@ def fence(place: Place, app: App, *, writable: tuple[str, ...]) -> list[tuple[st
         # homes may be elsewhere, where ProtectHome does not look
         *([] if place.home.startswith("/home/") else [("TemporaryFileSystem", f"{place.home}:ro")]),
         ("BindReadOnlyPaths", place.folder),
-        ("BindPaths", " ".join(writable)),
+        ("BindPaths", place.shared),
         ("PrivateTmp", "yes"),
         ("PrivateDevices", "yes"),
         ("ProtectClock", "yes"),
@@ -157,7 +157,8 @@ def server(place: Place, app: App, number: int) -> list[str]:
 
 def unit(place: Place, app: App, number: int) -> str:
     """The unit file of a release."""
-    properties = fence(place, app, writable=(place.shared, place.sockets))
+    # not bound, as the program that makes the folder is started among the bindings, too
+    properties = [*fence(place, app), ("ReadWritePaths", place.sockets)]
     lines = [
         "# Written by vizgate.gateway.apps; what changes here is lost.",
         "[Unit]",
@@ -344,7 +345,7 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     properties = [("User", place.user), ("UMask", "0077"), ("NoNewPrivileges", "yes"), ("PrivateTmp", "yes")]
     properties += [("ProtectSystem", "full"), ("MemoryMax", memory), ("TasksMax", "1024")]
     if step.fenced and app:
-        properties = fence(place, app, writable=(place.shared,))
+        properties = fence(place, app)
     properties += [("EnvironmentFile", environment), ("RuntimeMaxSec", str(seconds)), ("WorkingDirectory", step.folder)]
     words = ["systemd-run", "--pipe", "--wait", "--collect", "--service-type=exec", f"--unit={place.step_unit}"]
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]

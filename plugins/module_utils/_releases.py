@@ -211,7 +211,7 @@ class Deployer:
             outcome.plan.extend(work())
         except StepFailed as error:
             tail = "".join(f"\n    {line}" for line in error.lines)
-            log = f"; the end of {error.log}:{tail}" if error.lines else ""
+            log = f"; in {error.log}:{tail}" if error.lines else ""
             outcome.problems.append(f"{label}: {error}{log}")
         except InvalidData as error:
             outcome.problems.extend(f"{label}: {problem}" for problem in error.problems)
@@ -331,13 +331,14 @@ class Deployer:
         unit = place.unit(release.number)
         uid, gid, _home = self.host.account(place.user) or (0, 0, "")
         since = self.host.log(place.log, uid, gid)
+        step, reason = "start", ""
         try:
             self.host.systemctl("start", unit)
-        except CommandFailed as error:
-            raise StepFailed("start", str(error), place.log, self.host.tail(place.log, since)) from None
-        reason = self._unhealthy(place, release)
+            step, reason = "health", self._unhealthy(place, release)
+        except CommandFailed:
+            reason = f"{unit} does not start"
         if reason:
-            raise StepFailed("health", reason, place.log, self.host.tail(place.log, since))
+            raise StepFailed(step, reason, place.log, self.host.tail(place.log, since) + self.host.journal(unit))
 
     def _unhealthy(self, place: Place, release: Release) -> str:
         """Waits until a release answers as it should; why it does not, or nothing."""

@@ -65,7 +65,8 @@ def test_unit_fences_the_app() -> None:
         "Restart": "on-failure",
         "WantedBy": "multi-user.target",
         "BindReadOnlyPaths": "/home/alice/apps/flasktasks",
-        "BindPaths": "/home/alice/apps/flasktasks/shared /run/vizgate/sockets/alice",
+        "BindPaths": "/home/alice/apps/flasktasks/shared",
+        "ReadWritePaths": "/run/vizgate/sockets/alice",
     }
     assert {key: found[key] for key in expected} == expected
 
