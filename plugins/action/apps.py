@@ -21,7 +21,7 @@ class ActionModule(GatewayAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Returns the module's result."""
         args = dict(self._task.args)
-        if args.get("state", "present") not in ("present", "updated"):
+        if args.get("state", "present") not in ("present", "updated", "listed"):
             return super().run(tmp, task_vars)
         try:
             declared = parse_files(read(self._loader, "apps", args.get("src")), decrypted)
@@ -31,6 +31,13 @@ class ActionModule(GatewayAction):
             count = "1 problem" if len(declared.problems) == 1 else f"{len(declared.problems)} problems"
             msg = f"{count} in the users files, nothing was touched:\n" + "\n".join(declared.problems)
             return {"failed": True, "msg": msg}
+        if args.get("state") == "listed":
+            listed = [
+                {"user": user, "name": app.name, "database": app.database}
+                for user, found in sorted(declared.apps.items())
+                for app in found
+            ]
+            return {"changed": False, "apps": listed, "plan": []}
         apps = {user: [app.as_json() for app in found] for user, found in declared.apps.items()}
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "apps.json")

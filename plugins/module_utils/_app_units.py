@@ -33,7 +33,6 @@ class Place(NamedTuple):
     state: str
     """The folder of what root remembers of apps."""
     logs: str
-    lib: str
 
     @property
     def folder(self) -> str:
@@ -157,14 +156,16 @@ def server(place: Place, app: App, number: int) -> list[str]:
 
 def unit(place: Place, app: App, number: int) -> str:
     """The unit file of a release."""
-    # not bound, as the program that makes the folder is started among the bindings, too
     properties = [*fence(place, app), ("ReadWritePaths", place.sockets)]
+    sockets = f"vizgate-sockets@{place.user}.service"
     lines = [
         "# Written by vizgate.gateway.apps; what changes here is lost.",
         "[Unit]",
         f"Description=vizgate app {place.user}/{place.name}, release {number}",
         f"RequiresMountsFor={place.sockets} {place.home}",
-        "After=network.target postgresql.service",
+        # after a reboot the folder of sockets is not there yet
+        f"Wants={sockets}",
+        f"After=network.target postgresql.service {sockets}",
         # what crashes for an hour because something else is away comes back when that does
         "StartLimitIntervalSec=0",
         "",
@@ -172,8 +173,6 @@ def unit(place: Place, app: App, number: int) -> str:
         "Type=exec",
         f"WorkingDirectory={workdir(place, app, number)}",
         f"EnvironmentFile={place.file(f'{number}.env')}",
-        # as root, from root's own files: after a reboot the folder of sockets is not there yet
-        f"ExecStartPre=+{place.lib}/bin/vizgate-sockets {place.user}",
         f"ExecStart={' '.join(server(place, app, number))}",
         f"StandardOutput=append:{place.log}",
         f"StandardError=append:{place.log}",

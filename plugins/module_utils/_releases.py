@@ -120,7 +120,6 @@ class Deployer:
             url=site + prefix,
             state=self.state,
             logs=self.logs,
-            lib=self.gateway.paths.lib,
         )
 
     def record(self, user: str, name: str) -> Record:

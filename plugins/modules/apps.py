@@ -25,9 +25,10 @@ options:
   state:
     description:
       - C(present) deploys what has changed in the users files. C(updated) also follows branches to where they are now.
+      - C(listed) only reads the users files, and returns what they declare.
       - C(rolled_back) lets an earlier release of I(app) serve again. C(absent) removes all apps, or all of one I(user).
     type: str
-    choices: [present, updated, rolled_back, absent]
+    choices: [present, updated, listed, rolled_back, absent]
     default: present
   app:
     description: The one app that this is about, like C(alice/flasktasks).
@@ -122,6 +123,11 @@ plan:
       description: Of an app that is removed, where its data are.
       type: str
       sample: kept in /home/alice/apps/flasktasks/shared
+apps:
+  description: With I(state=listed), user, name and database of every app.
+  returned: when I(state) is C(listed)
+  type: list
+  elements: dict
 problems:
   description: What went wrong, with the step, the reason, and the end of the log.
   returned: on failure
@@ -174,7 +180,11 @@ def main() -> None:
         argument_spec={
             **_door.ROOT,
             "src": {"type": "path"},
-            "state": {"type": "str", "choices": ["present", "updated", "rolled_back", "absent"], "default": "present"},
+            "state": {
+                "type": "str",
+                "choices": ["present", "updated", "listed", "rolled_back", "absent"],
+                "default": "present",
+            },
             "app": {"type": "str"},
             "user": {"type": "str"},
             "release": {"type": "int", "default": 0},
