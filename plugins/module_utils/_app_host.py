@@ -112,16 +112,17 @@ class Host:
             os.close(file)
 
     @staticmethod
-    def tail(path: str, since: int) -> list[str]:
+    def tail(path: str, since: int, lines: int = TAIL_LINES) -> list[str]:
         """The last lines of what a log has got since it was so long, as a terminal may show them."""
+        most = TAIL_BYTES * (lines // TAIL_LINES + 1)
         try:
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(since, size - TAIL_BYTES))
-                text = file.read(TAIL_BYTES).decode(errors="replace")
+                file.seek(max(since, size - most))
+                text = file.read(most).decode(errors="replace")
         except FileNotFoundError:
             return []
-        return [printable(line) for line in text.splitlines() if line.strip()][-TAIL_LINES:]
+        return [printable(line) for line in text.splitlines() if line.strip()][-lines:]
 
     @staticmethod
     def journal(unit: str) -> list[str]:

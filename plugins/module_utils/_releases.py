@@ -20,8 +20,8 @@ from . import _addresses, _app_units, _files
 from ._app_host import CommandFailed, Host
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
-from ._apps import GENERATE, App, with_secrets
-from ._model import InvalidData, Link, Policy, UserData, name_problem
+from ._apps import APP, GENERATE, App, with_secrets
+from ._model import InvalidData, Link, Policy, UserData, name_problem, shown
 from ._registry import Locked, Registry
 
 SOURCE = "apps"
@@ -100,6 +100,8 @@ class Deployer:
     def place(self, user: str, name: str) -> Place:
         """Where an app is; raises InvalidData for a user who can have none."""
         problem = name_problem("user", user)
+        if not APP.fullmatch(name):
+            problem = f"{shown(name)} is no app's name"
         account = None if problem else self.host.account(user)
         if account is None:
             problem = problem or f"user '{user}' has apps, but no account on this host; role accounts creates it"
@@ -435,6 +437,8 @@ class Deployer:
         self.host.systemctl("enable", "--quiet", place.unit(current.number))
         self._start(place, current)
 
+    # going back
+
     def roll_back(self, user: str, name: str, number: int = 0, check: bool = False) -> Outcome:
         """Lets the release before the one that serves, or the one of a `number`, serve again."""
         outcome = Outcome([], [])
@@ -468,6 +472,62 @@ class Deployer:
                 # settled as it was declared: the next converge leaves the app where it has been put
                 self._settle(place, target, current, record.settled)
         return [step]
+
+    # what owners ask for
+
+    def shown(self, user: str) -> list[dict[str, Any]]:
+        """The user's apps: `{name, url, state, release, version, commit, at, releases}`; `release` is the one that serves."""
+        found = []
+        for owner, name in self.known():
+            if owner == user:
+                place = self.place(user, name)
+                current = self.current(place)
+                releases = [release._asdict() for release in self.record(user, name).releases]
+                found.append(
+                    {
+                        "name": name,
+                        "url": place.url + "/",
+                        "state": self.host.state(place.unit(current.number))[0] if current else "not deployed",
+                        "release": current.number if current else 0,
+                        "version": current.version if current else "",
+                        "commit": current.commit if current else "",
+                        "at": current.at if current else "",
+                        "releases": releases,
+                    }
+                )
+        return found
+
+    def _own(self, user: str, name: str) -> tuple[Place, Release]:
+        """Where a user's app is, and what serves; raises InvalidData where there is none."""
+        names = [known for owner, known in self.known() if owner == user]
+        if name not in names:
+            raise InvalidData(
+                [f"you have no app {shown(name)}; {'there are: ' + ', '.join(names) if names else 'there is none'}"]
+            )
+        place = self.place(user, name)
+        current = self.current(place)
+        if current is None:
+            raise InvalidData(
+                [f"your app {shown(name)} has no release that serves; see vizgate app logs {name} --build"]
+            )
+        return place, current
+
+    def restart(self, user: str, name: str) -> Release:
+        """Restarts the release that serves; raises InvalidData, Locked, StepFailed."""
+        place, current = self._own(user, name)
+        with self._alone(place):
+            self.host.systemctl("restart", place.unit(current.number))
+            self._start(place, current)
+        return current
+
+    def log(self, user: str, name: str, lines: int, build: bool) -> list[str]:
+        """The last lines of what a user's app, or the making of its releases, has said."""
+        if name not in [known for owner, known in self.known() if owner == user]:
+            self._own(user, name)
+        place = self.place(user, name)
+        return self.host.tail(place.build_log if build else place.log, 0, lines)
+
+    # what is not declared any more
 
     def remove(self, user: str = "", check: bool = False) -> Outcome:
         """Removes all apps, or all of one user's."""

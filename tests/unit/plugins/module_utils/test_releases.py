@@ -16,6 +16,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import C
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
 from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import Control, data
 
 TASKS = App("tasks", "/srv/git/tasks.git", "wsgi:app", version="v1", migrate="flask db upgrade")
@@ -461,3 +462,53 @@ def test_sources_of_others_are_left_alone(deploy: Callable[..., Outcome], gatewa
     gateway.declare(_releases.SOURCE, lambda registry: {"bob": data({"name": "x", "port": 8097})})
     deploy(TASKS)
     assert "bob/x" in control.entries
+
+
+# what owners ask for
+
+
+def ask(gateway: Gateway, host: FakeHost, monkeypatch: pytest.MonkeyPatch, **request: Any) -> dict[str, Any]:
+    """What the helper answers alice."""
+    monkeypatch.setattr(_releases, "Host", lambda: host)
+    return answer(gateway, "alice", request)
+
+
+def test_owner_sees_apps_and_releases(
+    deploy: Callable[..., Outcome], gateway: Gateway, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(gateway, host, monkeypatch, do="apps") == {"apps": []}
+    deploy(TASKS)
+    deploy(TASKS._replace(version="v2"))
+    (app,) = ask(gateway, host, monkeypatch, do="apps")["apps"]
+    assert (app["name"], app["url"], app["state"]) == ("tasks", "http://gate:1234/alice/tasks/", "active")
+    assert (app["release"], app["version"]) == (2, "v2")
+    assert [release["version"] for release in app["releases"]] == ["v1", "v2"]
+
+
+def test_owner_restarts_own_apps_alone(
+    deploy: Callable[..., Outcome], gateway: Gateway, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(TASKS)
+    Deployer(gateway, Settings(), host).converge({"alice": (TASKS,), "bob": (TASKS._replace(name="bobs"),)})
+    assert ask(gateway, host, monkeypatch, do="restart_app", name="tasks") == {"release": 1}
+    for name in ("bobs", "../bob/bobs", ""):
+        (problem,) = ask(gateway, host, monkeypatch, do="restart_app", name=name)["problems"]
+        assert problem == f"you have no app {name!r}; there are: tasks"
+    host.answer = 500
+    told = ask(gateway, host, monkeypatch, do="restart_app", name="tasks")["unavailable"]
+    assert told.startswith("app 'tasks': step health: GET /alice/tasks/ has no good answer after 30 s")
+
+
+def test_owner_reads_own_logs_alone(
+    deploy: Callable[..., Outcome], gateway: Gateway, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(TASKS)
+    log = Path(gateway.paths.root, "var/log/vizgate/alice/tasks.log")
+    log.write_text("".join(f"line {number} \x1b[2J\n" for number in range(1000)), encoding="utf-8")
+    told = ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=3, which="app")
+    assert told == {"lines": [f"line {number} \\x1b[2J" for number in (997, 998, 999)]}
+    assert len(ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=900, which="app")["lines"]) == 900
+    assert ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=1, which="build")["lines"] == [
+        "migrate says hello"
+    ]
+    assert "problems" in ask(gateway, host, monkeypatch, do="app_log", name="../bob/x", lines=1, which="app")
