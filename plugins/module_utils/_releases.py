@@ -44,6 +44,8 @@ class Settings(NamedTuple):
     environment: tuple[tuple[str, str], ...] = ()
     """Variables of the steps that fetch and build, like those of a proxy."""
     remove_data: bool = False
+    forget: bool = False
+    """Whether an app that is removed leaves nothing outside of its owner's home, as the owner leaves."""
 
 
 class StepFailed(RuntimeError):
@@ -561,10 +563,13 @@ class Deployer:
             script = _app_units.KEEP_DATA if keep else _app_units.REMOVE_ALL
             self._secret_file(place.file("step.env"), "")
             self._run(place, None, Step("remove", script, (place.folder,)))
-            if not keep:
-                for path in (place.log, place.build_log):
-                    _unlink_rotated(path)
-        self._forget(user, name, keep)
+        forgotten = not keep or self.settings.forget
+        if forgotten:
+            for ending in (".log", ".build.log"):
+                _unlink_rotated(os.path.join(self.logs, user, name + ending))
+            with contextlib.suppress(OSError):  # those of others are in it
+                os.rmdir(os.path.join(self.logs, user))
+        self._forget(user, name, keep and not forgotten)
         return [step]
 
     def _forget(self, user: str, name: str, keep: bool) -> None:

@@ -72,6 +72,10 @@ options:
     description: Whether the data of an app that is removed go, too.
     type: bool
     default: false
+  forget:
+    description: Whether apps that are removed leave nothing outside of their owners' homes, as when the owner leaves.
+    type: bool
+    default: false
   packed:
     description: Internal; the users' apps, as the action plugin sends them.
     type: path
@@ -136,6 +140,7 @@ problems:
 """
 
 import json
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vizgate.gateway.plugins.module_utils import _door, _releases
@@ -165,6 +170,9 @@ def settings(params: dict) -> _releases.Settings:
 def work(module: AnsibleModule) -> _releases.Outcome:
     """Does what the parameters say."""
     params, check = module.params, module.check_mode
+    if params["state"] == "absent" and not os.path.isdir(os.path.join(_door.Paths(params["root"]).state, "apps")):
+        # a host without apps need not be a gateway
+        return _releases.Outcome([], [])
     deployer = _releases.Deployer(_door.connect(module), settings(params), imagined=check)
     if params["state"] == "rolled_back":
         user, _slash, name = (params["app"] or "").partition("/")
@@ -196,6 +204,7 @@ def main() -> None:
             "uv": {"type": "path", "default": "/usr/local/lib/vizgate/uv/bin/uv"},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "remove_data": {"type": "bool", "default": False},
+            "forget": {"type": "bool", "default": False},
             "packed": {"type": "path"},
         },
         required_if=[

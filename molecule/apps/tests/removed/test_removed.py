@@ -23,9 +23,6 @@ def test_links_and_units_are_gone(host, visitor):
     assert {unit.split(":")[1] for unit in units if unit.startswith("vizgate-app-")} == {
         "survey",
         "a4",
-        "c1",
-        "c2",
-        "c3",
     }
     assert host.run("pgrep -u bob").rc == 1
 
@@ -41,4 +38,12 @@ def test_data_are_kept_unless_told_otherwise(host):
 
 def test_others_serve_on(visitor):
     assert visitor("alice").get("/alice/survey/healthz").status_code == 200
-    assert visitor("carol").get("/carol/c1/").status_code == 200
+    assert visitor("alice").get("/alice/a4/").status_code == 200
+
+
+def test_of_who_has_left_nothing_is_there(host, visitor):
+    assert not host.user("carol").exists
+    assert visitor("carol").get("/carol/c1/").status_code == 401
+    for path in ("/var/lib/vizgate/apps/carol", "/var/log/vizgate/carol", "/home/carol", "/run/vizgate/sockets/carol"):
+        assert not host.file(path).exists
+    assert host.run("systemctl list-units --all --plain --no-legend 'vizgate-app-carol*'").stdout == ""

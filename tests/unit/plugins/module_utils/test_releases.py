@@ -512,3 +512,18 @@ def test_owner_reads_own_logs_alone(
         "migrate says hello"
     ]
     assert "problems" in ask(gateway, host, monkeypatch, do="app_log", name="../bob/x", lines=1, which="app")
+
+
+def test_who_leaves_leaves_nothing_outside_of_the_home(
+    deploy: Callable[..., Outcome], gateway: Gateway, control: Control, host: FakeHost
+) -> None:
+    app = TASKS._replace(secrets=(("KEY", "generate"),))
+    Deployer(gateway, Settings(), host).converge({"alice": (app,), "bob": (app,)})
+    outcome = Deployer(gateway, Settings(forget=True), host).remove("alice")
+    assert [(step["app"], step["data"]) for step in outcome.plan] == [
+        ("alice/tasks", "kept in /home/alice/apps/tasks/shared")
+    ]
+    assert not os.path.exists(os.path.join(gateway.paths.state, "apps", "alice"))
+    assert not os.path.exists(os.path.join(gateway.paths.root, "var/log/vizgate/alice"))
+    assert os.path.exists(os.path.join(gateway.paths.root, "var/log/vizgate/bob/tasks.log"))
+    assert set(control.entries) - {key for key, value in control.entries.items() if not value} == {"bob/tasks"}
