@@ -70,6 +70,10 @@ class Place(NamedTuple):
         """A release's unit. Neither part has a colon, so that no two apps' units have the same name."""
         return f"vizgate-app-{self.user}:{self.name}:{number}.service"
 
+    def program(self, number: int) -> str:
+        """A release's program, where the owner's supervisord runs it."""
+        return f"{self.name}.{number}"
+
     @property
     def step_unit(self) -> str:
         """The unit in which a step of a release is run."""
@@ -188,6 +192,53 @@ def unit(place: Place, app: App, number: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def supervisor_config(place: Place) -> str:
+    """The owner's `~/etc/supervisord.conf`, where there is none; `supervisorctl` finds it from the home."""
+    return f"""\
+; The programs of {place.user}. It is yours: vizgate wrote it once, and puts files into etc/supervisor.d.
+[unix_http_server]
+file={place.home}/run/supervisor.sock
+chmod=0700
+
+[supervisord]
+logfile={place.home}/log/supervisord.log
+logfile_backups=10
+pidfile={place.home}/run/supervisord.pid
+umask=077
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{place.home}/run/supervisor.sock
+
+[include]
+files={place.home}/etc/supervisor.d/*.conf"""
+
+
+def program(place: Place, app: App, number: int) -> str:
+    """A release as a program of the owner's supervisord."""
+    return f"""\
+; Written by vizgate.gateway.apps; what changes here is lost.
+[program:{place.program(number)}]
+command={place.release(number)}/run
+directory={workdir(place, app, number)}
+umask=007
+autorestart=unexpected
+startretries=20
+stopwaitsecs={STOP_SECONDS}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={place.log}
+stdout_logfile_maxbytes=0"""
+
+
+def command_line(place: Place, app: App, number: int) -> str:
+    """The command that serves a release, for a shell."""
+    # its own words need no quotes but for a factory's parentheses and the star
+    return " ".join(f"'{word}'" for word in server(place, app, number))
+
+
 def workdir(place: Place, app: App, number: int) -> str:
     """Where a release's processes run."""
     return "/".join(filter(None, (place.release(number), "src", app.subdirectory)))
@@ -231,7 +282,87 @@ class Step(NamedTuple):
     """Where it is run."""
     fenced: bool = False
     """Whether it is the app's own code, which sees what the app will see."""
+    variables: bool = False
+    """Whether it gets the app's variables without that."""
 
+
+SUPERVISOR = r"""
+umask 077
+home=$1 app=$2
+shift 2
+cd "$home"
+control() { supervisorctl -c "$home/etc/supervisord.conf" "$@"; }
+"""
+
+SUPERVISOR_PREPARE = r"""
+number=$1 command=$2 release=$3 config=$4 program=$5
+shift 5
+mkdir -p etc/supervisor.d log run
+[ -e etc/supervisord.conf ] || printf '%s\n' "$config" >etc/supervisord.conf
+# the program's own file names no secret; what does is in the release's folder, which nobody else enters
+{
+    echo '#!/bin/sh'
+    for name in "$@"; do
+        eval "value=\$$name"
+        printf "export %s='%s'\n" "$name" "$(printf '%s' "$value" | sed "s/'/'\\\\''/g")"
+    done
+    printf 'exec %s\n' "$command"
+} >"$release/run"
+chmod 0700 "$release/run"
+printf '%s\n' "$program" >"etc/supervisor.d/$app.$number.kept"
+"""
+
+SUPERVISOR_START = r"""
+file=etc/supervisor.d/$app.$1
+[ ! -e "$file.kept" ] || mv "$file.kept" "$file.conf"
+# it may just have been started itself
+for _ in $(seq 100); do
+    control pid >/dev/null && break
+    sleep 0.1
+done
+control update "$app.$1"
+case $(control status "$app.$1") in
+*RUNNING* | *STARTING* | *BACKOFF*) ;;
+*) control start "$app.$1" ;;
+esac
+"""
+
+SUPERVISOR_RESTART = r"""
+control restart "$app.$1"
+"""
+
+SUPERVISOR_RETIRE = r"""
+file=etc/supervisor.d/$app.$1
+[ ! -e "$file.conf" ] || mv "$file.conf" "$file.kept"
+control update "$app.$1"
+"""
+
+SUPERVISOR_REMOVE = r"""
+[ -d etc/supervisor.d ] || exit 0
+for number in "$@"; do
+    rm -f "etc/supervisor.d/$app.$number.conf" "etc/supervisor.d/$app.$number.kept"
+    control update "$app.$number" || true
+done
+"""
+
+SUPERVISOR_SWEEP = r"""
+current=$1 known=" $* "
+[ -d etc/supervisor.d ] || exit 0
+for file in etc/supervisor.d/"$app".*.conf etc/supervisor.d/"$app".*.kept; do
+    [ -e "$file" ] || continue
+    number=${file%.*}
+    number=${number##*.}
+    case $known in
+    *" $number "*) [ "$number" = "$current" ] || [ "${file%.kept}" != "$file" ] || mv "$file" "${file%.conf}.kept" ;;
+    *) rm "$file" ;;
+    esac
+    control update "$app.$number" || true
+done
+"""
+
+SUPERVISOR_STATE = r"""
+control status "$app.$1" || true
+"""
 
 FETCH = r"""
 umask 077

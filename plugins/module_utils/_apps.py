@@ -16,7 +16,7 @@ APP = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 """Narrower than a link's name: it is part of a socket's path, a unit's name and a database's."""
 SQLITE, POSTGRESQL, NONE = "sqlite", "postgresql", "none"
 GENERATE = "generate"
-SYSTEMD = "systemd"
+SYSTEMD, SUPERVISORD = "systemd", "supervisord"
 
 _REPO = re.compile(
     r"(?:https?|ssh|git)://[A-Za-z0-9._~@:%/+,=\[\]-]+"
@@ -236,7 +236,7 @@ def _parse_app(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, 
         asgi=check.truth("asgi"),
         workers=check.number("workers", 64, 2),
         threads=check.number("threads", 64, 4),
-        supervisor=check.choice("supervisor", (SYSTEMD,)),
+        supervisor=check.choice("supervisor", (SYSTEMD, SUPERVISORD)),
         migrate=_migrate(check),
         environment=check.variables("environment"),
         secrets=check.variables("secrets"),
@@ -246,6 +246,8 @@ def _parse_app(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, 
         limits=_limits(check),
         description=_description(check),
     )
+    if app.supervisor == SUPERVISORD and data.get("limits"):
+        check.refuse("limits", "limits are kept by systemd, and not by supervisord; drop them, or the supervisor")
     both = dict(app.environment).keys() & dict(app.secrets).keys()
     for name in sorted(both):
         check.refuse(("secrets", name), f"{name} is in environment and in secrets; keep one")

@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 from . import _addresses, _app_units, _files
 from ._app_host import CommandFailed, Host
+from ._app_keepers import Keeper, Supervisord, Systemd
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
-from ._apps import APP, GENERATE, App, with_secrets
+from ._apps import APP, GENERATE, SUPERVISORD, SYSTEMD, App, with_secrets
 from ._model import InvalidData, Link, Policy, UserData, name_problem, shown
 from ._registry import Locked, Registry
 
@@ -66,6 +67,7 @@ class Release(NamedTuple):
     prefix: str
     """Whether the gateway keeps the app's prefix for it, or strips it."""
     health: str
+    supervisor: str = SYSTEMD
 
 
 class Record(NamedTuple):
@@ -180,6 +182,18 @@ class Deployer:
         made = [app.as_json(), _app_units.unit(place, app, 0), self.settings.python]
         return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
+    def _keeper(self, place: Place, supervisor: str) -> Keeper:
+        """Who keeps a release running."""
+        if supervisor == SUPERVISORD:
+            return Supervisord(self.host, place, lambda step, number: self._run(place, None, step, number))
+        return Systemd(self.host, place)
+
+    def _keepers(self, place: Place, *more: str) -> list[Keeper]:
+        """All who may keep one of an app's releases running."""
+        record = self.record(place.user, place.name)
+        supervisors = {SYSTEMD, *more, *(release.supervisor for release in record.releases)}
+        return [self._keeper(place, supervisor) for supervisor in sorted(supervisors)]
+
     # all apps
 
     def converge(
@@ -270,7 +284,7 @@ class Deployer:
     def _deploy(self, place: Place, app: App, digest: str) -> Release | None:
         """Makes a release and puts it in the place of the one before; None where an update finds nothing newer."""
         record, before = self.record(place.user, place.name), self.current(place)
-        self._sweep(place, record, before)
+        self._sweep(place, record, before, app.supervisor)
         number = record.last + 1
         # the number is given before anything has it, so that nothing left of a failure is ever taken for a release
         record = record._replace(last=number)
@@ -288,15 +302,17 @@ class Deployer:
                 if step.name == "fetch":
                     commit = next((line[7:] for line in reversed(lines) if line.startswith("commit ")), "")[:64]
                     if before and before.commit == commit and record.settled == digest:
-                        self._discard(place, number)
+                        self._discard(place, number, app.supervisor)
                         return None
             at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            release = Release(number, app.version, commit, at, "strip" if app.asgi else "keep", app.health)
-            self._serve(place, release, app)
+            prefix = "strip" if app.asgi else "keep"
+            release = Release(number, app.version, commit, at, prefix, app.health, app.supervisor)
+            self._keeper(place, app.supervisor).prepare(app, number, variables)
+            self._start(place, release)
             self._write(place, record._replace(releases=(*record.releases, release)))
             self._switch(place, release, app.description)
         except BaseException:
-            self._discard(place, number)
+            self._discard(place, number, app.supervisor)
             self._write(place, record)
             raise
         self._settle(place, release, before, digest)
@@ -304,7 +320,7 @@ class Deployer:
 
     def _run(self, place: Place, app: App | None, step: Step, number: int = 0) -> list[str]:
         """Runs a step as the owner, and returns the last lines of what it said; raises StepFailed."""
-        environment = place.file(f"{number}.env" if step.fenced else "step.env")
+        environment = place.file(f"{number}.env" if step.fenced or step.variables else "step.env")
         command = _app_units.command(
             place,
             app,
@@ -324,37 +340,33 @@ class Deployer:
             raise StepFailed(step.name, reason, place.build_log, lines)
         return lines
 
-    def _serve(self, place: Place, release: Release, app: App) -> None:
-        """Starts a release, which nobody is led to yet, and waits until it answers."""
-        self.host.write_unit(place.unit(release.number), _app_units.unit(place, app, release.number))
-        self.host.systemctl("daemon-reload")
-        self._start(place, release)
-
     def _start(self, place: Place, release: Release) -> None:
-        unit = place.unit(release.number)
+        """Starts a release, which nobody is led to yet, and waits until it answers."""
+        keeper = self._keeper(place, release.supervisor)
         uid, gid, _home = self.host.account(place.user) or (0, 0, "")
         since = self.host.log(place.log, uid, gid)
         step, reason = "start", ""
         try:
-            self.host.systemctl("start", unit)
-            step, reason = "health", self._unhealthy(place, release)
+            keeper.start(release.number)
+            step, reason = "health", self._unhealthy(place, release, keeper)
         except CommandFailed:
-            reason = f"{unit} does not start"
+            reason = f"release {release.number} does not start"
         if reason:
-            raise StepFailed(step, reason, place.log, self.host.tail(place.log, since) + self.host.journal(unit))
+            lines = self.host.tail(place.log, since) + keeper.said(release.number)
+            raise StepFailed(step, reason, place.log, lines)
 
-    def _unhealthy(self, place: Place, release: Release) -> str:
+    def _unhealthy(self, place: Place, release: Release, keeper: Keeper) -> str:
         """Waits until a release answers as it should; why it does not, or nothing."""
         path = (place.prefix if release.prefix == "keep" else "") + (release.health or "/")
         site = urlsplit(place.url)
         headers = {"Host": site.netloc or "localhost", "X-Forwarded-Proto": site.scheme or "http"}
         good = range(200, 400) if release.health else range(200, 500)
-        unit, end = place.unit(release.number), self.host.now() + self.settings.health_seconds
+        end = self.host.now() + self.settings.health_seconds
         answer: int | str = "no answer"
         while self.host.now() < end:
-            state, restarts = self.host.state(unit)
+            state, restarts = keeper.state(release.number)
             if state in ("failed", "inactive") or restarts >= CRASHES:
-                return f"it does not stay up: {unit} is {state}, and was restarted {restarts} times"
+                return f"it does not stay up: release {release.number} is {state}, and was restarted {restarts} times"
             answer = self.host.ask(place.socket(release.number), path, headers)
             if answer in good:
                 return ""
@@ -391,52 +403,50 @@ class Deployer:
     def _settle(self, place: Place, release: Release, before: Release | None, digest: str) -> None:
         """After a switch: the release starts at boot, the one before ends, and the oldest go."""
         record = self.record(place.user, place.name)
-        self.host.systemctl("enable", "--quiet", place.unit(release.number))
+        self._keeper(place, release.supervisor).settle(release.number)
         if before and before.number != release.number:
             self.host.sleep(DRAIN_SECONDS)
-            self.host.systemctl("disable", "--quiet", place.unit(before.number))
-            self.host.systemctl("stop", "--no-block", place.unit(before.number))
+            self._keeper(place, before.supervisor).retire(before.number)
         others = [other for other in record.releases if other.number != release.number]
         kept = others[len(others) - min(len(others), max(self.settings.keep_releases - 1, 0)) :]
-        gone = [other.number for other in others if other not in kept]
+        gone = [other for other in others if other not in kept]
         releases = tuple(sorted((*kept, release)))
         self._write(place, Record(releases, digest, record.last))
-        self._drop(place, gone)
+        for supervisor in {other.supervisor for other in gone}:
+            numbers = [other.number for other in gone if other.supervisor == supervisor]
+            self._keeper(place, supervisor).remove(numbers)
+        self._drop(place, [other.number for other in gone])
 
     def _drop(self, place: Place, numbers: list[int]) -> None:
-        """Removes releases that nobody is led to: units, variables, and their folders by the owner's hand."""
+        """Removes what is left of releases that run no more: variables, and their folders by the owner's hand."""
         for number in numbers:
-            self.host.remove_unit(place.unit(number))
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place.file(f"{number}.env"))
         if numbers:
-            self.host.systemctl("daemon-reload")
             step = Step("reap", _app_units.REMOVE, (f"{place.folder}", *map(str, numbers)))
             with contextlib.suppress(StepFailed):  # what is left behind is the owner's own room
                 self._run(place, None, step)
 
-    def _discard(self, place: Place, number: int) -> None:
+    def _discard(self, place: Place, number: int, supervisor: str) -> None:
         """Takes a release back that did not come to serve."""
+        with contextlib.suppress(StepFailed):  # what went wrong first is what counts
+            self._keeper(place, supervisor).remove([number])
         self._drop(place, [number])
 
-    def _sweep(self, place: Place, record: Record, current: Release | None) -> None:
+    def _sweep(self, place: Place, record: Record, current: Release | None, supervisor: str) -> None:
         """Ends what a run that was cut short has left behind."""
         self.host.systemctl("stop", place.step_unit, check=False)
-        prefix = place.unit(0).removesuffix("0.service")
-        numbers = [int(unit.removeprefix(prefix).removesuffix(".service")) for unit in self.host.units(prefix)]
-        known = {release.number for release in record.releases}
-        self._drop(place, [number for number in numbers if number not in known])
-        for number in known & set(numbers) - {current.number if current else 0}:
-            self.host.systemctl("disable", "--now", "--quiet", place.unit(number), check=False)
+        for keeper in self._keepers(place, supervisor):
+            keeper.sweep({release.number for release in record.releases}, current.number if current else 0)
 
     # what is there already
 
     def _is_well(self, place: Place, current: Release) -> bool:
-        unit = place.unit(current.number)
-        return self.host.state(unit)[0] in ("active", "activating") and self.host.is_enabled(unit)
+        keeper = self._keeper(place, current.supervisor)
+        return keeper.state(current.number)[0] in ("active", "activating") and keeper.is_settled(current.number)
 
     def _put_right(self, place: Place, current: Release) -> None:
-        self.host.systemctl("enable", "--quiet", place.unit(current.number))
+        self._keeper(place, current.supervisor).settle(current.number)
         self._start(place, current)
 
     # going back
@@ -469,7 +479,7 @@ class Deployer:
                     self._start(place, target)
                     self._switch(place, target)
                 except BaseException:
-                    self.host.systemctl("stop", "--no-block", place.unit(target.number), check=False)
+                    self._keeper(place, target.supervisor).retire(target.number)
                     raise
                 # settled as it was declared: the next converge leaves the app where it has been put
                 self._settle(place, target, current, record.settled)
@@ -489,7 +499,9 @@ class Deployer:
                     {
                         "name": name,
                         "url": place.url + "/",
-                        "state": self.host.state(place.unit(current.number))[0] if current else "not deployed",
+                        "state": self._keeper(place, current.supervisor).state(current.number)[0]
+                        if current
+                        else "none",
                         "release": current.number if current else 0,
                         "version": current.version if current else "",
                         "commit": current.commit if current else "",
@@ -518,7 +530,7 @@ class Deployer:
         """Restarts the release that serves; raises InvalidData, Locked, StepFailed."""
         place, current = self._own(user, name)
         with self._alone(place):
-            self.host.systemctl("restart", place.unit(current.number))
+            self._keeper(place, current.supervisor).restart(current.number)
             self._start(place, current)
         return current
 
@@ -552,17 +564,17 @@ class Deployer:
         }
         if check:
             return [step]
-        prefix = f"vizgate-app-{user}:{name}:"
-        links = {link.name: link for link in self._links(user) if link.name != name}
-        self._declare(user, links)
-        for unit in self.host.units(prefix):
-            self.host.remove_unit(unit)
-        self.host.systemctl("daemon-reload")
+        self._declare(user, {link.name: link for link in self._links(user) if link.name != name})
         if account:
             place = self.place(user, name)
+            self._secret_file(place.file("step.env"), _app_units.environment_file({}))
+            for keeper in self._keepers(place):
+                keeper.remove_all()
             script = _app_units.KEEP_DATA if keep else _app_units.REMOVE_ALL
-            self._secret_file(place.file("step.env"), "")
             self._run(place, None, Step("remove", script, (place.folder,)))
+        else:
+            # whatever the owner's own processes were is gone with the account
+            Systemd(self.host, self._nowhere(user, name)).remove_all()
         forgotten = not keep or self.settings.forget
         if forgotten:
             for ending in (".log", ".build.log"):
@@ -571,6 +583,10 @@ class Deployer:
                 os.rmdir(os.path.join(self.logs, user))
         self._forget(user, name, keep and not forgotten)
         return [step]
+
+    def _nowhere(self, user: str, name: str) -> Place:
+        """Where an app is whose owner's account is gone: all that has a name."""
+        return Place(user, name, "/nonexistent", "", "", "", self.state, self.logs)
 
     def _forget(self, user: str, name: str, keep: bool) -> None:
         folder = os.path.join(self.state, user)

@@ -128,7 +128,7 @@ plan:
       type: str
       sample: kept in /home/alice/apps/flasktasks/shared
 apps:
-  description: With I(state=listed), user, name and database of every app.
+  description: With I(state=listed), user, name, database and supervisor of every app.
   returned: when I(state) is C(listed)
   type: list
   elements: dict

@@ -45,6 +45,7 @@ def test_secrets_are_in_no_command_line_and_no_unit(host):
     assert secret not in host.check_output("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")
     assert secret not in host.check_output("cat /etc/systemd/system/vizgate-app-*")
     assert secret not in host.check_output("systemctl show 'vizgate-app-alice:*'")
+    assert secret not in host.check_output("journalctl --no-pager")
     assert host.file("/var/lib/vizgate/apps/alice/flasktasks.secrets").mode == 0o600
 
 

@@ -109,7 +109,14 @@ def test_repositories(repo: str) -> None:
         ({"workers": 0}, "app 'flasktasks': workers '0' is not a number from 1 to 64"),
         ({"workers": True}, "app 'flasktasks': workers 'True' is not a number from 1 to 64"),
         ({"asgi": "yes"}, "app 'flasktasks': asgi 'yes' is neither true nor false"),
-        ({"supervisor": "supervisord"}, "app 'flasktasks': supervisor 'supervisord' is not known; there are: systemd"),
+        (
+            {"supervisor": "supervisor"},
+            "app 'flasktasks': supervisor 'supervisor' is not known; did you mean 'supervisord'?",
+        ),
+        (
+            {"supervisor": "supervisord", "limits": {"cpu": "50%"}},
+            "app 'flasktasks': limits are kept by systemd, and not by supervisord; drop them, or the supervisor",
+        ),
         ({"database": "postgres"}, "app 'flasktasks': database 'postgres' is not known; did you mean 'postgresql'?"),
         ({"health": "healthz"}, "app 'flasktasks': health 'healthz' is not a path like /healthz"),
         ({"health": "/a b"}, "app 'flasktasks': health '/a b' is not a path like /healthz"),

@@ -188,10 +188,10 @@ def failing(host: FakeHost, how: str) -> str:
     """Makes the second release fail in a way; what is to be said about that."""
     if how == "start":
         host.refused.add(unit(2))
-        return f"step start: {unit(2)} does not start"
+        return "step start: release 2 does not start"
     if how == "crash":
         host.restarts = 3
-        return f"step health: it does not stay up: {unit(2)} is active, and was restarted 3 times"
+        return "step health: it does not stay up: release 2 is active, and was restarted 3 times"
     if how == "status":
         host.answer = 500
         return "step health: GET /alice/tasks/healthz has no good answer after 60 s, the last was: status 500"
