@@ -120,6 +120,7 @@ class Supervisord:
         words = (_app_units.command_line(self.place, app, number), self.place.release(number), *texts)
         self._step("prepare", _app_units.SUPERVISOR_PREPARE, str(number), *words, *sorted(variables), number=number)
         unit = f"vizgate-supervisord@{self.place.user}.service"
+        self.host.systemctl("daemon-reload")
         self.host.systemctl("enable", "--quiet", unit)
         self.host.systemctl("start", unit)
 

@@ -87,7 +87,9 @@ class App(NamedTuple):
                 found[key] = dict(found[key])
         if "shared" in found:
             found["shared"] = list(self.shared)
-        return {**found, "limits": self.limits._asdict()}
+        if "limits" in found:
+            found["limits"] = self.limits._asdict()
+        return found
 
 
 class _Checker:

@@ -232,6 +232,81 @@ def test_removal_keeps_data_unless_told_otherwise(tmp_path: Path) -> None:
     assert not (tmp_path / "apps").exists()
 
 
+# the owner's own supervisord
+
+
+@pytest.fixture
+def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Notes what supervisorctl is called with; stands first in PATH."""
+    program = tmp_path / "bin" / "supervisorctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nshift 2\necho "$@" >>{tmp_path}/called\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return tmp_path / "called"
+
+
+def supervised(home: Path, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a step about the owner's supervisord."""
+    done = run(Step("step", _app_units.SUPERVISOR + script, (str(home), "tasks", *arguments)), **variables)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_program_gets_its_variables_as_they_are(tmp_path: Path, control: Path) -> None:
+    release = tmp_path / "release"
+    release.mkdir()
+    values = {"A": 'it\'s "quoted" $HOME `id` \\', "B": ""}
+    words = ("3", 'printf \'%s|\' "$A" "$B"', str(release), "config", "program")
+    supervised(tmp_path, _app_units.SUPERVISOR_PREPARE, *words, *values, **values)
+    said = subprocess.run([release / "run"], capture_output=True, text=True, check=True).stdout
+    assert said == f"{values['A']}|{values['B']}|"
+    assert (release / "run").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "etc/supervisor.d/tasks.3.kept").read_text(encoding="utf-8") == "program\n"
+    assert (tmp_path / "etc/supervisord.conf").read_text(encoding="utf-8") == "config\n"
+    (tmp_path / "etc/supervisord.conf").write_text("the owner's own", encoding="utf-8")
+    supervised(tmp_path, _app_units.SUPERVISOR_PREPARE, *words, *values, **values)
+    assert (tmp_path / "etc/supervisord.conf").read_text(encoding="utf-8") == "the owner's own"
+
+
+def test_programs_come_and_go_one_by_one(tmp_path: Path, control: Path) -> None:
+    folder = tmp_path / "etc/supervisor.d"
+    folder.mkdir(parents=True)
+    for name in ("tasks.1.conf", "tasks.2.kept", "other.1.conf"):
+        (folder / name).write_text("", encoding="utf-8")
+    supervised(tmp_path, _app_units.SUPERVISOR_START, "2")
+    supervised(tmp_path, _app_units.SUPERVISOR_RETIRE, "1")
+    assert {path.name for path in folder.iterdir()} == {"tasks.1.kept", "tasks.2.conf", "other.1.conf"}
+    supervised(tmp_path, _app_units.SUPERVISOR_REMOVE, "1")
+    assert {path.name for path in folder.iterdir()} == {"tasks.2.conf", "other.1.conf"}
+    said = control.read_text(encoding="utf-8").splitlines()
+    assert [line for line in said if line.startswith("update")] == [
+        "update tasks.2",
+        "update tasks.1",
+        "update tasks.1",
+    ]
+    assert not {"shutdown", "reload", "update", "stop all"} & set(said), "nothing that would end others"
+
+
+def test_what_was_left_behind_is_swept(tmp_path: Path, control: Path) -> None:
+    folder = tmp_path / "etc/supervisor.d"
+    folder.mkdir(parents=True)
+    for name in ("tasks.1.kept", "tasks.2.conf", "tasks.3.conf", "tasks.4.conf", "tasks.5.kept", "other.9.conf"):
+        (folder / name).write_text("", encoding="utf-8")
+    supervised(tmp_path, _app_units.SUPERVISOR_SWEEP, "3", "1", "2", "3")
+    expected = {"tasks.1.kept", "tasks.2.kept", "tasks.3.conf", "other.9.conf"}
+    assert {path.name for path in folder.iterdir()} == expected
+    supervised(tmp_path, _app_units.SUPERVISOR_SWEEP, "0")
+    assert {path.name for path in folder.iterdir()} == {"other.9.conf"}
+
+
+def test_program_file_names_no_secret_and_rotates_nothing() -> None:
+    found = lines(_app_units.program(place(), APP, 3))
+    assert found["command"] == "/home/alice/apps/flasktasks/releases/3/run"
+    assert found["stdout_logfile_maxbytes"] == "0"
+    assert "environment" not in found
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     path = tmp_path / place().unit(1)

@@ -34,7 +34,7 @@ apps:
 """
 
 
-def problems(**changes: Any) -> list[str]:
+def said(**changes: Any) -> list[str]:
     """What is said about an app that is right but for the changes."""
     data = {key: value for key, value in {**MINIMAL, **changes}.items() if value is not None}
     return [problem.text for problem in parse_apps({"apps": [data]})[1]]
@@ -61,14 +61,23 @@ def test_the_example_of_the_documentation() -> None:
     )
 
 
-def test_what_is_sent_to_the_host_is_what_was_declared() -> None:
-    apps, _problems = parse_apps(yaml.safe_load(ISSUE))
+@pytest.mark.parametrize(
+    "text",
+    [
+        ISSUE,
+        f"apps: [{{name: a, repo: {REPO}, entry: 'a:b()', supervisor: supervisord, shared: [a, b/c]}}]",
+        f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', limits: {{tasks: 9}}, asgi: true, secrets: {{A: x}}}}]",
+    ],
+)
+def test_what_is_sent_to_the_host_is_what_was_declared(text: str) -> None:
+    apps, problems = parse_apps(yaml.safe_load(text))
+    assert problems == []
     assert parse_apps({"apps": [app.as_json() for app in apps]}) == (apps, [])
 
 
 @pytest.mark.parametrize("repo", ["/srv/git/a.git", "git@host:alice/a.git", "ssh://git@host:22/a", "git://host/a"])
 def test_repositories(repo: str) -> None:
-    assert problems(repo=repo) == []
+    assert said(repo=repo) == []
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,7 @@ def test_repositories(repo: str) -> None:
     ],
 )
 def test_what_is_refused(changes: dict[str, Any], text: str) -> None:
-    found = problems(**changes)
+    found = said(**changes)
     assert len(found) == 1
     assert found[0].startswith(text)
 
@@ -151,7 +160,7 @@ def test_what_is_refused(changes: dict[str, Any], text: str) -> None:
 def test_no_secret_is_ever_told() -> None:
     (app,), _problems = parse_apps({"apps": [{**MINIMAL, "secrets": {"KEY": "geheim"}}]})
     assert "geheim" not in repr(app)
-    assert "geheim" not in str(problems(secrets={"KEY": "geheim\n"}))
+    assert "geheim" not in str(said(secrets={"KEY": "geheim\n"}))
 
 
 def test_links_and_apps_share_no_name_and_problems_have_lines() -> None:
