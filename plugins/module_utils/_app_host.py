@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import pwd
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from . import _files
 from ._model import printable
 
+NGINX = "www-data"
 UNITS = "/etc/systemd/system"
 TAIL_LINES, TAIL_BYTES, JOURNAL_LINES = 15, 8192, 5
 HEALTH_SECONDS = 5.0
@@ -26,6 +28,25 @@ class CommandFailed(RuntimeError):
     """A program of the host's did not do what it does."""
 
 
+@contextlib.contextmanager
+def _as_nginx() -> Iterator[None]:
+    """Has the rights of nginx's workers for a while, where this process is root's: what root reaches they may not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    account = pwd.getpwnam(NGINX)
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(account.pw_gid)
+    os.seteuid(account.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=HEALTH_SECONDS)
@@ -34,7 +55,8 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(HEALTH_SECONDS)
-        self.sock.connect(self.path)
+        with _as_nginx():
+            self.sock.connect(self.path)
 
 
 class Host:

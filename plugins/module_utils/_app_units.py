@@ -149,7 +149,8 @@ def server(place: Place, app: App, number: int) -> list[str]:
     return [
         f"{programs}/gunicorn",
         f"--bind=unix:{place.socket(number)}",
-        "--umask=007",
+        # it gives the socket to the owner's own group, which nginx is not in; who comes near it is for the folder to say
+        "--umask=0",
         f"--workers={app.workers}",
         f"--threads={app.threads}",
         "--forwarded-allow-ips=*",
