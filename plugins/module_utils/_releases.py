@@ -284,6 +284,7 @@ class Deployer:
     def _deploy(self, place: Place, app: App, digest: str) -> Release | None:
         """Makes a release and puts it in the place of the one before; None where an update finds nothing newer."""
         record, before = self.record(place.user, place.name), self.current(place)
+        self._secret_file(place.file("step.env"), _app_units.environment_file(dict(self.settings.environment)))
         self._sweep(place, record, before, app.supervisor)
         number = record.last + 1
         # the number is given before anything has it, so that nothing left of a failure is ever taken for a release
@@ -292,7 +293,6 @@ class Deployer:
         uid, gid, _home = self.host.account(place.user) or (0, 0, "")
         self.host.log(place.log, uid, gid)
         self.host.log(place.build_log, uid, gid)
-        self._secret_file(place.file("step.env"), _app_units.environment_file(dict(self.settings.environment)))
         variables = _app_units.variables(place, app, number, self._secrets(place, app))
         self._secret_file(place.file(f"{number}.env"), _app_units.environment_file(variables))
         try:

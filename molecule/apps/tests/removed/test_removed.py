@@ -44,6 +44,7 @@ def test_others_serve_on(visitor):
 def test_of_who_has_left_nothing_is_there(host, visitor):
     assert not host.user("carol").exists
     assert visitor("carol").get("/carol/c1/").status_code == 401
+    assert not host.file("/var/lib/vizgate-usage/pages/carol.html").exists
     for path in ("/var/lib/vizgate/apps/carol", "/var/log/vizgate/carol", "/home/carol", "/run/vizgate/sockets/carol"):
         assert not host.file(path).exists
     assert host.run("systemctl list-units --all --plain --no-legend 'vizgate-app-carol*'").stdout == ""

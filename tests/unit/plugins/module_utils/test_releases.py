@@ -32,6 +32,8 @@ class FakeHost(Host):
         self.files: dict[str, str] = {}
         self.running: set[str] = set()
         self.enabled: set[str] = set()
+        self.programs: dict[str, str] = {}
+        """Those of the owner's supervisord, and how each is."""
         self.codes: dict[str, int] = {}
         self.refused: set[str] = set()
         self.restarts = 0
@@ -52,7 +54,11 @@ class FakeHost(Host):
         self.did.append(step)
         self.during(step)
         with open(log, "a", encoding="utf-8") as file_:
-            file_.write(f"{step} says hello\n" + (f"commit {self.commit}\n" if step == "fetch" else ""))
+            said = {
+                "fetch": f"commit {self.commit}\n",
+                "state": "".join(f"{name} {how}\n" for name, how in self.programs.items()),
+            }
+            file_.write(f"{step} says hello\n" + said.get(step, ""))
         return self.codes.get(step, 0)
 
     def log(self, path: str, uid: int, gid: int) -> int:
@@ -462,6 +468,58 @@ def test_sources_of_others_are_left_alone(deploy: Callable[..., Outcome], gatewa
     gateway.declare(_releases.SOURCE, lambda registry: {"bob": data({"name": "x", "port": 8097})})
     deploy(TASKS)
     assert "bob/x" in control.entries
+
+
+# under the owner's supervisord
+
+SUPERVISED = TASKS._replace(supervisor="supervisord")
+SUPERVISOR_UNIT = "vizgate-supervisord@alice.service"
+
+
+def test_release_under_supervisord(deploy: Callable[..., Outcome], control: Control, host: FakeHost) -> None:
+    host.programs = {"tasks.1": "RUNNING", "tasks.2": "RUNNING"}
+    host.files[SUPERVISOR_UNIT] = ""
+    assert deploy(SUPERVISED).problems == []
+    assert serves(control) == "tasks.1.sock"
+    assert SUPERVISOR_UNIT in host.enabled & host.running
+    host.did.clear()
+    assert deploy(SUPERVISED) == Outcome([], [])
+    assert host.did == ["state"]
+    host.did.clear()
+    deploy(SUPERVISED._replace(version="v2"))
+    steps = [did for did in host.did if " " not in did and did != "state"]
+    assert steps == ["sweep", *STEPS, "prepare", "start", "retire"]
+    assert set(host.files) == {SUPERVISOR_UNIT}, "no units of releases"
+
+
+@pytest.mark.parametrize("how", ["BACKOFF", "FATAL", ""])
+def test_program_that_does_not_stay_up(
+    deploy: Callable[..., Outcome], control: Control, host: FakeHost, how: str
+) -> None:
+    host.files[SUPERVISOR_UNIT] = ""
+    host.programs = {"tasks.1": how} if how else {}
+    host.answer = "Connection refused"
+    (problem,) = deploy(SUPERVISED).problems
+    assert problem.startswith("app alice/tasks: step health: it does not stay up: release 1 is ")
+    assert host.did[-2:] == ["remove", "reap"]
+
+
+def test_from_systemd_to_supervisord_and_back(
+    deploy: Callable[..., Outcome], gateway: Gateway, control: Control, host: FakeHost
+) -> None:
+    host.files[SUPERVISOR_UNIT] = ""
+    host.programs = {"tasks.2": "RUNNING"}
+    deploy(TASKS)
+    deploy(SUPERVISED)
+    assert serves(control) == "tasks.2.sock"
+    assert unit(1) not in host.running
+    host.did.clear()
+    Deployer(gateway, Settings(), host).roll_back("alice", "tasks")
+    assert serves(control) == "tasks.1.sock"
+    assert unit(1) in host.running
+    assert host.did[-1] == "retire"
+    deploy()
+    assert (set(host.files), "sweep" in host.did) == ({SUPERVISOR_UNIT}, True)
 
 
 # what owners ask for
