@@ -18,6 +18,10 @@ SPOOL_BYTES = 16 << 20
 BATCH_LINES = 200_000
 """So many lines of the log are taken at once."""
 SECONDS = 120
+SHIM = (
+    "<script>Object.defineProperty(window, 'localStorage', {value: {getItem: () => null, setItem: () => {}}})</script>"
+)
+"""The page is given no origin, and a page without has no storage; goaccess's script would stop where it asks for that."""
 FORMAT = (
     '{"time":"%dT%t+%^","address":"%h","user":"%^","link":"%v","login":"%e","method":"%m","path":"%U","status":"%s",'
     '"bytes":"%b","seconds":"%T"}'
@@ -118,5 +122,8 @@ class Pages:
         if done.returncode != 0 or not os.path.exists(page + ".new.html"):
             said = (done.stderr or done.stdout).strip().splitlines()[-1:]
             return f"page of {user}: goaccess: {said[0] if said else done.returncode}"
-        os.rename(page + ".new.html", page)
+        with open(page + ".new.html", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        os.unlink(page + ".new.html")
+        self._write(os.path.join("pages", user + ".html"), text.replace("<head>", "<head>" + SHIM, 1).encode())
         return ""

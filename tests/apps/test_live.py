@@ -13,19 +13,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
 
 from ansible_collections.vizgate.gateway.plugins.module_utils import _sockets
 from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import Host
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
 from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome, Settings
-from rig import Rig  # the rig of the other folder
+from ansible_collections.vizgate.gateway.plugins.module_utils._usage import Pages
+from chromium import Visit, chromium, visit  # noqa: F401  # the browser and the rig of other folders
+from playwright.sync_api import expect
+from rig import Rig, eventually
 
 HERE = Path(__file__).resolve().parent
 UV = Path(sys.executable).parent / "uv"
@@ -250,6 +254,55 @@ def test_wsgi_app_knows_where_it_is(apps: Apps) -> None:
 def test_asgi_app_knows_where_it_is(apps: Apps) -> None:
     page = apps.rig.get("/alice/survey/", ALICE)
     assert 'action="/alice/survey/answers"' in page.text
+
+
+def test_in_a_browser(apps: Apps, visit: Callable[..., Visit], tmp_path: Path) -> None:  # noqa: F811
+    browser = visit(*ALICE)
+    page, site = browser.page, f"http://127.0.0.1:{apps.rig.port}/alice/flasktasks/"
+    page.goto(site)
+    expect(page.locator("h1")).to_have_css("color", "rgb(102, 51, 153)")
+    expect(page.locator("#echo")).to_have_text("hello")
+    page.fill("#add input", "buy <milk>")
+    page.click("#add button")
+    expect(page.locator("#tasks li")).to_have_text(["buy <milk>"])
+    assert page.url == site
+    page.fill("#share input[name=ratio]", "7")
+    page.click("#share button")
+    expect(page.locator("#view")).to_have_text("model mosaic, ratio 7")
+    shared = page.url
+    assert re.search(r"\?token=[0-9a-f-]{36}$", shared)
+    picture = tmp_path / "a.png"
+    page.screenshot(path=picture)
+    page.set_input_files("#upload input", picture)
+    page.click("#upload button")
+    assert re.search(r"/alice/flasktasks/images/[0-9a-f-]{36}\.png$", page.url)
+    page.goto(shared)
+    expect(page.locator("#view")).to_have_text("model mosaic, ratio 7")
+    assert page.eval_on_selector("img", "image => image.naturalWidth") == 1280
+    page.click("text=Use of this page")
+    expect(page.locator("#use")).to_contain_text("mosaic")
+    page.goto(f"http://127.0.0.1:{apps.rig.port}/alice/survey/")
+    page.fill("input[name=text]", "yes")
+    page.press("input[name=text]", "Enter")
+    expect(page.locator("li")).to_have_text(["yes: 1"])
+    assert browser.failures == []
+
+
+@pytest.mark.skipif(not shutil.which("goaccess"), reason="needs goaccess")
+def test_page_about_use_in_a_browser(apps: Apps, visit: Callable[..., Visit]) -> None:  # noqa: F811
+    root = apps.rig.root
+    for _ in range(5):
+        apps.rig.get("/alice/flasktasks/about", ALICE)
+    eventually(lambda: "flasktasks/about" in (root / "var/log/nginx/vizgate.jsonl").read_text())
+    assert Pages(str(root / "var/lib/vizgate-usage"), str(root / "var/log/nginx/vizgate.jsonl")).refresh() == []
+    browser = visit(*ALICE)
+    browser.page.goto(f"http://127.0.0.1:{apps.rig.port}/alice/_usage/")
+    expect(browser.page.locator("body")).to_contain_text("flasktasks")
+    pictures = HERE.parents[1] / ".build" / "screenshots"
+    pictures.mkdir(parents=True, exist_ok=True)
+    browser.page.screenshot(path=pictures / "usage.png", full_page=True)
+    assert browser.page.evaluate("window.origin") == "null"
+    assert browser.failures == []
 
 
 def test_second_run_changes_nothing(apps: Apps) -> None:
