@@ -18,6 +18,8 @@ SPOOL_BYTES = 16 << 20
 BATCH_LINES = 200_000
 """So many lines of the log are taken at once."""
 SECONDS = 120
+EMPTY_PANELS = ("OS", "BROWSERS", "REFERRERS", "REFERRING_SITES", "KEYPHRASES", "REQUESTS_STATIC")
+"""What goaccess would look for in vain: the log has no names of browsers, and no pages that requests came from."""
 SHIM = (
     "<script>Object.defineProperty(window, 'localStorage', {value: {getItem: () => null, setItem: () => {}}})</script>"
 )
@@ -112,6 +114,7 @@ class Pages:
         page = os.path.join(self.folder, "pages", user + ".html")
         command = [self.goaccess, self._lines(user), "--no-global-config", f"--log-format={FORMAT}"]
         command += ["--date-format=%Y-%m-%d", "--time-format=%H:%M:%S", f"--html-report-title=Links of {user}"]
+        command += [f"--ignore-panel={panel}" for panel in EMPTY_PANELS]
         command += ["--no-ip-validation", "--all-static-files", "--output", page + ".new.html"]
         try:
             done = subprocess.run(
