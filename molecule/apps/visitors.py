@@ -65,11 +65,12 @@ def wait():
 
 
 start = time.monotonic()
-threads = [threading.Thread(target=work) for work in [visit] * THREADS + [wait]]
-for thread in threads:
+visiting, waiting = [threading.Thread(target=visit) for _ in range(THREADS)], threading.Thread(target=wait)
+for thread in [*visiting, waiting]:
     thread.start()
-for thread in threads:
+for thread in visiting:
     thread.join()
 took = time.monotonic() - start
+waiting.join()
 rate = (sum(seen.values()) + sum(wrong.values())) / took
 print(json.dumps({"seen": seen, "wrong": wrong, "slow": slow, "rate": round(rate, 1), "slowest": round(slowest, 3)}))

@@ -15,7 +15,9 @@ def test_no_request_failed(kept):
 def test_new_release_serves_with_the_old_data(host, visitor, release):
     assert release("alice", "flasktasks") == 2
     assert "buy " in visitor("alice").get("/alice/flasktasks/").text
-    assert "0001 -> 0002" in host.check_output("cat /var/log/vizgate/alice/flasktasks.build.log")
+    database = "/home/alice/apps/flasktasks/shared/flasktasks.sqlite3"
+    program = f"import sqlite3; print(sqlite3.connect('{database}').execute('pragma table_info(task)').fetchall())"
+    assert "'done'" in host.check_output(f'python3 -c "{program}"'), "migrated"
 
 
 def test_bobs_was_left_alone(release):
