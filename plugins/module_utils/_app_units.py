@@ -14,6 +14,8 @@ from ._apps import POSTGRESQL, SQLITE, App
 HOME = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
 POSTGRESQL_SOCKETS = "/var/run/postgresql"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+HIDDEN = (".ssh", ".gnupg")
+"""What is in a home that an app has no business with."""
 STOP_SECONDS = 30
 """How long requests that are under way when a release is stopped have to end."""
 
@@ -91,10 +93,10 @@ def number_of(place: Place, socket: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def fence(place: Place, app: App) -> list[tuple[str, str]]:
+def fence(place: Place, app: App, *writable: str) -> list[tuple[str, str]]:
     """The properties of systemd that keep an app's processes, and the migration, within what is theirs.
 
-    Of the home they see their own folder alone, and of that they write to what releases share.
+    They write to the `writable` folders alone, and of the home they do not see what opens other doors.
     """
     return [
         ("User", place.user),
@@ -108,11 +110,10 @@ def fence(place: Place, app: App) -> list[tuple[str, str]]:
         ("NoNewPrivileges", "yes"),
         ("CapabilityBoundingSet", ""),
         ("ProtectSystem", "strict"),
-        ("ProtectHome", "tmpfs"),
-        # homes may be elsewhere, where ProtectHome does not look
-        *([] if place.home.startswith("/home/") else [("TemporaryFileSystem", f"{place.home}:ro")]),
-        ("BindReadOnlyPaths", place.folder),
-        ("BindPaths", place.shared),
+        # Everything is read-only but this. Nothing is bound from the home to elsewhere: PID 1 would follow a link that the owner
+        # puts there into a folder which others' homes keep closed, and the bound folder would be open.
+        ("ReadWritePaths", " ".join(writable)),
+        ("InaccessiblePaths", " ".join(f"-{place.home}/{name}" for name in HIDDEN)),
         ("PrivateTmp", "yes"),
         ("PrivateDevices", "yes"),
         ("ProtectClock", "yes"),
@@ -161,7 +162,7 @@ def server(place: Place, app: App, number: int) -> list[str]:
 
 def unit(place: Place, app: App, number: int) -> str:
     """The unit file of a release."""
-    properties = [*fence(place, app), ("ReadWritePaths", place.sockets)]
+    properties = fence(place, app, place.shared, place.sockets)
     sockets = f"vizgate-sockets@{place.user}.service"
     lines = [
         "# Written by vizgate.gateway.apps; what changes here is lost.",
@@ -476,7 +477,7 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     properties = [("User", place.user), ("UMask", "0077"), ("NoNewPrivileges", "yes"), ("PrivateTmp", "yes")]
     properties += [("ProtectSystem", "full"), ("MemoryMax", memory), ("TasksMax", "1024")]
     if step.fenced and app:
-        properties = fence(place, app)
+        properties = fence(place, app, place.shared)
     properties += [("EnvironmentFile", environment), ("RuntimeMaxSec", str(seconds)), ("WorkingDirectory", step.folder)]
     words = ["systemd-run", "--pipe", "--wait", "--collect", "--service-type=exec", f"--unit={place.step_unit}"]
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]
