@@ -11,6 +11,7 @@ import pytest
 import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App, Limits, parse_apps, with_secrets
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_files
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 REPO = "https://git.example.org/alice/flask-tasks.git"
 MINIMAL = {"name": "flasktasks", "repo": REPO, "entry": "wsgi:application"}
@@ -180,6 +181,12 @@ apps:
         "users/alice.yml:4: app 'flasktasks': a link has this name; take another",
         "users/alice.yml:9: app 'other': entry 'wsgi' is not like wsgi:application",
     ]
+
+
+def test_the_example_inventory() -> None:
+    text = (COLLECTION / "inventories/example/users/alice.yml").read_text(encoding="utf-8")
+    declared = parse_files({"users/alice.yml": text}, str)
+    assert ([app.name for app in declared.apps["alice"]], declared.problems) == (["flasktasks"], [])
 
 
 def test_files_without_apps_are_as_before() -> None:
