@@ -1,6 +1,6 @@
 # The everyday commands; `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop demo-info lint unit http command kinds browser molecule fresh test test-fast bench clean
+.PHONY: help demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +43,9 @@ http: .venv/test ## the real nginx on loopback
 command: .venv/test ## the command vizgate, by script and in a terminal
 	pytest tests/command
 
+apps: .venv/test ## apps with real git, uv, gunicorn and nginx
+	pytest tests/apps/test_live.py
+
 kinds: .venv/test ## real tools behind the gateway
 	pytest tests/kinds
 
@@ -61,7 +64,7 @@ fresh: .venv/test ## README's commands on bare machines, in containers
 
 test-fast: ## everything that needs no container
 	tests/packages
-	$(MAKE) lint unit http command kinds browser demo-stop
+	$(MAKE) lint unit http command apps kinds browser demo-stop
 
 test: test-fast ## everything
 	$(MAKE) molecule fresh

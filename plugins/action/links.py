@@ -8,26 +8,15 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import os
 import shlex
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.parsing.vault import EncryptedString
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_users_file, parse_users
+from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
-
-
-class _Refused(Exception):
-    """The users folder cannot be used; the message says why. Ansible's own exceptions would come with a traceback."""
-
-
-def _decrypted(text: str) -> str:
-    # Ansible's string carries tags, and PyYAML wants a plain one
-    return str(EncryptedString(ciphertext=text)).encode().decode()
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused, decrypted, read
 
 
 class ActionModule(GatewayAction):
@@ -39,7 +28,7 @@ class ActionModule(GatewayAction):
         """Returns the module's result; at once where the host has seen the same files under the same policy."""
         try:
             return self._publish(dict(self._task.args), task_vars or {})
-        except _Refused as error:
+        except Refused as error:
             return {"failed": True, "msg": str(error)}
 
     def _publish(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +36,7 @@ class ActionModule(GatewayAction):
         gc.disable()
         validate_only = boolean(args.pop("validate_only", False))
         source = args.get("source", "inventory")
-        texts = self._read(args.get("src"))
+        texts = read(self._loader, "links", args.get("src"))
         digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
         paths = Paths(self._root(task_vars))
 
@@ -67,40 +56,16 @@ class ActionModule(GatewayAction):
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
 
-    def _read(self, src: str | None) -> dict[str, str]:
-        """Users file, as messages name it → its text, decrypted where the whole file is vaulted."""
-        if not src:
-            raise _Refused("links: src is missing; give the folder of the users files")
-        folder = self._loader.path_dwim(src)
-        try:
-            names = sorted(filter(is_users_file, os.listdir(folder)))
-        except OSError as error:
-            message = f"links: src {folder}: {error.strerror}; give the folder of the users files"
-            raise _Refused(message) from None
-        shown = os.path.basename(os.path.normpath(folder))
-        texts = {}
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                with open(path, encoding="utf-8") as file:
-                    text = file.read()
-                if text.startswith("$ANSIBLE_VAULT;"):
-                    text = _decrypted(text)
-            except (OSError, UnicodeDecodeError, AnsibleError) as error:
-                raise _Refused(f"{shown}/{name}:1: this cannot be read: {error}") from None
-            texts[f"{shown}/{name}"] = text
-        return texts
-
     @staticmethod
     def _parse(texts: dict[str, str], policy: dict[str, Any] | None) -> dict[str, Any]:
         try:
             site = Policy.parse(policy, "gateway_allowed_* of the play") if policy else None
         except InvalidData as error:
-            raise _Refused(f"the site policy, nothing was touched:\n{error}") from None
-        users, problems = parse_users(texts, _decrypted, site)
+            raise Refused(f"the site policy, nothing was touched:\n{error}") from None
+        users, problems = parse_users(texts, decrypted, site)
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise _Refused(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))
+            raise Refused(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))
         return users
 
     def _seen(self, paths: Paths, source: str) -> str:

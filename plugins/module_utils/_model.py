@@ -391,7 +391,8 @@ def parse_user(data: object, policy: Policy | None = None, *, stored: bool = Fal
         return UserData(), []
     if not isinstance(data, Mapping):
         return UserData(), [Problem((), f"{shown(data)} is not a mapping with the keys links and logins")]
-    reader.keys((), "the file", data, ("links", "logins", "moving") if stored else ("links", "logins"))
+    # what apps are is for `_apps` to say, as the registry has none
+    reader.keys((), "the file", data, ("links", "logins", "moving" if stored else "apps"))
     links = {}
     for index, item in reader.items(data, "links"):
         link = _parse_link(reader, ("links", index), item)

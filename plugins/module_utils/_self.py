@@ -13,6 +13,8 @@ from ._apply import SELF, Gateway, NginxRefused, NotServed
 from ._model import HTTPS, InvalidData, Policy, UserData, name_problem, parse_user, password_problem, shown
 from ._registry import Locked, Registry
 
+RESTART_SECONDS = 30
+"""How long an app that its owner restarts has until it answers."""
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
@@ -232,6 +234,34 @@ def _move(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
     return _change(gateway, user, move)
 
 
+def _apps(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
+    """The user's apps, and their releases."""
+    from . import _releases  # of all requests, those about apps alone need it
+
+    return {"apps": _releases.Deployer(gateway, _releases.Settings()).shown(user)}
+
+
+def _restart_app(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
+    """Restarts one of the user's apps, and waits until it answers."""
+    from . import _app_host, _releases  # likewise
+
+    deployer = _releases.Deployer(gateway, _releases.Settings(health_seconds=RESTART_SECONDS))
+    try:
+        release = deployer.restart(user, request["name"])
+    except (_releases.StepFailed, _app_host.CommandFailed) as error:
+        raise Unavailable(f"app {shown(request['name'])}: {error}") from None
+    return {"release": release.number}
+
+
+def _app_log(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
+    """The last lines of one of the user's apps, or of the making of its releases."""
+    from . import _releases  # likewise
+
+    lines = max(1, min(request["lines"], 10_000))
+    deployer = _releases.Deployer(gateway, _releases.Settings())
+    return {"lines": deployer.log(user, request["name"], lines, build=request["which"] == "build")}
+
+
 _CALLED: dict[type, str] = {str: "text", int: "number", dict: "mapping"}
 _Work = Callable[[Gateway, str, Request, Policy], Answer]
 _REQUESTS: dict[str, tuple[_Work, dict[str, type]]] = {
@@ -246,4 +276,7 @@ _REQUESTS: dict[str, tuple[_Work, dict[str, type]]] = {
     "move": (_move, {}),
     "ports": (_ports, {}),
     "log": (_log, {"lines": int, "link": str, "cursor": str}),
+    "apps": (_apps, {}),
+    "restart_app": (_restart_app, {"name": str}),
+    "app_log": (_app_log, {"name": str, "lines": int, "which": str}),
 }

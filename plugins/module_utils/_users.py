@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from ._apps import App, parse_apps
 from ._model import Policy, UserData, name_problem, parse_user, shown
 from ._yaml import Lines, NotYaml, load
 
@@ -19,14 +21,28 @@ def is_users_file(name: str) -> bool:
     return name.endswith(ENDINGS) and not name.startswith(".")
 
 
+class Declared(NamedTuple):
+    """What users files say."""
+
+    users: dict[str, UserData]
+    apps: dict[str, tuple[App, ...]]
+    """Of those users whose files have the key."""
+    problems: list[str]
+    """One line each, like `alice.yml:7: link 'run1': port 99999 is not in 1-65535`, none left out."""
+
+
 def parse_users(
     texts: Mapping[str, str], decrypt: Callable[[str], str], policy: Policy | None = None
 ) -> tuple[dict[str, UserData], list[str]]:
-    """Reads the texts of users files, by path, and holds their links against a `policy`.
+    """Reads the texts of users files, by path, and holds their links against a `policy`. Returns the users, and the problems."""
+    declared = parse_files(texts, decrypt, policy)
+    return declared.users, declared.problems
 
-    Returns the users, and the problems (`alice.yml:7: link 'run1': port 99999 is not in 1-65535`), none left out.
-    """
+
+def parse_files(texts: Mapping[str, str], decrypt: Callable[[str], str], policy: Policy | None = None) -> Declared:
+    """As `parse_users`, with the users' apps."""
     users: dict[str, UserData] = {}
+    apps: dict[str, tuple[App, ...]] = {}
     problems: list[str] = []
     for path, text in sorted(texts.items()):
         user = os.path.basename(path).rsplit(".", 1)[0]
@@ -38,11 +54,15 @@ def parse_users(
             problems.append(f"{file}:1: user {shown(user)} has two files; keep one")
         else:
             try:
-                users[user], found = parse_user(load(text, decrypt), policy)
+                data = load(text, decrypt)
             except NotYaml as error:
                 problems.append(f"{file}:{error.line}: {error}")
                 continue
+            users[user], found = parse_user(data, policy)
+            if isinstance(data, dict) and "apps" in data:
+                apps[user], more = parse_apps(data)
+                found += more
             if found:
                 lines = Lines(text)
                 problems += [f"{file}:{lines.of(problem.path)}: {problem.text}" for problem in found]
-    return users, problems
+    return Declared(users, apps, problems)

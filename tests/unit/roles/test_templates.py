@@ -112,7 +112,7 @@ def test_nginx_takes_the_whole_configuration_with_tls(gateway: Gateway, variable
     assert refusal(configuration) == ""
     text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
     assert text.count("Strict-Transport-Security max-age=86400 always;") == (
-        5 if "gateway_hsts_seconds" in variables else 0
+        6 if "gateway_hsts_seconds" in variables else 0
     )
 
 

@@ -561,6 +561,8 @@ local function find_link(uri, written, user)
     ngx.var.vizgate_user = user
     if path == home or path == home .. "/" then
         return ngx.exec("/-/index")
+    elseif path == home .. "/_usage/" then
+        return ngx.exec("/-/usage")
     end
 
     local status = rest and rest:match("^%-/status/(.*)$")

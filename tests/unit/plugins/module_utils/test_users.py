@@ -96,7 +96,7 @@ colour: red
     users, problems = parse_users(texts, decrypt)
     assert problems == [
         "users/Carol.yml:1: user 'Carol': the name is not of the form [a-z_][a-z0-9_-]{0,31}",
-        "users/alice.yml:18: the file: unknown key 'colour'; known keys: links, logins",
+        "users/alice.yml:18: the file: unknown key 'colour'; known keys: links, logins, apps",
         "users/alice.yml:10: links: 'just text' is not a mapping like '- name: …'",
         "users/alice.yml:6: link 'run1': host 'a b' is neither an IP address nor a host name"
         " (letters, digits, '-' and '.')",

@@ -516,6 +516,95 @@ def doctor(ctx: click.Context, name: str, plain: bool) -> None:
         ctx.exit(3)
 
 
+@cli.group(cls=Commands, no_args_is_help=False)
+def app() -> None:
+    """Your web apps, which the site deploys from git.
+
+    What they are, and in which version, stands in your users file.
+    """
+
+
+def _app_names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    talk.behalf = ctx.find_root().params.get("user") or ""
+    try:
+        found = talk.ask({"do": "apps"})["apps"]
+    except Exception:  # in the middle of a command line nobody wants to read why
+        return []
+    return [CompletionItem(item["name"]) for item in found if item["name"].startswith(incomplete)]
+
+
+@app.command("list")
+@_json
+def list_apps(plain: bool) -> None:
+    """List your apps, and what serves.
+
+    Example:
+
+    \b
+      vizgate app list
+    """
+    found = talk.ask({"do": "apps"})["apps"]
+    if plain:
+        show.as_json(found)
+    else:
+        show.apps(found)
+
+
+@app.command("releases")
+@click.argument("name", shell_complete=_app_names)
+@_json
+def list_releases(name: str, plain: bool) -> None:
+    """List the releases of your app NAME that are kept.
+
+    The administrator goes back to one by playbook app_rollback.
+
+    Example:
+
+    \b
+      vizgate app releases flasktasks
+    """
+    found = show.find_app(talk.ask({"do": "apps"})["apps"], name)
+    if plain:
+        show.as_json(found["releases"])
+    else:
+        show.releases(found)
+
+
+@app.command("restart")
+@click.argument("name", shell_complete=_app_names)
+def restart_app(name: str) -> None:
+    """Restart your app NAME, and wait until it answers.
+
+    Requests that come meanwhile fail; a new release is what makes none fail.
+
+    Example:
+
+    \b
+      vizgate app restart flasktasks
+    """
+    click.echo(f"restarted {name}, release {talk.ask({'do': 'restart_app', 'name': name})['release']}")
+
+
+@app.command("logs")
+@click.argument("name", shell_complete=_app_names)
+@click.option("--build", is_flag=True, help="What fetching, building and migrating have said.")
+@click.option(
+    "--lines", metavar="N", type=click.IntRange(1, 10_000), default=50, help="At most so many lines; 50 by default."
+)
+def app_logs(name: str, build: bool, lines: int) -> None:
+    """Show what your app NAME has said, newest last.
+
+    Example:
+
+    \b
+      vizgate app logs flasktasks
+      vizgate app logs flasktasks --build
+    """
+    request = {"do": "app_log", "name": name, "lines": lines, "which": "build" if build else "app"}
+    for line in talk.ask(request)["lines"]:
+        click.echo(show.clean(line))
+
+
 @cli.command()
 def init() -> None:
     """Make the gateway whole again (root).

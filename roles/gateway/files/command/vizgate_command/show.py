@@ -22,6 +22,7 @@ Cell = str | tuple[str, str]
 """A text, or a text and its colour."""
 
 FOLLOW_SECONDS = 2
+_RELEASE = ("version", "commit", "at")
 
 _DONE = {"add": "added", "change": "changed", "remove": "removed", "repair": "repaired", "give back": "gave back"}
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -152,6 +153,33 @@ def logins(answer: Mapping[str, Any]) -> None:
         click.echo(f"{answer['user']} has no logins yet; vizgate login add {answer['user']} makes one")
         return
     table(["LOGIN", "SOURCE"], [[login["name"], declared(login)] for login in answer["logins"]])
+
+
+def apps(found: Sequence[Mapping[str, Any]]) -> None:
+    """The user's apps, one in a line."""
+    if not found:
+        click.echo("you have no app; your users file is where they are declared")
+        return
+    rows = [(app["name"], app["url"], app["state"], str(app["release"] or ""), app["version"]) for app in found]
+    table(("app", "address", "state", "release", "version"), rows)
+
+
+def find_app(found: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """The user's app of that name; raises Failed where there is none."""
+    for app in found:
+        if app["name"] == name:
+            return app
+    names = ", ".join(app["name"] for app in found)
+    raise talk.refused(f"you have no app {name!a}; {f'there are: {names}' if names else 'there is none'}")
+
+
+def releases(app: Mapping[str, Any]) -> None:
+    """The releases of an app, the one that serves with a star."""
+    rows = [
+        (str(one["number"]) + (" *" if one["number"] == app["release"] else ""), *(clean(one[key]) for key in _RELEASE))
+        for one in app["releases"]
+    ]
+    table(("release", *_RELEASE), rows)
 
 
 def history(lines: Sequence[Mapping[str, str]]) -> None:

@@ -23,7 +23,7 @@ ROOT = LIB.removesuffix("usr/local/lib/vizgate")
 SUDO = "/usr/bin/sudo"
 HELPER = "/usr/local/libexec/vizgate/apply"
 
-AT_ONCE = frozenset({"add", "doctor", "edit", "export", "history", "list", "log", "open", "ports", "status"})
+AT_ONCE = frozenset({"add", "app", "doctor", "edit", "export", "history", "list", "log", "open", "ports", "status"})
 """Commands that ask the gateway something whatever comes, without a question to the user before."""
 
 behalf = ""

@@ -1,0 +1,42 @@
+"""What is said of a version that is broken, and that the one before has served on."""
+
+from __future__ import annotations
+
+import pytest
+
+BROKEN = {
+    "no-such-version": ("step fetch: exit code 1", "version 'no-such-version' is no tag, branch or commit"),
+    "bad-requirement": ("step build: exit code 1", "no-such-package-of-anybody"),
+    "bad-migration": ("step migrate: exit code 3", "the table is on fire"),
+    "bad-health": ("step health: GET /carol/c1/healthz has no good answer after 15 s, the last was: status 503", ""),
+    "crash": ("step health: it does not stay up", "this cannot go on"),
+    "hungry": ("step health: ", ""),
+}
+
+
+@pytest.mark.parametrize("version", BROKEN)
+def test_step_and_reason_are_said(kept, version):
+    problem = kept(f"broken-{version}")["problems"]
+    assert len(problem) == 1
+    assert problem[0].startswith("app carol/c1: ")
+    for words in BROKEN[version]:
+        assert words in problem[0]
+
+
+@pytest.mark.parametrize("version", BROKEN)
+def test_version_before_served_on(host, kept, version):
+    found = kept(f"broken-{version}")
+    assert (found["status"], found["plan"]) == (200, [])
+    assert found["body"].startswith(f"tiny of {host.user('carol').uid} at /carol/c1/")
+
+
+def test_nothing_of_them_is_left(host, release):
+    number = release("carol", "c1")
+    units = host.check_output("ls /etc/systemd/system").split()
+    assert [unit for unit in units if ":c1:" in unit] == [f"vizgate-app-carol:c1:{number}.service"]
+    assert host.check_output("ls /home/carol/apps/c1/releases").split() == [str(number)]
+    assert host.run("systemctl list-units --plain --no-legend --failed 'vizgate-app-*'").stdout == ""
+
+
+def test_what_was_declared_before_was_there_still(kept):
+    assert kept("broken-v1") == {**kept("broken-v1"), "problems": [], "plan": [], "status": 200}

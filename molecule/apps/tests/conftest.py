@@ -1,0 +1,65 @@
+"""What all phases share: a visitor from outside of the host who keeps cookies, and what somebody of the host reaches."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+
+PORT = 1234
+TEN = [
+    *("alice/flasktasks", "alice/survey", "alice/a3", "alice/a4"),
+    *("bob/flasktasks", "bob/b2", "bob/b3"),
+    *("carol/c1", "carol/c2", "carol/c3"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(host):
+    return host.check_output("hostname -I").split()[0]
+
+
+@pytest.fixture(scope="module")
+def visitor(address):
+    """A session as a login; addresses are below the gateway's own."""
+
+    def visitor(login):
+        session = requests.Session()
+        session.auth = (login, f"{login}-secret")
+        request = session.request
+        session.request = lambda method, path, **more: request(
+            method, path if path.startswith("http") else f"http://{address}:{PORT}{path}", timeout=20, **more
+        )
+        return session
+
+    return visitor
+
+
+@pytest.fixture(scope="module")
+def run(host):
+    """Runs a line of shell as an account that has logged in; `(exit code, stdout, stderr)`."""
+
+    def run(account, line):
+        done = host.run("runuser -l %s -c %s", account, line)
+        return done.rc, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def kept(host):
+    """What a playbook has kept, as JSON."""
+    return lambda name: json.loads(host.file(f"/root/{name}.json").content_string)
+
+
+@pytest.fixture(scope="module")
+def release(host):
+    """The number of the release that an app's link leads to."""
+
+    def release(user, name):
+        links = json.loads(host.file(f"/var/lib/vizgate/users/{user}/apps.json").content_string)["links"]
+        sockets = [link["socket"] for link in links if link["name"] == name]
+        return int(sockets[0].split(".")[-2]) if sockets else None
+
+    return release

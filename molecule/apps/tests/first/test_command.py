@@ -1,0 +1,34 @@
+"""vizgate app: one's own apps, by the helper, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_list_and_releases(run):
+    found = json.loads(run("alice", "vizgate app list --json")[1])
+    assert {app["name"]: (app["state"], app["release"]) for app in found} == dict.fromkeys(
+        ("a3", "a4", "flasktasks", "survey"), ("active", 1)
+    )
+    assert "flasktasks" in run("alice", "vizgate app list")[1]
+    (release,) = json.loads(run("alice", "vizgate app releases flasktasks --json")[1])
+    assert (release["version"], len(release["commit"])) == ("v1.0", 40)
+    assert json.loads(run("bob", "vizgate app list --json")[1])[2]["state"] == "active", "under supervisord"
+
+
+def test_restart(run, visitor):
+    for user, name in (("alice", "a3"), ("bob", "flasktasks")):
+        assert run(user, f"vizgate app restart {name}")[:2] == (0, f"restarted {name}, release 1\n")
+        assert visitor(user).get(f"/{user}/{name}/").status_code == 200
+
+
+def test_logs(run):
+    assert "gunicorn" in run("alice", "vizgate app logs flasktasks --lines 1000")[1]
+    assert "commit" in run("alice", "vizgate app logs flasktasks --build --lines 1000")[1]
+
+
+def test_nobody_elses(run):
+    for line in ("restart b2", "logs b2", "releases b2", "restart ../bob/b2"):
+        code, said, why = run("alice", f"vizgate app {line}")
+        assert (code, said) == (1, "")
+        assert "you have no app" in why

@@ -1,0 +1,117 @@
+"""Bob reaches nothing of alice's, and an app reaches nothing but its own."""
+
+from __future__ import annotations
+
+import pytest
+
+FOLDER = "/home/alice/apps/flasktasks"
+
+
+def test_socket_is_the_gateways_and_the_owners(run, release):
+    socket = f"/run/vizgate/sockets/alice/flasktasks.{release('alice', 'flasktasks')}.sock"
+    program = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect('{socket}'); print('connected')"
+    ask = f'python3 -c "{program}"'
+    assert run("alice", ask)[1] == "connected\n"
+    assert "PermissionError" in run("bob", ask)[2]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        FOLDER,
+        f"{FOLDER}/shared/flasktasks.sqlite3",
+        "/var/log/vizgate/alice/flasktasks.log",
+        "/var/log/vizgate/alice/flasktasks.build.log",
+        "/var/log/vizgate/alice",
+        "/var/lib/vizgate/apps/alice/flasktasks.secrets",
+        "/var/lib/vizgate/apps/alice/flasktasks.1.env",
+    ],
+)
+def test_bob_reads_nothing(host, run, path):
+    assert host.run("test -e %s", path).rc == 0, "there is something to read"
+    code, said, _why = run("bob", f"cat {path} || ls {path}")
+    assert (code != 0, said) == (True, "")
+
+
+def test_alice_reads_her_logs_and_nobody_elses(run):
+    assert "gunicorn" in run("alice", "cat ~/apps/flasktasks/log/flasktasks.log")[1]
+    assert "commit" in run("alice", "cat /var/log/vizgate/alice/flasktasks.build.log")[1]
+    assert run("alice", "cat /var/log/vizgate/bob/flasktasks.log")[0] != 0
+
+
+def test_secrets_are_in_no_command_line_and_no_unit(host):
+    secret = host.check_output("cat /var/lib/vizgate/apps/alice/flasktasks.secrets").split('"')[3]
+    assert len(secret) >= 40
+    assert secret not in host.check_output("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")
+    assert secret not in host.check_output("cat /etc/systemd/system/vizgate-app-*")
+    assert secret not in host.check_output("systemctl show 'vizgate-app-alice:*'")
+    assert secret not in host.check_output("journalctl --no-pager")
+    assert host.file("/var/lib/vizgate/apps/alice/flasktasks.secrets").mode == 0o600
+
+
+def test_two_users_have_two_secrets(visitor):
+    found = {user: visitor(user).get(f"/{user}/flasktasks/about").json()["secret"] for user in ("alice", "bob")}
+    assert found["alice"] != found["bob"]
+
+
+def test_app_does_not_see_its_owners_keys(run, visitor):
+    assert run("alice", "ls -d ~/.ssh")[0] == 0
+    found = visitor("alice").get("/alice/flasktasks/probe?path=/home/alice/.ssh").json()
+    assert found == {"error": "Permission denied"}
+
+
+def test_no_link_of_the_owners_leads_pid_1_into_a_closed_home(host, run):
+    # what is in bob's home is open, but for the home itself
+    run("bob", "mkdir -p open && chmod 755 open && echo secret >open/file && chmod 644 open/file")
+    shared = "/home/alice/apps/a4/shared"
+    run("alice", f"mv {shared} {shared}.real && ln -s /home/bob/open {shared}")
+    try:
+        host.run("systemctl restart 'vizgate-app-alice:a4:1.service'")
+        pid = host.check_output("systemctl show --value --property=MainPID 'vizgate-app-alice:a4:1.service'")
+        inside = f"nsenter -t {pid} -m runuser -u alice -- cat {shared}/file" if pid != "0" else "false"
+        assert "secret" not in host.run(inside).stdout
+        assert "secret" in host.check_output(f"cat {shared}/file"), "there is something to see"
+    finally:
+        run("alice", f"rm {shared} && mv {shared}.real {shared}")
+        host.check_output("systemctl restart 'vizgate-app-alice:a4:1.service'")
+
+
+def test_app_cannot_change_its_own_code(host, visitor, release):
+    number = release("alice", "flasktasks")
+    pid = visitor("alice").get("/alice/flasktasks/about").json()["pid"]
+    enter = f"nsenter -t {pid} -m runuser -u alice --"
+    assert "Read-only" in host.run(f"{enter} touch {FOLDER}/releases/{number}/src/new").stderr
+    assert "Read-only" in host.run(f"{enter} touch /home/alice/new").stderr
+    assert host.run(f"{enter} touch {FOLDER}/shared/new").rc == 0
+
+
+def test_app_has_no_privileges_and_limits(host, visitor):
+    pid = visitor("alice").get("/alice/flasktasks/about").json()["pid"]
+    status = host.check_output(f"cat /proc/{pid}/status")
+    assert "NoNewPrivs:\t1" in status
+    assert "CapBnd:\t0000000000000000" in status
+    unit = "'vizgate-app-alice:flasktasks:*'"
+    shown = host.check_output(f"systemctl show --property=MemoryMax,CPUQuotaPerSecUSec,TasksMax {unit}")
+    assert set(shown.split()) >= {f"MemoryMax={300 * 2**20}", "CPUQuotaPerSecUSec=1.500s", "TasksMax=256"}
+
+
+def test_memory_ends_a_worker_and_not_the_app(visitor):
+    alice = visitor("alice")
+    assert alice.get("/alice/flasktasks/hungry").status_code in (500, 502, 504)
+    assert [alice.get("/alice/flasktasks/about").status_code for _ in range(5)].count(200) >= 4
+
+
+def test_steps_were_run_by_the_owner(host):
+    said = host.check_output("cat /var/log/vizgate/carol/c1.build.log")
+    assert "migrated as carol" in said
+    assert host.run("find /home/*/apps -user root").stdout == ""
+
+
+def test_logs_are_rotated_and_written_on(host, visitor):
+    host.check_output("logrotate --force /etc/logrotate.d/vizgate-apps")
+    files = host.check_output("ls /var/log/vizgate/alice").split()
+    assert {"flasktasks.log", "flasktasks.log.1"} <= set(files)
+    old = host.file("/var/log/vizgate/alice/flasktasks.log.1")
+    assert (old.user, old.mode) == ("alice", 0o600)
+    visitor("alice").get("/alice/survey/healthz")
+    assert "GET /alice/survey/healthz" in host.check_output("cat /var/log/vizgate/alice/survey.log")

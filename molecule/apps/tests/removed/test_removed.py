@@ -1,0 +1,50 @@
+"""Of apps that are not declared any more only data are left, and of bob's not even that."""
+
+from __future__ import annotations
+
+
+def test_plan_said_so(kept):
+    said = {(step["action"], step["app"], step["data"]) for step in kept("plan")}
+    assert ("remove", "alice/flasktasks", "kept in /home/alice/apps/flasktasks/shared") in said
+    assert ("remove", "alice/a3", "kept in /home/alice/apps/a3/shared") in said
+    assert {step["app"] for step in kept("plan")} == {
+        "alice/flasktasks",
+        "alice/a3",
+        "bob/flasktasks",
+        "bob/b2",
+        "bob/b3",
+    }
+
+
+def test_links_and_units_are_gone(host, visitor):
+    assert visitor("alice").get("/alice/flasktasks/").status_code == 404
+    assert visitor("bob").get("/bob/b2/").status_code == 404
+    units = host.check_output("ls /etc/systemd/system /etc/systemd/system/multi-user.target.wants").split()
+    assert {unit.split(":")[1] for unit in units if unit.startswith("vizgate-app-")} == {
+        "survey",
+        "a4",
+    }
+    assert host.check_output("ps -u bob -o comm=").split() == ["supervisord"]
+
+
+def test_data_are_kept_unless_told_otherwise(host):
+    assert host.check_output("ls /home/alice/apps/flasktasks") == "shared"
+    assert host.file("/home/alice/apps/flasktasks/shared/flasktasks.sqlite3").exists
+    assert host.file("/var/lib/vizgate/apps/alice/flasktasks.secrets").exists
+    assert not host.file("/home/bob/apps").exists
+    assert not host.file("/var/lib/vizgate/apps/bob").exists
+    assert not host.file("/var/log/vizgate/bob/flasktasks.log").exists
+
+
+def test_others_serve_on(visitor):
+    assert visitor("alice").get("/alice/survey/healthz").status_code == 200
+    assert visitor("alice").get("/alice/a4/").status_code == 200
+
+
+def test_of_who_has_left_nothing_is_there(host, visitor):
+    assert not host.user("carol").exists
+    assert visitor("carol").get("/carol/c1/").status_code == 401
+    assert not host.file("/var/lib/vizgate-usage/pages/carol.html").exists
+    for path in ("/var/lib/vizgate/apps/carol", "/var/log/vizgate/carol", "/home/carol", "/run/vizgate/sockets/carol"):
+        assert not host.file(path).exists
+    assert host.run("systemctl list-units --all --plain --no-legend 'vizgate-app-carol*'").stdout == ""

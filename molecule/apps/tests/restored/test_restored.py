@@ -1,0 +1,13 @@
+"""What was lost is there again."""
+
+from __future__ import annotations
+
+
+def test_answers_are_there_again(host, visitor):
+    before = int(host.file("/root/answers").content_string)
+    assert before > 0
+    assert visitor("alice").get("/alice/survey/healthz").json()["answers"] == before
+
+
+def test_the_app_writes_on(visitor):
+    assert "maybe: 1" in visitor("alice").post("/alice/survey/answers", data={"text": "maybe"}).text

@@ -1,0 +1,1 @@
+echo "migrated as $(id -un)"

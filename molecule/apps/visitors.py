@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Visitors of a page who come without pause: a hundred requests a second, and some that take three seconds.
+
+`visitors.py URL LOGIN FILE SECONDS` prints what they have seen when FILE is there, or after SECONDS.
+"""
+
+from __future__ import annotations
+
+import base64
+import collections
+import http.client
+import json
+import os
+import sys
+import threading
+import time
+
+PER_SECOND, THREADS = 100, 10
+
+url, login, file, seconds = sys.argv[1:]
+host, _slash, path = url.removeprefix("http://").partition("/")
+headers = {"Authorization": "Basic " + base64.b64encode(f"{login}:{login}-secret".encode()).decode()}
+end = time.monotonic() + float(seconds)
+seen, wrong, slow = collections.Counter(), collections.Counter(), collections.Counter()
+slowest = 0.0
+
+
+def over():
+    return time.monotonic() > end or os.path.exists(file)
+
+
+def get(connection, page):
+    connection.request("GET", f"/{path}{page}", headers=headers)
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def visit():
+    global slowest
+    connection = http.client.HTTPConnection(host, timeout=20)
+    due = time.monotonic()
+    while not over():
+        start = time.monotonic()
+        try:
+            status, body = get(connection, "about")
+            if status == 200:
+                seen[json.loads(body)["version"]] += 1
+            else:
+                wrong[f"status {status}"] += 1
+        except (OSError, http.client.HTTPException) as error:
+            wrong[repr(error)] += 1
+            connection = http.client.HTTPConnection(host, timeout=20)
+        slowest = max(slowest, time.monotonic() - start)
+        due += THREADS / PER_SECOND
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def wait():
+    while not over():
+        try:
+            status, body = get(http.client.HTTPConnection(host, timeout=30), "slow?seconds=3")
+            slow["done" if (status, body) == (200, b"done\n") else f"status {status}"] += 1
+        except (OSError, http.client.HTTPException) as error:
+            slow[repr(error)] += 1
+
+
+start = time.monotonic()
+visiting, waiting = [threading.Thread(target=visit) for _ in range(THREADS)], threading.Thread(target=wait)
+for thread in [*visiting, waiting]:
+    thread.start()
+for thread in visiting:
+    thread.join()
+took = time.monotonic() - start
+waiting.join()
+rate = (sum(seen.values()) + sum(wrong.values())) / took
+print(json.dumps({"seen": seen, "wrong": wrong, "slow": slow, "rate": round(rate, 1), "slowest": round(slowest, 3)}))

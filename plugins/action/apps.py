@@ -1,0 +1,48 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the users folder on the controller, and sends the users' apps to the module: no app is ever a variable."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_files
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused, decrypted, read
+
+
+class ActionModule(GatewayAction):
+    """Validates all users files here, and runs module apps there."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Returns the module's result."""
+        args = dict(self._task.args)
+        if args.get("state", "present") not in ("present", "updated", "listed"):
+            return super().run(tmp, task_vars)
+        try:
+            declared = parse_files(read(self._loader, "apps", args.get("src")), decrypted)
+        except Refused as error:
+            return {"failed": True, "msg": str(error)}
+        if declared.problems:
+            count = "1 problem" if len(declared.problems) == 1 else f"{len(declared.problems)} problems"
+            msg = f"{count} in the users files, nothing was touched:\n" + "\n".join(declared.problems)
+            return {"failed": True, "msg": msg}
+        if args.get("state") == "listed":
+            listed = [
+                {"user": user, "name": app.name, "database": app.database, "supervisor": app.supervisor}
+                for user, found in sorted(declared.apps.items())
+                for app in found
+            ]
+            return {"changed": False, "apps": listed, "plan": []}
+        apps = {user: [app.as_json() for app in found] for user, found in declared.apps.items()}
+        try:
+            packed = self._connection._shell.join_path(self._make_tmp_path(), "apps.json")
+            self._transfer_data(packed, json.dumps(apps))
+            self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
+            return self._run_module({**args, "root": self._root(task_vars or {}), "packed": packed}, task_vars or {})
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What apps need of their host: answers by a socket, as nginx would get them, and logs that lead nowhere."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import pwd
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import NGINX, Host
+
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+
+
+def is_account(name: str) -> bool:
+    """Whether there is one of that name."""
+    return any(account.pw_name == name for account in pwd.getpwall())
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    """Says where it was asked for, by its status."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if (self.path, self.headers["Host"]) == ("/alice/x/h", "gate") else 404)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def path(root: str) -> Iterator[str]:
+    """A socket on which something answers."""
+    os.chmod(root, 0o711)
+    server = socketserver.ThreadingUnixStreamServer(os.path.join(root, "s"), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield str(server.server_address)
+    server.shutdown()
+    server.server_close()
+
+
+def test_answer_by_a_socket(path: str) -> None:
+    os.chmod(path, 0o777)
+    assert Host.ask(path, "/alice/x/h", {"Host": "gate"}) == 200
+    assert Host.ask(path, "/other", {"Host": "gate"}) == 404
+
+
+@as_root
+@pytest.mark.skipif(not is_account(NGINX), reason="needs nginx's account")
+def test_socket_that_nginx_cannot_open_gives_no_answer(path: str) -> None:
+    os.chmod(path, 0o700)
+    groups = os.getgroups()
+    assert Host.ask(path, "/alice/x/h", {"Host": "gate"}) == "[Errno 13] Permission denied"
+    assert (os.geteuid(), os.getegid(), os.getgroups()) == (0, os.getgid(), groups)
+
+
+def test_no_socket(root: str) -> None:
+    os.chmod(root, 0o711)
+    assert Host.ask(os.path.join(root, "none"), "/", {}) == "[Errno 2] No such file or directory"
+
+
+def test_log_follows_no_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("secret\n", encoding="utf-8")
+    log = tmp_path / "logs" / "alice" / "app.log"
+    assert Host.log(str(log), os.getuid(), os.getgid()) == 0
+    assert (log.stat().st_mode & 0o777, log.parent.stat().st_mode & 0o777) == (0o600, 0o711)
+    log.unlink()
+    log.symlink_to(victim)
+    for work in (
+        lambda: Host.log(str(log), os.getuid(), os.getgid()),
+        lambda: Host.tail(str(log), 0),
+        lambda: Host.run(["echo", "x"], str(log)),
+    ):
+        with pytest.raises(OSError, match="symbolic links"):
+            work()
+    assert victim.read_text(encoding="utf-8") == "secret\n"
+
+
+def test_tail_is_what_came_since_and_nothing_for_a_terminal(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "alice" / "app.log"
+    Host.log(str(log), os.getuid(), os.getgid())
+    Host.run(["echo", "before"], str(log))
+    since = Host.log(str(log), os.getuid(), os.getgid())
+    assert Host.run(["sh", "-c", "seq 100; printf '\\033[2J\\n'; echo end >&2; exit 4"], str(log)) == 4
+    found = Host.tail(str(log), since)
+    assert (len(found), found[-2:]) == (15, ["\\x1b[2J", "end"])
+    assert "before" not in Host.tail(str(log), since, 1000)
+    assert Host.tail(str(log), since, 1000)[0] == "1"
+    assert Host.tail(str(tmp_path / "none"), 0) == []
