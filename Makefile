@@ -1,6 +1,6 @@
 # The everyday commands; `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean
+.PHONY: help demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,10 +52,13 @@ kinds: .venv/test ## real tools behind the gateway
 browser: .venv/test demo ## a real browser on the demo
 	pytest tests/browser
 
-molecule: .venv/test ## Debian 12 and 13 in containers
+molecule: .venv/test ## Debian 12 and 13 in containers, two scenarios at a time
 	tests/docker/engine
 	tests/docker/images
-	MOLECULE_COMMAND_BORDERS=false molecule test --all
+	$(MAKE) --jobs 2 --output-sync=line $(SCENARIOS)
+
+$(SCENARIOS): molecule/%: .venv/test # one of them: make molecule/default
+	MOLECULE_COMMAND_BORDERS=false molecule test --scenario-name $*
 
 fresh: .venv/test ## README's commands on bare machines, in containers
 	tests/docker/engine

@@ -84,7 +84,8 @@ def guesser(host):
 def test_a_guesser_is_locked_out_then_kept_away(host, guesser, get):
     guess = [f"alice:guess {number}" for number in range(FAILURES + 1)]
     assert guesser.tries(guesser.four, *guess, RIGHT) == [401] * FAILURES + [429] * 2
-    assert guesser.tries(guesser.four, "guest:one", "guest:two", "other:three") == [401, 429, 429]
+    # the last one that is looked at; from then on fail2ban may be there at any moment
+    assert guesser.tries(guesser.four, "guest:one") == [401]
     deadline = time.monotonic() + 20
     while not guesser.is_banned() and time.monotonic() < deadline:
         time.sleep(0.2)
