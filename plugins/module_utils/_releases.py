@@ -549,6 +549,8 @@ class Deployer:
         for owner, name in self.known():
             if user in ("", owner):
                 self._attempt(outcome, owner, name, lambda owner=owner, name=name: self._remove(owner, name, check))
+        if user and self.settings.forget and not check:
+            self.host.systemctl("disable", "--now", "--quiet", f"vizgate-supervisord@{user}.service", check=False)
         return outcome
 
     def _remove(self, user: str, name: str, check: bool) -> list[dict[str, str]]:

@@ -43,3 +43,9 @@ def test_secret_has_stayed(host):
         host.check_output(f"grep SECRET_KEY /var/lib/vizgate/apps/alice/flasktasks.{number}.env") for number in numbers
     ]
     assert lines[0] == lines[1]
+
+
+def test_one_app_has_followed_its_branch(host, release):
+    assert (release("alice", "a3"), release("alice", "a4"), release("bob", "b2")) == (2, 1, 1)
+    commit = host.check_output("git -C /opt/apps/tiny rev-parse main")
+    assert host.check_output("cat /home/alice/apps/a3/releases/2/commit") == commit

@@ -577,7 +577,10 @@ def test_who_leaves_leaves_nothing_outside_of_the_home(
 ) -> None:
     app = TASKS._replace(secrets=(("KEY", "generate"),))
     Deployer(gateway, Settings(), host).converge({"alice": (app,), "bob": (app,)})
+    host.enabled.add(SUPERVISOR_UNIT)
+    host.running.add(SUPERVISOR_UNIT)
     outcome = Deployer(gateway, Settings(forget=True), host).remove("alice")
+    assert SUPERVISOR_UNIT not in host.enabled | host.running
     assert [(step["app"], step["data"]) for step in outcome.plan] == [
         ("alice/tasks", "kept in /home/alice/apps/tasks/shared")
     ]
