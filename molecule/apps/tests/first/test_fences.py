@@ -67,27 +67,27 @@ def probe(visitor, path, **more):
     return answer.json() if answer.status_code == 200 else {"status": answer.status_code}
 
 
-def restarted(host, visitor):
+def restarted(host, visitor, number):
     """Restarts alice's app, and waits until it answers."""
-    host.check_output("systemctl restart 'vizgate-app-alice:flasktasks:1.service'")
+    host.check_output(f"systemctl restart 'vizgate-app-alice:flasktasks:{number}.service'")
     end = time.monotonic() + 20
     while "status" in probe(visitor, "/etc/hostname"):
         assert time.monotonic() < end
         time.sleep(0.2)
 
 
-def test_no_link_of_the_owners_leads_pid_1_into_a_closed_home(host, run, visitor):
+def test_no_link_of_the_owners_leads_pid_1_into_a_closed_home(host, run, visitor, release):
     # what is in bob's home is open, but for the home itself
     run("bob", "mkdir -p open && chmod 755 open && echo secret >open/file && chmod 644 open/file")
     shared = f"{FOLDER}/shared"
     run("alice", f"mv {shared} {shared}.real && ln -s /home/bob/open {shared}")
     try:
         assert "secret" in host.check_output(f"cat {shared}/file"), "there is something to see"
-        restarted(host, visitor)
+        restarted(host, visitor, release("alice", "flasktasks"))
         assert probe(visitor, f"{shared}/file") == {"error": "Permission denied"}
     finally:
         run("alice", f"rm {shared} && mv {shared}.real {shared}")
-        restarted(host, visitor)
+        restarted(host, visitor, release("alice", "flasktasks"))
 
 
 def test_app_cannot_change_its_own_code(visitor, release):
