@@ -110,6 +110,8 @@ def fence(place: Place, app: App, *writable: str) -> list[tuple[str, str]]:
         ("NoNewPrivileges", "yes"),
         ("CapabilityBoundingSet", ""),
         ("ProtectSystem", "strict"),
+        # which leaves homes out
+        ("ProtectHome", "read-only"),
         # Everything is read-only but this. Nothing is bound from the home to elsewhere: PID 1 would follow a link that the owner
         # puts there into a folder which others' homes keep closed, and the bound folder would be open.
         ("ReadWritePaths", " ".join(writable)),

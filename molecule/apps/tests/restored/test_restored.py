@@ -10,4 +10,7 @@ def test_answers_are_there_again(host, visitor):
 
 
 def test_the_app_writes_on(visitor):
-    assert "maybe: 1" in visitor("alice").post("/alice/survey/answers", data={"text": "maybe"}).text
+    alice = visitor("alice")
+    before = alice.get("/alice/survey/healthz").json()["answers"]
+    assert "maybe: " in alice.post("/alice/survey/answers", data={"text": "maybe"}).text
+    assert alice.get("/alice/survey/healthz").json()["answers"] == before + 1

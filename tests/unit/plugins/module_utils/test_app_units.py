@@ -57,6 +57,7 @@ def test_unit_fences_the_app() -> None:
         "NoNewPrivileges": "yes",
         "CapabilityBoundingSet": "",
         "ProtectSystem": "strict",
+        "ProtectHome": "read-only",
         "PrivateTmp": "yes",
         "MemoryMax": "300M",
         "CPUQuota": "150%",

@@ -136,9 +136,11 @@ def _look_inside(app: Flask) -> None:
 
     @app.get("/probe")
     def probe() -> Response:
-        """What this process can reach of a path; for those who look whether it is fenced."""
+        """What this process can do with a path; for those who look whether it is fenced."""
         path = Path(request.args["path"])
         try:
+            if request.args.get("write"):
+                path.touch()
             return jsonify(there=os.listdir(path) if path.is_dir() else path.read_text(errors="replace")[:200])
         except OSError as error:
             return jsonify(error=error.strerror)
