@@ -93,6 +93,7 @@ def fail2ban(tmp_path: Path) -> Path:
     shutil.copytree("/etc/fail2ban", folder)
     for kind in ("filter", "jail"):
         (folder / f"{kind}.d/vizgate.conf").write_text(rendered(f"fail2ban/{kind}.conf.j2"), encoding="utf-8")
+    (folder / "jail.d/vizgate-sshd.conf").write_text(rendered("fail2ban/sshd.conf.j2"), encoding="utf-8")
     return folder
 
 
@@ -188,7 +189,7 @@ def test_nothing_of_it_is_left_behind() -> None:
     files = evaluated("{{ __gateway_files | join('\n') }}").splitlines()
     tasks = (ROLE / "tasks" / "logs.yml").read_text(encoding="utf-8")
     written = re.findall(r"(?:dest|path): \"?(/etc/[^\"\n]+)", tasks)
-    assert len(written) == 3
+    assert len(written) == 4
     for path in written:
         for kind in ("filter", "jail"):
             assert path.replace("{{ item }}", kind) in files
