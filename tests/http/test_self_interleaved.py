@@ -26,6 +26,9 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._self import answe
 from conftest import Backends
 from rig import SOURCE, Rig
 
+# how much happens in a round depends on how busy the machine is
+pytestmark = pytest.mark.alone
+
 KEEPER = ("keeper", "of the keys")
 """A login that opens all links of the test's users, by a source that nothing else here touches."""
 OWN, SHARED = ("a", "b", "c"), ("s", "t")
