@@ -223,7 +223,9 @@ local function authenticate(user)
     end
     local started = ngx.now()
     local generation = entry(user .. "/")
-    local digest = ngx.hmac_sha1(links:get("secret"), table.concat({ user, generation or "", client(), credential }, "\n"))
+    -- with the way of signing in, as another one asks somebody else
+    local asked = table.concat({ signing.way, user, generation or "", client(), credential }, "\n")
+    local digest = ngx.hmac_sha1(links:get("secret"), asked)
     local verdict = verdicts:get(digest)
     if verdict == nil then
         verdict = verdict_on(digest, user, generation, credential)
