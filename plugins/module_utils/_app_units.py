@@ -345,6 +345,7 @@ SUPERVISOR_REMOVE = r"""
 [ -d etc/supervisor.d ] || exit 0
 for number in "$@"; do
     rm -f "etc/supervisor.d/$app.$number.conf" "etc/supervisor.d/$app.$number.kept"
+    # it reads the files anew when it starts, should it be away
     control update "$app.$number" || true
 done
 """
@@ -360,11 +361,13 @@ for file in etc/supervisor.d/"$app".*.conf etc/supervisor.d/"$app".*.kept; do
     *" $number "*) [ "$number" = "$current" ] || [ "${file%.kept}" != "$file" ] || mv "$file" "${file%.conf}.kept" ;;
     *) rm "$file" ;;
     esac
+    # likewise
     control update "$app.$number" || true
 done
 """
 
 SUPERVISOR_STATE = r"""
+# its exit code is another for every state, and the state is what is read
 control status "$app.$1" || true
 """
 
@@ -417,6 +420,7 @@ for path in "$@"; do
     rm -rf "$path"
     ln -s "$shared/$path" "$path"
 done
+# a file that does not compile may be one that nobody imports; the start will tell
 "$release/env/bin/python" -m compileall -q . || true
 """
 
@@ -429,6 +433,7 @@ rm -rf -- "$@"
 REMOVE_ALL = r"""
 # no link of a user's leads this elsewhere: rm removes links, and follows none
 rm -rf --one-file-system -- "$1"
+# others may be in it
 rmdir -- "${1%/*}" 2>/dev/null || true
 """
 
@@ -436,6 +441,7 @@ KEEP_DATA = r"""
 [ -d "$1" ] || exit 0
 cd "$1"
 rm -rf -- releases repo.git gitconfig log
+# what has data in it stays
 rmdir -- shared 2>/dev/null || true
 cd ..
 rmdir -- "$1" 2>/dev/null || true
