@@ -87,7 +87,14 @@ class Site:
         return Reloader(str(self.run), str(self.run / "nginx.pid"), self.test, interval, 3, unit)
 
     def workers(self) -> list[int]:
-        return [worker.pid for worker in workers(int((self.run / "nginx.pid").read_text())) if not worker.leaving]
+        return [worker.pid for worker in self._workers() if not worker.leaving]
+
+    def settle(self) -> None:
+        """Returns when the workers of before have gone, each generation of which makes the pause longer."""
+        _reload._until(lambda: not any(worker.leaving for worker in self._workers()))
+
+    def _workers(self) -> list[Worker]:
+        return workers(int((self.run / "nginx.pid").read_text()))
 
 
 def test_without_nginx_nothing_is_reloaded(root: str) -> None:
@@ -113,6 +120,7 @@ def test_systemd_lets_the_pause_pass(gateway: Gateway, monkeypatch: pytest.Monke
     with serving(gateway, configuration):
         site.reloader(interval=30).reload()
         assert systemd.calls == []
+        site.settle()
         before, started = site.workers(), time.monotonic()
         site.reloader(interval=30).reload()
         assert time.monotonic() - started < 10
