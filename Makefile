@@ -43,8 +43,8 @@ http: .venv/test ## the real nginx on loopback
 command: .venv/test ## the command vizgate, by script and in a terminal
 	pytest tests/command
 
-apps: .venv/test ## apps with real git, uv, gunicorn and nginx
-	pytest tests/apps/test_live.py
+apps: .venv/test ## apps with real git, uv, gunicorn, nginx and a browser
+	pytest tests/apps
 
 kinds: .venv/test ## real tools behind the gateway
 	pytest tests/kinds
@@ -53,6 +53,7 @@ browser: .venv/test demo ## a real browser on the demo
 	pytest tests/browser
 
 molecule: .venv/test ## Debian 12 and 13 in containers, two scenarios at a time
+	tests/packages
 	tests/docker/engine
 	tests/docker/images
 	$(MAKE) --jobs 2 --output-sync=line $(SCENARIOS)

@@ -154,6 +154,14 @@ class Host:
         return [printable(line) for line in done.stdout.splitlines()]
 
     @staticmethod
+    def drop_database(name: str) -> None:
+        """Drops a database of PostgreSQL's, if it is there, also from under whoever has it open; raises CommandFailed."""
+        words = ["runuser", "-u", "postgres", "--", "dropdb", "--if-exists", "--force", "--", name]
+        done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise CommandFailed(f"database {name} was not dropped: {printable(done.stderr.strip())}")
+
+    @staticmethod
     def ask(path: str, url: str, headers: dict[str, str]) -> int | str:
         """The status of the answer to a request by a socket, or why there is none."""
         connection = _UnixConnection(path)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ._apps import POSTGRESQL, SQLITE, App
+from ._apps import POSTGRESQL, SQLITE, App, database_name
 
 HOME = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
 POSTGRESQL_SOCKETS = "/var/run/postgresql"
@@ -83,8 +83,8 @@ class Place(NamedTuple):
 
     @property
     def database(self) -> str:
-        """The app's database. A name of an app's has no underscore, so that no two apps' have the same name."""
-        return f"{self.user}_{self.name}"
+        """The app's database, where it has one."""
+        return database_name(self.user, self.name)
 
 
 def number_of(place: Place, socket: str) -> int | None:
@@ -379,8 +379,9 @@ cd "$folder"
 ln -sfn "$logs" log
 export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes}"
 case $repo in
-/*) # git refuses a repository of somebody else's; the site has declared this one
+/*) # git refuses a repository of somebody else's, and submodules by paths; the site has declared this one
     printf '[include]\npath = ~/.gitconfig\n[safe]\ndirectory = %s\ndirectory = %s/.git\n' "$repo" "${repo%/}" >gitconfig
+    printf '[protocol "file"]\nallow = always\n' >>gitconfig
     export GIT_CONFIG_GLOBAL="$folder/gitconfig"
     ;;
 esac
@@ -391,10 +392,16 @@ for name in "refs/tags/$version" "refs/heads/$version" "$version"; do
 done || commit=
 [ -n "$commit" ] || { echo "version '$version' is no tag, branch or commit of $repo" >&2; exit 1; }
 rm -rf "releases/$number"
-mkdir -p "releases/$number/src"
-git -C repo.git archive --output="$folder/releases/$number/src.tar" "$commit"
-tar -xf "releases/$number/src.tar" -C "releases/$number/src"
-rm "releases/$number/src.tar"
+git clone --quiet --no-checkout repo.git "releases/$number/src"
+(
+    cd "releases/$number/src"
+    # where large files come from, and where relative addresses of submodules begin
+    git remote set-url origin "$repo"
+    git lfs install --local >/dev/null
+    git checkout --quiet --detach "$commit"
+    git submodule --quiet update --init --recursive
+    find . -name .git -prune -exec rm -rf {} +
+)
 [ -d "releases/$number/src/$subdirectory" ] || { echo "there is no subdirectory '$subdirectory' in it" >&2; exit 1; }
 printf '%s\n' "$commit" >"releases/$number/commit"
 echo "commit $commit"

@@ -15,6 +15,8 @@ from ._model import DESCRIPTION_CHARACTERS, RESERVED_LINKS, Problem, _did_you_me
 APP = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 """Narrower than a link's name: it is part of a socket's path, a unit's name and a database's."""
 SQLITE, POSTGRESQL, NONE = "sqlite", "postgresql", "none"
+DATABASE_CHARACTERS = 63
+"""PostgreSQL cuts longer names, and two apps' databases would have the same."""
 GENERATE = "generate"
 SYSTEMD, SUPERVISORD = "systemd", "supervisord"
 
@@ -256,8 +258,13 @@ def _parse_app(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, 
     return None if len(reader.problems) > before else app
 
 
-def parse_apps(data: object) -> tuple[tuple[App, ...], list[Problem]]:
-    """Reads the list `apps` of a users file's data, by name; an app and a link have no name in common.
+def database_name(user: str, app: str) -> str:
+    """The name of an app's own database. An app's name has no underscore, so that no two apps' have the same name."""
+    return f"{user}_{app}"
+
+
+def parse_apps(data: object, user: str = "") -> tuple[tuple[App, ...], list[Problem]]:
+    """Reads the list `apps` of the data of a `user`'s file, by name; an app and a link have no name in common.
 
     Returns what is good, and a problem for everything that is not.
     """
@@ -273,6 +280,13 @@ def parse_apps(data: object) -> tuple[tuple[App, ...], list[Problem]]:
             reader.refuse(("apps", index), f"app {shown(app.name)}: declared twice")
         elif app and app.name in links:
             reader.refuse(("apps", index, "name"), f"app {shown(app.name)}: a link has this name; take another")
+        elif app and app.database == POSTGRESQL and len(database_name(user, app.name)) > DATABASE_CHARACTERS:
+            name = database_name(user, app.name)
+            reader.refuse(
+                ("apps", index, "name"),
+                f"app {shown(app.name)}: its database {shown(name)} would have a name of {len(name)} characters, and"
+                f" PostgreSQL knows {DATABASE_CHARACTERS}; take a shorter name",
+            )
         elif app:
             apps[app.name] = app
     return tuple(apps[name] for name in sorted(apps)), reader.problems

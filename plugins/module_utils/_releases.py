@@ -21,7 +21,7 @@ from ._app_host import CommandFailed, Host
 from ._app_keepers import Keeper, Supervisord, Systemd
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
-from ._apps import APP, GENERATE, SUPERVISORD, SYSTEMD, App, with_secrets
+from ._apps import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, database_name, with_secrets
 from ._model import InvalidData, Link, Policy, UserData, name_problem, shown
 from ._registry import Locked, Registry
 
@@ -68,6 +68,7 @@ class Release(NamedTuple):
     """Whether the gateway keeps the app's prefix for it, or strips it."""
     health: str
     supervisor: str = SYSTEMD
+    database: str = NONE
 
 
 class Record(NamedTuple):
@@ -306,7 +307,7 @@ class Deployer:
                         return None
             at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             prefix = "strip" if app.asgi else "keep"
-            release = Release(number, app.version, commit, at, prefix, app.health, app.supervisor)
+            release = Release(number, app.version, commit, at, prefix, app.health, app.supervisor, app.database)
             self._keeper(place, app.supervisor).prepare(app, number, variables)
             self._start(place, release)
             self._write(place, record._replace(releases=(*record.releases, release)))
@@ -534,12 +535,13 @@ class Deployer:
             self._start(place, current)
         return current
 
-    def log(self, user: str, name: str, lines: int, build: bool) -> list[str]:
-        """The last lines of what a user's app, or the making of its releases, has said."""
+    def log(self, user: str, name: str, lines: int, build: bool) -> tuple[str, list[str]]:
+        """The file of what a user's app, or the making of its releases, has said, and the last lines of it."""
         if name not in [known for owner, known in self.known() if owner == user]:
             self._own(user, name)
         place = self.place(user, name)
-        return self.host.tail(place.build_log if build else place.log, 0, lines)
+        path = place.build_log if build else place.log
+        return path, self.host.tail(path, 0, lines)
 
     # what is not declared any more
 
@@ -558,11 +560,14 @@ class Deployer:
         keep = not self.settings.remove_data
         account = self.host.account(user)
         folder = f"{account[2]}/apps/{name}/shared" if account else "nowhere, the account is gone"
+        # a release that is kept may be from before the app went to another
+        databases = {release.database for release in self.record(user, name).releases}
+        database = database_name(user, name) if POSTGRESQL in databases else ""
         step = {
             "action": "remove",
             "app": f"{user}/{name}",
             "url": f"/{user}/{name}/",
-            "data": f"kept in {folder}" if keep else "removed",
+            "data": (f"kept in {folder}" if keep else "removed") + (f", and database {database}" if database else ""),
         }
         if check:
             return [step]
@@ -577,6 +582,8 @@ class Deployer:
         else:
             # whatever the owner's own processes were is gone with the account
             Systemd(self.host, self._nowhere(user, name)).remove_all()
+        if database and not keep:
+            self.host.drop_database(database)
         forgotten = not keep or self.settings.forget
         if forgotten:
             for ending in (".log", ".build.log"):

@@ -259,7 +259,8 @@ def _app_log(gateway: Gateway, user: str, request: Request, policy: Policy) -> A
 
     lines = max(1, min(request["lines"], 10_000))
     deployer = _releases.Deployer(gateway, _releases.Settings())
-    return {"lines": deployer.log(user, request["name"], lines, build=request["which"] == "build")}
+    path, found = deployer.log(user, request["name"], lines, build=request["which"] == "build")
+    return {"lines": found, "path": path}
 
 
 _CALLED: dict[type, str] = {str: "text", int: "number", dict: "mapping"}

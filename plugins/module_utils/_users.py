@@ -60,7 +60,7 @@ def parse_files(texts: Mapping[str, str], decrypt: Callable[[str], str], policy:
                 continue
             users[user], found = parse_user(data, policy)
             if isinstance(data, dict) and "apps" in data:
-                apps[user], more = parse_apps(data)
+                apps[user], more = parse_apps(data, user)
                 found += more
             if found:
                 lines = Lines(text)

@@ -27,6 +27,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import H
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
 from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._usage import Pages
+from browsing import use_both
 from chromium import Visit, chromium, visit  # noqa: F401  # the browser and the rig of other folders
 from playwright.sync_api import expect
 from rig import Rig, eventually
@@ -258,33 +259,7 @@ def test_asgi_app_knows_where_it_is(apps: Apps) -> None:
 
 def test_in_a_browser(apps: Apps, visit: Callable[..., Visit], tmp_path: Path) -> None:  # noqa: F811
     browser = visit(*ALICE)
-    page, site = browser.page, f"http://127.0.0.1:{apps.rig.port}/alice/flasktasks/"
-    page.goto(site)
-    expect(page.locator("h1")).to_have_css("color", "rgb(102, 51, 153)")
-    expect(page.locator("#echo")).to_have_text("hello")
-    page.fill("#add input", "buy <milk>")
-    page.click("#add button")
-    expect(page.locator("#tasks li")).to_have_text(["buy <milk>"])
-    assert page.url == site
-    page.fill("#share input[name=ratio]", "7")
-    page.click("#share button")
-    expect(page.locator("#view")).to_have_text("model mosaic, ratio 7")
-    shared = page.url
-    assert re.search(r"\?token=[0-9a-f-]{36}$", shared)
-    picture = tmp_path / "a.png"
-    page.screenshot(path=picture)
-    page.set_input_files("#upload input", picture)
-    page.click("#upload button")
-    assert re.search(r"/alice/flasktasks/images/[0-9a-f-]{36}\.png$", page.url)
-    page.goto(shared)
-    expect(page.locator("#view")).to_have_text("model mosaic, ratio 7")
-    assert page.eval_on_selector("img", "image => image.naturalWidth") == 1280
-    page.click("text=Use of this page")
-    expect(page.locator("#use")).to_contain_text("mosaic")
-    page.goto(f"http://127.0.0.1:{apps.rig.port}/alice/survey/")
-    page.fill("input[name=text]", "yes")
-    page.press("input[name=text]", "Enter")
-    expect(page.locator("li")).to_have_text(["yes: 1"])
+    use_both(browser, f"http://127.0.0.1:{apps.rig.port}/alice", tmp_path)
     assert browser.failures == []
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 import requests
+
+sys.path += [str(Path(__file__).resolve().parents[3] / "tests" / folder) for folder in ("apps", "browser")]
+
+from browsing import use_both
+from chromium import chromium, visit  # noqa: F401  # the tests' own browser
 
 PORT = 1234
 TEN = [
@@ -34,6 +41,18 @@ def visitor(address):
         return session
 
     return visitor
+
+
+@pytest.fixture
+def browse(address, visit, tmp_path):  # noqa: F811
+    """Uses alice's two apps with a browser; what went wrong on the way."""
+
+    def browse():
+        browser = visit("alice", "alice-secret")
+        use_both(browser, f"http://{address}:{PORT}/alice", tmp_path)
+        return browser.failures
+
+    return browse
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,10 @@ def test_all_ten_answer(visitor, app):
         time.sleep(0.5)
 
 
+def test_in_a_browser(browse):
+    assert browse() == []
+
+
 def test_of_each_app_one_release_runs(host):
     units = host.check_output("systemctl list-units --plain --no-legend --state=active 'vizgate-app-*'").splitlines()
     assert sorted(line.split()[0].rsplit(":", 1)[0] for line in units) == sorted(

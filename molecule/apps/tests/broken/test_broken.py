@@ -40,3 +40,9 @@ def test_nothing_of_them_is_left(host, release):
 
 def test_what_was_declared_before_was_there_still(kept):
     assert kept("broken-v1") == {**kept("broken-v1"), "problems": [], "plan": [], "status": 200}
+
+
+def test_database_that_somebody_else_has_made_is_refused(kept, visitor):
+    (said,) = kept("squatted")
+    assert said.startswith("Database alice_survey belongs to bob, and app alice/survey would open it")
+    assert visitor("alice").get("/alice/survey/healthz").status_code == 200

@@ -27,6 +27,15 @@ def test_logs(run):
     assert "commit" in run("alice", "vizgate app logs flasktasks --build --lines 1000")[1]
 
 
+def test_logs_are_followed(host, run):
+    follow = "timeout --signal INT 12 vizgate app logs a3 --follow --lines 1 >followed 2>&1"
+    host.check_output("sh -c %s", f"runuser -l alice -c '{follow}' >/dev/null 2>&1 & sleep 4")
+    # emptied, as once a day
+    write = r"echo first >>{0}; sleep 2; : >{0}; sleep 2; printf 'next\033[2J\n' >>{0}; sleep 5"
+    host.check_output("sh -c %s", write.format("/var/log/vizgate/alice/a3.log"))
+    assert run("alice", "cat followed")[1].splitlines()[1:] == ["first", r"next\x1b[2J"]
+
+
 def test_nobody_elses(run):
     for line in ("restart b2", "logs b2", "releases b2", "restart ../bob/b2"):
         code, said, why = run("alice", f"vizgate app {line}")

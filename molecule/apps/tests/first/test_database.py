@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+PASSWORDS = "/var/lib/vizgate-database"
 URL = "postgresql:///alice_survey?host=/var/run/postgresql"
 
 
@@ -14,21 +15,44 @@ def test_owner_opens_it_without_a_password(run):
 
 
 def test_nobody_else_does(run):
-    assert "does not exist" in run("bob", f"psql '{URL}' -c 'select 1'")[2]
     assert "Peer authentication failed" in run("bob", "psql -U alice alice_survey -c 'select 1'")[2]
 
 
-def test_another_user_with_a_role_does_not_either(host, run):
-    host.check_output("runuser -u postgres -- createuser bob")
-    try:
-        assert "permission denied for database" in run("bob", f"psql '{URL}' -c 'select 1'")[2]
-    finally:
-        host.check_output("runuser -u postgres -- dropuser bob")
+def test_another_user_with_a_database_does_not_either(run):
+    assert run("bob", "psql -AtXc 'select current_user' bob_b2")[1] == "bob\n"
+    assert "permission denied for database" in run("bob", f"psql '{URL}' -c 'select 1'")[2]
 
 
-def test_nobody_comes_by_the_network(run):
-    said = run("alice", "PGCONNECT_TIMEOUT=5 psql -w 'postgresql://alice@127.0.0.1/alice_survey' -c 'select 1'")[2]
-    assert "no password supplied" in said
+TCP = "PGCONNECT_TIMEOUT=5 psql -AtXw 'postgresql://{0}@127.0.0.1/{0}_{1}' -c 'select current_user'"
+
+
+def test_nobody_comes_by_the_network_without_a_password(run):
+    assert "no password supplied" in run("alice", TCP.format("alice", "survey"))[2]
+    assert "no password supplied" in run("bob", TCP.format("bob", "b2"))[2]
+
+
+def test_who_asked_for_it_comes_with_the_password(host, run):
+    code, said, _why = run("alice", f"PGPASSFILE={PASSWORDS}/alice.pgpass {TCP.format('alice', 'survey')}")
+    assert (code, said) == (0, "alice\n")
+    for name, user in (("alice.pgpass", "alice"), ("alice.password", "root")):
+        file = host.file(f"{PASSWORDS}/{name}")
+        assert (file.user, file.mode) == (user, 0o600)
+    assert run("bob", f"cat {PASSWORDS}/alice.pgpass")[0] != 0
+    assert run("bob", f"ls {PASSWORDS}")[0] != 0
+    assert host.run(f"ls {PASSWORDS}").stdout.split() == ["alice.password", "alice.pgpass"]
+
+
+def test_the_password_is_nowhere_else(host):
+    password = host.file(f"{PASSWORDS}/alice.password").content_string
+    assert len(password) == 40
+    program = (
+        "journalctl --no-pager; cat /var/log/postgresql/*; cat /proc/*/cmdline; find /tmp /root -type f -exec cat {} +"
+    )
+    assert password not in host.run("sh -c %s", program).stdout
+    stored = host.check_output(
+        "runuser -u postgres -- psql -AtXc %s", "select rolpassword from pg_authid where rolname = 'alice'"
+    )
+    assert stored.startswith("SCRAM-SHA-256$")
 
 
 def test_users_make_no_databases_unless_told(run):

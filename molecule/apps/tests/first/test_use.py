@@ -30,6 +30,10 @@ def test_they_run_as_their_owners(host, visitor):
     assert visitor("alice").get("/alice/survey/healthz").json()["uid"] == host.user("alice").uid
 
 
+def test_in_a_browser(browse):
+    assert browse() == []
+
+
 def test_form_redirect_and_page(visitor):
     alice = visitor("alice")
     title = f"buy {uuid.uuid4()}"

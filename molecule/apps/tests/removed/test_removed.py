@@ -7,6 +7,7 @@ def test_plan_said_so(kept):
     said = {(step["action"], step["app"], step["data"]) for step in kept("plan")}
     assert ("remove", "alice/flasktasks", "kept in /home/alice/apps/flasktasks/shared") in said
     assert ("remove", "alice/a3", "kept in /home/alice/apps/a3/shared") in said
+    assert ("remove", "bob/b2", "kept in /home/bob/apps/b2/shared, and database bob_b2") in said
     assert {step["app"] for step in kept("plan")} == {
         "alice/flasktasks",
         "alice/a3",
@@ -34,6 +35,34 @@ def test_data_are_kept_unless_told_otherwise(host):
     assert not host.file("/home/bob/apps").exists
     assert not host.file("/var/lib/vizgate/apps/bob").exists
     assert not host.file("/var/log/vizgate/bob/flasktasks.log").exists
+
+
+DATABASES = "select datname || ' ' || pg_get_userbyid(datdba) from pg_database where datname like '%\\_%' order by 1"
+
+
+def ask(host, question):
+    return host.check_output("runuser -u postgres -- psql -AtXc %s", question).splitlines()
+
+
+def test_databases_go_with_the_data_alone(host):
+    assert ask(host, DATABASES) == ["alice_survey alice", "carol_c2 postgres"]
+
+
+def test_passwords_are_taken_back(host, run):
+    assert host.run("ls /var/lib/vizgate-database").stdout == ""
+    assert ask(host, "select count(*) from pg_authid where rolpassword is not null") == ["0"]
+    assert run("alice", "psql -AtXc 'select 1' alice_survey")[1] == "1\n"
+
+
+def test_of_who_has_left_no_role_is_there(host):
+    assert ask(host, "select rolname from pg_roles where rolname ~ '^[a-z]*$' order by 1") == [
+        "alice",
+        "bob",
+        "postgres",
+    ]
+    assert "postgres" in host.check_output(
+        "runuser -u postgres -- psql -AtXc %s carol_c2", "select tableowner from pg_tables where tablename = 'mine'"
+    )
 
 
 def test_others_serve_on(visitor):

@@ -12,6 +12,10 @@ def test_no_request_failed(kept):
     assert set(found["slow"]) == {"done"}, "requests that were under way have ended"
 
 
+def test_in_a_browser(browse):
+    assert browse() == []
+
+
 def test_new_release_serves_with_the_old_data(host, visitor, release):
     assert release("alice", "flasktasks") == 2
     assert "buy " in visitor("alice").get("/alice/flasktasks/").text

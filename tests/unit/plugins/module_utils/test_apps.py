@@ -197,3 +197,13 @@ def test_files_without_apps_are_as_before() -> None:
 def test_secrets_are_generated_once() -> None:
     (app,), _problems = parse_apps({"apps": [{**MINIMAL, "secrets": {"A": "generate", "B": "generate", "C": "given"}}]})
     assert with_secrets(app, {"A": "kept", "C": "former"}, lambda: "new") == {"A": "kept", "B": "new", "C": "given"}
+
+
+def test_databases_whose_names_postgresql_would_cut_are_refused() -> None:
+    data = {"apps": [{**MINIMAL, "name": "a" * 40, "database": "postgresql"}]}
+    assert parse_apps(data, "u" * 22)[1] == []
+    (problem,) = parse_apps(data, "u" * 23)[1]
+    assert problem.path == ("apps", 0, "name")
+    assert "a name of 64 characters, and PostgreSQL knows 63; take a shorter name" in problem.text
+    data["apps"][0]["database"] = "sqlite"
+    assert parse_apps(data, "u" * 32)[1] == []

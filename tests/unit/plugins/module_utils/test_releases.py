@@ -104,6 +104,11 @@ class FakeHost(Host):
         self.asked.append((path, url))
         return self.answer
 
+    def drop_database(self, name: str) -> None:
+        if "dropdb" in self.refused:
+            raise CommandFailed(f"database {name} was not dropped")
+        self.did.append(f"drop {name}")
+
     def sleep(self, seconds: float) -> None:
         self.time += seconds
 
@@ -391,6 +396,31 @@ def test_app_that_is_not_declared_any_more_goes_and_its_data_stay(
     assert not secret.exists()
 
 
+def test_database_stays_unless_data_are_to_go(deploy: Callable[..., Outcome], host: FakeHost) -> None:
+    deploy(TASKS._replace(database="postgresql"))
+    (step,) = deploy().plan
+    assert step["data"] == "kept in /home/alice/apps/tasks/shared, and database alice_tasks"
+    assert "drop alice_tasks" not in host.did
+    # also if the app has gone to another meanwhile, and could be rolled back to it
+    deploy(TASKS._replace(database="postgresql"))
+    deploy(TASKS)
+    (step,) = deploy(settings=Settings(remove_data=True), check=True).plan
+    assert (step["data"], "drop alice_tasks" in host.did) == ("removed, and database alice_tasks", False)
+    deploy(settings=Settings(remove_data=True))
+    assert host.did.count("drop alice_tasks") == 1
+
+
+def test_database_that_cannot_be_dropped_is_not_forgotten(deploy: Callable[..., Outcome], host: FakeHost) -> None:
+    deploy(TASKS._replace(database="postgresql"))
+    host.refused.add("dropdb")
+    assert deploy(settings=Settings(remove_data=True)).problems == [
+        "app alice/tasks: database alice_tasks was not dropped"
+    ]
+    host.refused.clear()
+    assert deploy(settings=Settings(remove_data=True)).problems == []
+    assert "drop alice_tasks" in host.did
+
+
 def test_app_of_an_account_that_is_gone_goes_too(
     deploy: Callable[..., Outcome], control: Control, host: FakeHost
 ) -> None:
@@ -564,7 +594,7 @@ def test_owner_reads_own_logs_alone(
     log = Path(gateway.paths.root, "var/log/vizgate/alice/tasks.log")
     log.write_text("".join(f"line {number} \x1b[2J\n" for number in range(1000)), encoding="utf-8")
     told = ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=3, which="app")
-    assert told == {"lines": [f"line {number} \\x1b[2J" for number in (997, 998, 999)]}
+    assert told == {"lines": [f"line {number} \\x1b[2J" for number in (997, 998, 999)], "path": str(log)}
     assert len(ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=900, which="app")["lines"]) == 900
     assert ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=1, which="build")["lines"] == [
         "migrate says hello"

@@ -588,21 +588,20 @@ def restart_app(name: str) -> None:
 @app.command("logs")
 @click.argument("name", shell_complete=_app_names)
 @click.option("--build", is_flag=True, help="What fetching, building and migrating have said.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until ctrl-C.")
 @click.option(
     "--lines", metavar="N", type=click.IntRange(1, 10_000), default=50, help="At most so many lines; 50 by default."
 )
-def app_logs(name: str, build: bool, lines: int) -> None:
+def app_logs(name: str, build: bool, follow: bool, lines: int) -> None:
     """Show what your app NAME has said, newest last.
 
     Example:
 
     \b
-      vizgate app logs flasktasks
+      vizgate app logs flasktasks --follow
       vizgate app logs flasktasks --build
     """
-    request = {"do": "app_log", "name": name, "lines": lines, "which": "build" if build else "app"}
-    for line in talk.ask(request)["lines"]:
-        click.echo(show.clean(line))
+    show.app_log({"do": "app_log", "name": name, "lines": lines, "which": "build" if build else "app"}, follow)
 
 
 @cli.command()
