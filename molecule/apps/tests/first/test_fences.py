@@ -111,6 +111,10 @@ def test_app_has_no_privileges_and_limits(host, visitor):
     }
 
 
+def test_processor_is_shared_as_declared(visitor):
+    assert 0 < float(visitor("alice").get("/alice/a4/busy").text) < 0.3, "of one processor; 0.2 is declared"
+
+
 def test_memory_ends_a_worker_and_not_the_app(visitor):
     alice = visitor("alice")
     assert alice.get("/alice/flasktasks/hungry").status_code in (500, 502, 504)
