@@ -175,3 +175,31 @@ def renew(tls: Rig, lineage: Path) -> tuple[int, str, str]:
     environment = {"PATH": "/usr/sbin:/usr/bin:/bin", "RENEWED_LINEAGE": str(lineage)}
     done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout, done.stderr
+
+
+WHOLE_HOST = {"gateway_rootless_dir": "", "ansible_become": False}
+WILDCARD = {"certificate_provider": "acme", "certificate_names": ["gate.example.org", "*.gate.example.org"]}
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "told"),
+    [
+        ({"certificate_provider": "acme"}, [], "acme needs port 80 and root"),
+        ({"certificate_provider": "acme"}, ["--check"], "acme needs port 80 and root"),
+        ({"certificate_provider": "letsencrypt"}, [], "value of certificate_provider must be one of"),
+        # nothing but a check may be run of a whole host's gateway, as this is the developers' machine
+        ({**WHOLE_HOST, **WILDCARD}, ["--check"], "one with * needs certificate_acme_dns"),
+        ({**WHOLE_HOST, **WILDCARD, "certificate_acme_dns": "a b"}, ["--check"], "which is 'a b'"),
+    ],
+)
+def test_what_no_authority_gives_is_refused_before_anything_is_touched(
+    tmp_path: Path, variables: dict[str, object], options: list[str], told: str
+) -> None:
+    rig = Rig(tmp_path, {}, gateway_tls=True, **variables)
+    # whoever runs the tests, it is not for want of root that it is refused
+    options = [*options, "-e", '{"__gateway_privileged": true}']
+    done = rig.run("ansible-playbook", "-i", str(rig.inventory), "playbooks/site.yml", *options)
+    assert done.returncode != 0
+    assert told in " ".join(done.stdout.split()), done.stdout + done.stderr
+    assert "List the packages that are there" not in done.stdout
+    assert not rig.root.exists()
