@@ -201,7 +201,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 
 @functools.cache
-def _role_variables() -> dict[str, Any]:
+def _role_variables(role: Path) -> dict[str, Any]:
     from ansible.template import trust_as_template
 
     def trusted(value: Any) -> Any:
@@ -213,7 +213,7 @@ def _role_variables() -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for folder in ("defaults", "vars"):
-        found.update(trusted(yaml.safe_load((ROLE / folder / "main.yml").read_text(encoding="utf-8"))))
+        found.update(trusted(yaml.safe_load((role / folder / "main.yml").read_text(encoding="utf-8"))))
     return found
 
 
@@ -222,8 +222,8 @@ def rendered(template: str, **variables: Any) -> str:
     return evaluated((ROLE / "templates" / template).read_text(encoding="utf-8"), **variables)
 
 
-def evaluated(text: str, **variables: Any) -> str:
-    """A text as Ansible templates it, from the role's own defaults and vars."""
+def evaluated(text: str, *, role: Path = ROLE, **variables: Any) -> str:
+    """A text as Ansible templates it, from a role's own defaults and vars."""
     from ansible.parsing.dataloader import DataLoader
     from ansible.template import Templar, trust_as_template
 
@@ -233,7 +233,7 @@ def evaluated(text: str, **variables: Any) -> str:
         "ansible_managed": "Ansible managed",
         "__gateway_listen": ["127.0.0.1"],
     }
-    templar = Templar(loader=DataLoader(), variables={**_role_variables(), **given, **variables})
+    templar = Templar(loader=DataLoader(), variables={**_role_variables(role), **given, **variables})
     return str(templar.template(trust_as_template(text)))
 
 
