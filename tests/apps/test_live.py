@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,15 +167,9 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Rig]:
     """A rootless gateway with alice's login."""
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
-    rig = Rig(folder, {"alice": {"logins": [{"name": ALICE[0], "password": ALICE[1]}]}})
-    try:
+    with Rig.temporary({"alice": {"logins": [{"name": ALICE[0], "password": ALICE[1]}]}}) as rig:
         rig.build()
         yield rig
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 class Apps:

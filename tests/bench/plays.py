@@ -79,12 +79,6 @@ class Gate(Rig):
 @contextlib.contextmanager
 def gate(declared: Mapping[str, str]) -> Iterator[Gate]:
     """A gateway of the users in a temporary folder."""
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
-    found = Gate(folder, declared)
-    try:
+    with Gate.temporary(declared) as found:
         found.build()
         yield found
-    finally:
-        if (found.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            found.command("stop")
-        shutil.rmtree(folder)

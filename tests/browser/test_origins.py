@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import sys
-import tempfile
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,7 +77,6 @@ class Site:
 
 @pytest.fixture(scope="module", params=["path", "subdomain"])
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     backends, socket = (Backend("alice's"), Backend("bob's")), WebsocketBackend()
     users = {
         user: {
@@ -88,21 +85,15 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         }
         for (user, password), backend in zip((ALICE, BOB), backends, strict=True)
     }
-    rig = Rig(
-        folder,
+    with Rig.temporary(
         users,
         gateway_url_style=request.param,
         gateway_public_url=f"http://{HOST}:{{{{ gateway_listen_port }}}}",
-    )
-    try:
+    ) as rig:
         rig.build()
         yield Site(rig, backends[0], socket, request.param)
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
-        for backend in (*backends, socket):
-            backend.close()
+    for backend in (*backends, socket):
+        backend.close()
 
 
 @pytest.fixture(scope="module")

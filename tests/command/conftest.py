@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,8 +123,6 @@ def dead() -> int:
 @pytest.fixture(scope="session")
 def built() -> Iterator[Rig]:
     """The gateway as role and users files make it: alice has a login from inventory, bob a link as well."""
-    # not below TMPDIR, which may be too long for unix sockets
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     users = {
         "alice": {"logins": [{"name": ALICE[0], "password": ALICE[1]}]},
         "bob": {
@@ -134,14 +130,9 @@ def built() -> Iterator[Rig]:
             "logins": [{"name": BOB[0], "password": BOB[1]}],
         },
     }
-    rig = Rig(folder, users)
-    try:
+    with Rig.temporary(users) as rig:
         rig.build()
         yield rig
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

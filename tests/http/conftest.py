@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from backends import Backend, WebsocketBackend
@@ -35,8 +33,6 @@ def backends() -> Iterator[Backends]:
 @pytest.fixture(scope="session")
 def built(request: pytest.FixtureRequest, backends: Backends) -> Iterator[Rig]:
     """The gateway, as role and users files make it; its logs stay in .build/http where a test failed."""
-    # not below TMPDIR, which may be too long for unix sockets
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     users = {
         "alice": {
             "links": [
@@ -53,19 +49,16 @@ def built(request: pytest.FixtureRequest, backends: Backends) -> Iterator[Rig]:
             "logins": [{"name": BOB[0], "password": BOB[1]}],
         },
     }
-    rig = Rig(folder, users)
     failures, complete = request.session.testsfailed, False
-    try:
-        rig.build()
-        complete = True
-        yield rig
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        logs = rig.root / "var/log/nginx"
-        if logs.exists() and (not complete or request.session.testsfailed > failures):
-            shutil.copytree(logs, REPOSITORY / ".build/http", dirs_exist_ok=True)
-        shutil.rmtree(folder)
+    with Rig.temporary(users) as rig:
+        try:
+            rig.build()
+            complete = True
+            yield rig
+        finally:
+            logs = rig.root / "var/log/nginx"
+            if logs.exists() and (not complete or request.session.testsfailed > failures):
+                shutil.copytree(logs, REPOSITORY / ".build/http", dirs_exist_ok=True)
 
 
 @pytest.fixture

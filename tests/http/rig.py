@@ -10,14 +10,16 @@ import http.client
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import websockets.sync.client
 import yaml
@@ -120,6 +122,20 @@ class Rig:
         self.inventory = folder / "inventory/hosts.yml"
         self.inventory.write_text(yaml.safe_dump({"gateways": {"hosts": {"gate": self.host}}}))
         self.write_users(folder / "inventory/users", users)
+
+    @classmethod
+    @contextlib.contextmanager
+    def temporary(cls, users: Mapping[str, object], **variables: object) -> Iterator[Self]:
+        """One in a folder of its own, still to be built; in the end it is stopped, and gone."""
+        # not below TMPDIR, which may be too long for unix sockets
+        folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
+        rig = cls(folder, users, **variables)
+        try:
+            yield rig
+        finally:
+            if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
+                rig.command("stop")
+            shutil.rmtree(folder)
 
     @staticmethod
     def write_users(folder: Path, users: Mapping[str, object]) -> Path:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,8 +36,6 @@ class Site:
 
 @pytest.fixture(scope="module")
 def built_site(backends: Backends) -> Iterator[Site]:
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
-    service = Service()
     users = {
         "alice": {
             "links": [{"name": "echo", "port": backends.alice.port}, {"name": "ws", "port": backends.websocket.port}],
@@ -49,21 +46,17 @@ def built_site(backends: Backends) -> Iterator[Site]:
         },
         "bob": {"links": [{"name": "echo", "port": backends.bob.port}]},
     }
-    rig = Rig(
-        folder,
-        users,
-        gateway_auth="forward",
-        gateway_forward_auth_url=f"http://127.0.0.1:{service.port}{BASE}/auth",
-        gateway_forward_auth_domain="lab.example",
-    )
-    try:
+    with (
+        contextlib.closing(Service()) as service,
+        Rig.temporary(
+            users,
+            gateway_auth="forward",
+            gateway_forward_auth_url=f"http://127.0.0.1:{service.port}{BASE}/auth",
+            gateway_forward_auth_domain="lab.example",
+        ) as rig,
+    ):
         rig.build()
         yield Site(rig, service)
-    finally:
-        service.close()
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

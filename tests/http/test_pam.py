@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +78,6 @@ def hashed(password: str) -> str:
 
 @pytest.fixture(scope="module")
 def site(backends: Backends) -> Iterator[Site]:
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     users = {
         "alice": {
             "links": [{"name": "echo", "port": backends.alice.port}],
@@ -88,9 +87,9 @@ def site(backends: Backends) -> Iterator[Site]:
         "system": {"links": [{"name": "echo", "port": backends.bob.port}]},
         "locked": {"links": [{"name": "echo", "port": backends.bob.port}]},
     }
-    rig = Rig(folder, users)
-    site = Site(rig)
-    try:
+    with Rig.temporary(users) as rig, contextlib.ExitStack() as ending:
+        folder, site = rig.folder, Site(rig)
+        ending.callback(site.stop)
         rig.build()
         os.kill(int((rig.root / "run/vizgate/auth/nginx.pid").read_text()), signal.SIGTERM)
         (folder / "pam").write_text(rendered("pam.j2"))
@@ -115,11 +114,6 @@ def site(backends: Backends) -> Iterator[Site]:
         site.start()
         rig.reload()
         yield site
-    finally:
-        site.stop()
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils import _guard, _ports
 from ansible_collections.vizgate.gateway.plugins.module_utils._live import served
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData
@@ -56,17 +53,14 @@ Listening = Callable[..., AbstractContextManager[None]]
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Rig]:
     """A gateway with port ranges; whatever is alice's runs as root, as its owner does."""
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
-    rig = Rig(folder, {"alice": {"logins": [{"name": ALICE[0], "password": ALICE[1]}]}})
-    rig.host.update(gateway_port_range_start=START, gateway_port_range_size=SIZE, gateway_port_range_users=USERS)
-    rig.inventory.write_text(yaml.safe_dump({"gateways": {"hosts": {"gate": rig.host}}}))
-    try:
+    with Rig.temporary(
+        {"alice": {"logins": [{"name": ALICE[0], "password": ALICE[1]}]}},
+        gateway_port_range_start=START,
+        gateway_port_range_size=SIZE,
+        gateway_port_range_users=USERS,
+    ) as rig:
         rig.build()
         yield rig
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

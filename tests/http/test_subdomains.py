@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-import tempfile
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Login
@@ -24,7 +21,6 @@ OWN = f"http://alice.{DOMAIN}"
 @pytest.fixture(scope="module")
 def hosts(backends: Backends) -> Iterator[Rig]:
     """The gateway, with the address at which a browser would find it."""
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     users = {
         "alice": {
             "links": [
@@ -40,14 +36,9 @@ def hosts(backends: Backends) -> Iterator[Rig]:
             "logins": [{"name": BOB[0], "password": BOB[1]}],
         },
     }
-    rig = Rig(folder, users, gateway_url_style="subdomain", gateway_public_url=f"http://{DOMAIN}")
-    try:
+    with Rig.temporary(users, gateway_url_style="subdomain", gateway_public_url=f"http://{DOMAIN}") as rig:
         rig.build()
         yield rig
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -284,10 +275,8 @@ def test_the_command_tells_users_their_own_addresses(gate: Rig) -> None:
 
 
 def test_browsers_that_speak_http_are_sent_to_the_host_they_asked_for(backends: Backends) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     port = free_port()
-    rig = Rig(
-        folder,
+    with Rig.temporary(
         {
             "alice": {
                 "links": [{"name": "echo", "port": backends.alice.port}],
@@ -299,8 +288,7 @@ def test_browsers_that_speak_http_are_sent_to_the_host_they_asked_for(backends: 
         gateway_tls=True,
         gateway_redirect_port=port,
         certificate_names=["gate.example.org", "*.gate.example.org"],
-    )
-    try:
+    ) as rig:
         rig.build()
         for asked, sent in {
             "alice.gate.example.org": "alice.gate.example.org",
@@ -333,7 +321,3 @@ def test_browsers_that_speak_http_are_sent_to_the_host_they_asked_for(backends: 
             [*command, "https://alice.gate.example.org:444/echo/"], capture_output=True, text=True, check=True
         )
         assert '"backend": "alice\'s"' in done.stdout
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import socket
 import ssl
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,24 +19,17 @@ from rig import ALICE, Rig, basic, eventually, free_port
 @pytest.fixture(scope="module")
 def tls(backends: Backends) -> Iterator[Rig]:
     """A gateway with a self-signed certificate, for nothing but 127.0.0.1."""
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     links = [{"name": "echo", "port": backends.alice.port}, {"name": "ws", "port": backends.websocket.port}]
     users = {"alice": {"links": links, "logins": [{"name": ALICE[0], "password": ALICE[1]}]}}
-    rig = Rig(
-        folder,
+    with Rig.temporary(
         users,
         gateway_tls=True,
         gateway_redirect_port=free_port(),
         gateway_hsts_seconds=86400,
         certificate_names=["127.0.0.1"],
-    )
-    try:
+    ) as rig:
         rig.build()
         yield rig
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 def certificate(tls: Rig) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import ssl
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,22 +49,17 @@ def server(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
 
 
 @pytest.fixture(scope="module")
-def built_site() -> Iterator[Site]:
-    folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("certificates")
     good, authority = server(folder, "node7")
     bad, _file = server(folder, "node7")
     users = {"alice": {"logins": [{"name": ALICE[0], "password": ALICE[1]}]}}
-    rig = Rig(folder, users, gateway_backend_ca=str(authority))
-    try:
+    with Rig.temporary(users, gateway_backend_ca=str(authority)) as rig:
         rig.build()
         site = Site(rig, good, bad)
         yield site
         for backend in (site.good, site.bad, site.plain, site.websocket):
             backend.close()
-    finally:
-        if (rig.root / "usr/local/lib/vizgate/bin/vizgate-rootless").exists():
-            rig.command("stop")
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
