@@ -1,4 +1,4 @@
-"""What all phases share: a visitor from outside of the host who keeps cookies, and what somebody of the host reaches."""
+"""What all phases share: a visitor who keeps cookies, what a playbook has kept, and which release serves."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ from pathlib import Path
 
 import pytest
 import requests
+from support import PORT
 
 sys.path += [str(Path(__file__).resolve().parents[3] / "tests" / folder) for folder in ("apps", "browser")]
 
 from browsing import use_both
 from chromium import chromium, visit  # noqa: F401  # the tests' own browser
 
-PORT = 1234
 TEN = [
     *("alice/flasktasks", "alice/survey", "alice/a3", "alice/a4"),
     *("bob/flasktasks", "bob/b2", "bob/b3"),
     *("carol/c1", "carol/c2", "carol/c3"),
 ]
-
-
-@pytest.fixture(scope="module")
-def address(host):
-    return host.check_output("hostname -I").split()[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +48,6 @@ def browse(address, visit, tmp_path):  # noqa: F811
         return browser.failures
 
     return browse
-
-
-@pytest.fixture(scope="module")
-def run(host):
-    """Runs a line of shell as an account that has logged in; `(exit code, stdout, stderr)`."""
-
-    def run(account, line):
-        done = host.run("runuser -l %s -c %s", account, line)
-        return done.rc, done.stdout, done.stderr
-
-    return run
 
 
 @pytest.fixture(scope="module")

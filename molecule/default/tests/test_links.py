@@ -6,7 +6,8 @@ import base64
 import socket
 
 import pytest
-from conftest import EVER, GONE_URLS, GONE_USERS, NOW, PORT
+from conftest import EVER, GONE_URLS, GONE_USERS, NOW
+from support import PORT
 
 BACKENDS = (9087, 9088, 9089)  # prepare.yml starts them
 KEEP_PREFIX = ("visdom", "tensorboard")

@@ -23,11 +23,6 @@ except ConnectionRefusedError:
 
 
 @pytest.fixture(scope="module")
-def address(host):
-    return host.check_output("hostname -I").split()[0]
-
-
-@pytest.fixture(scope="module")
 def get(address):
     """Requests a page of alice's as she does; `(status, text)`."""
 
@@ -42,17 +37,6 @@ def get(address):
         return response.status, response.read().decode()
 
     return get
-
-
-@pytest.fixture(scope="module")
-def run(host):
-    """Runs a line of shell as an account that has logged in; `(exit code, stdout, stderr)`."""
-
-    def run(account, line):
-        done = host.run("runuser -l %s -c %s", account, line)
-        return done.rc, done.stdout, done.stderr
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from conftest import SSH, UID
 
 @pytest.mark.parametrize("login", ["alice", "guest"])
 @pytest.mark.parametrize("link", ["training", "own", "app"])
-def test_addresses_are_dead(status, login, link):
-    assert status(f"/alice/{link}/", login) == 401
+def test_addresses_are_dead(get, login, link):
+    assert get(f"/alice/{link}/", login).status == 401
 
 
 def test_no_process_and_no_session(host):
@@ -86,7 +86,7 @@ def test_the_second_time_there_is_nothing_to_do(told):
     assert [line.rpartition(" on ")[0] for line in lines] == ["nothing left of alice"]
 
 
-def test_nobody_else_has_noticed(host, status):
-    assert status("/bob/training/", "bob") == 200
+def test_nobody_else_has_noticed(host, get):
+    assert get("/bob/training/", "bob").status == 200
     assert host.run("systemctl is-active websocket").rc == 0
     assert host.check_output("pgrep -u www-data -x nginx") == host.check_output("cat /root/workers")

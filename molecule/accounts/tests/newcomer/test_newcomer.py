@@ -14,7 +14,7 @@ def report(host):
     return json.loads(host.check_output("cat /root/report.json"))
 
 
-def test_alice_begins_with_nothing(host, run, status):
+def test_alice_begins_with_nothing(host, run, get):
     assert host.user("alice").uid == UID
     assert json.loads(run("alice", "vizgate list --json")[1]) == []
     assert json.loads(run("alice", "vizgate login list --json")[1]) == []
@@ -23,13 +23,13 @@ def test_alice_begins_with_nothing(host, run, status):
     assert host.run("crontab -u alice -l").rc == 1
     assert not host.file("/run/vizgate/sockets/alice").exists
     assert host.run("loginctl show-user --property Linger alice").stdout.strip() != "Linger=yes"
-    assert status("/alice/own/", "guest") == 401
+    assert get("/alice/own/", "guest").status == 401
 
 
-def test_alice_may_use_the_gateway(run, status):
+def test_alice_may_use_the_gateway(run, get):
     assert run("alice", "vizgate add own --port 9089")[0] == 0
     assert run("alice", "echo alice-secret | vizgate login add alice --password-stdin")[0] == 0
-    assert status("/alice/own/", "alice") == 200
+    assert get("/alice/own/", "alice").status == 200
     (line,) = [line for line in json.loads(run("alice", "vizgate history --json")[1]) if line["action"] == "add"]
     assert line["target"] == "127.0.0.1:9089"
 

@@ -59,9 +59,9 @@ def test_check_mode_tells_everything(told):
     assert changed >= 8
 
 
-def test_alice_has_everything_still(host, status):
-    assert [status(f"/alice/{link}/", "alice") for link in ("training", "own", "app")] == [200, 200, 200]
-    assert status("/alice/own/", "guest") == 200
+def test_alice_has_everything_still(host, get):
+    assert [get(f"/alice/{link}/", "alice").status for link in ("training", "own", "app")] == [200, 200, 200]
+    assert get("/alice/own/", "guest").status == 200
     assert host.run("crontab -u alice -l").rc == 0
     assert host.run("passwd --status alice").stdout.split()[1] == "L", "no password, but not expired"
     assert "Account expires\t\t\t\t\t\t: never" in host.check_output("LC_ALL=C chage -l alice")

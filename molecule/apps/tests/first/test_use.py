@@ -9,7 +9,8 @@ import uuid
 
 import pytest
 import websockets
-from conftest import PORT, TEN
+from conftest import TEN
+from support import PORT
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

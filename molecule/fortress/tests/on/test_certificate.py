@@ -14,11 +14,6 @@ NAME = "gate.example.test"
 
 
 @pytest.fixture(scope="module")
-def address(host):
-    return host.check_output("hostname -I").split()[0]
-
-
-@pytest.fixture(scope="module")
 def trust(host):
     """A client that trusts the test authority alone."""
     return ssl.create_default_context(cadata=host.file("/root/authority.pem").content_string)

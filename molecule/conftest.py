@@ -1,0 +1,41 @@
+"""What tests of several scenarios share: a visitor from outside of the host, and a line of shell as an account."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+
+import pytest
+from support import PORT, Answer
+
+
+@pytest.fixture(scope="module")
+def address(host):
+    return host.check_output("hostname -I").split()[0]
+
+
+@pytest.fixture(scope="module")
+def get(address):
+    """Requests a path from outside of the host, as a login whose password is `<login>-secret` unless told otherwise."""
+
+    def get(path, login=None, password=None, **headers):
+        if login:
+            credential = f"{login}:{password or login + '-secret'}"
+            headers["Authorization"] = "Basic " + base64.b64encode(credential.encode()).decode()
+        connection = http.client.HTTPConnection(address, PORT, timeout=20)
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, dict(response.getheaders()), response.read())
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def run(host):
+    """Runs a line of shell as an account that has logged in; `(exit code, stdout, stderr)`."""
+
+    def run(account, line):
+        done = host.run("runuser -l %s -c %s", account, line)
+        return done.rc, done.stdout, done.stderr
+
+    return run
