@@ -51,13 +51,17 @@ def ends_within(path: str, days: int) -> bool:
     return _run("x509", "-in", path, "-noout", "-checkend", str(days * 86400)).returncode != 0
 
 
+def validate(provider: str, names: Sequence[str], chain: str = "", key: str = "") -> None:
+    """Raises InvalidData for what nobody could make a certificate of, as far as that can be told without openssl."""
+    if provider == "files":
+        _blocks(chain, key)
+    else:
+        _validate_names(names)
+
+
 def self_signed(names: Sequence[str]) -> str:
     """A new key and a certificate for these names that is signed by it. Raises InvalidData."""
-    problems = [problem for problem in map(_name_problem, names) if problem] or (
-        [] if names else ["names: there is none"]
-    )
-    if problems:
-        raise InvalidData(problems)
+    _validate_names(names)
     alternatives = ",".join(f"{'IP' if parse_address(name) else 'DNS'}:{name}" for name in names)
     with tempfile.TemporaryDirectory(prefix="vizgate-") as folder:
         key, certificate = os.path.join(folder, "key"), os.path.join(folder, "certificate")
@@ -73,16 +77,7 @@ def self_signed(names: Sequence[str]) -> str:
 
 def joined(chain: str, key: str) -> str:
     """Chain and key as one text. Raises InvalidData where they do not belong together, or the certificate has ended."""
-    blocks = [match for text in (chain, key) for match in _BLOCK.finditer(text.replace("\r\n", "\n"))]
-    certificates = [match[0].rstrip() for match in blocks if match[1] == "CERTIFICATE"]
-    keys = [match[0].rstrip() for match in blocks if match[1].endswith("PRIVATE KEY")]
-    if not certificates or len(keys) != 1:
-        raise InvalidData(
-            [
-                f"certificate: {len(certificates)} certificates and {len(keys)} keys found, in PEM; give a chain and its key"
-            ]
-        )
-    text = "\n".join([*certificates, *keys]) + "\n"
+    text = "\n".join(_blocks(chain, key)) + "\n"
     with tempfile.TemporaryDirectory(prefix="vizgate-") as folder:
         path = os.path.join(folder, "joined")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
@@ -130,6 +125,26 @@ def _described(said: str) -> Certificate:
     hashes = [line for line in lines if re.fullmatch(r"[0-9a-f]{8}", line)]
     names = tuple(sorted(str(parse_address(name) or name.lower()) for name in found))
     return Certificate(names, ends, hashes[:1] == hashes[1:2], any(line.startswith("http") for line in lines))
+
+
+def _blocks(chain: str, key: str) -> list[str]:
+    """The PEM blocks of one or more certificates, and that of the key. Raises InvalidData."""
+    blocks = [match for text in (chain, key) for match in _BLOCK.finditer(text.replace("\r\n", "\n"))]
+    certificates = [match[0].rstrip() for match in blocks if match[1] == "CERTIFICATE"]
+    keys = [match[0].rstrip() for match in blocks if match[1].endswith("PRIVATE KEY")]
+    if not certificates or len(keys) != 1:
+        raise InvalidData(
+            [
+                f"certificate: {len(certificates)} certificates and {len(keys)} keys found, in PEM; give a chain and its key"
+            ]
+        )
+    return [*certificates, *keys]
+
+
+def _validate_names(names: Sequence[str]) -> None:
+    problems = [problem for problem in map(_name_problem, names) if problem]
+    if problems or not names:
+        raise InvalidData(problems or ["names: there is none"])
 
 
 def _name_problem(name: str) -> str | None:

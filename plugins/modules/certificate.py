@@ -36,6 +36,10 @@ options:
     description: The server's key in PEM, without a passphrase.
     type: str
     default: ''
+  validate_only:
+    description: Whether to refuse what no certificate can be made of, and nothing else; needs no openssl.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -82,11 +86,15 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "default": []},
             "chain": {"type": "str", "default": ""},
             "key": {"type": "str", "default": "", "no_log": True},
+            "validate_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     path = _door.Paths(module.params["root"]).certificate
     wanted = {key: module.params[key] for key in ("provider", "names", "chain", "key")}
+    if module.params["validate_only"]:
+        _door.attempt(module, lambda: _certificate.validate(**wanted))
+        module.exit_json(changed=False)
     before = _door.attempt(module, lambda: _certificate.look(path))
     text = _door.attempt(module, lambda: _certificate.coming(path, **wanted))
     if text is not None and not module.check_mode:

@@ -17,6 +17,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._certificate impor
     joined,
     look,
     self_signed,
+    validate,
 )
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData
 
@@ -124,6 +125,24 @@ def _can_backdate() -> bool:
 def test_names_that_are_none(path: str, names: list[str]) -> None:
     with pytest.raises(InvalidData, match=r"^names: "):
         coming(path, "selfsigned", names)
+
+
+def test_what_is_told_without_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, key = parts(self_signed(["gate"]))
+    other_key = parts(self_signed(["other"]))[1]
+    monkeypatch.setenv("PATH", "/nowhere")
+    validate("files", (), chain, key)
+    validate("files", (), chain, other_key)
+    with pytest.raises(
+        InvalidData, match=r"^certificate: 0 certificates and 0 keys found, in PEM; give a chain and its key$"
+    ):
+        validate("files", ["gate"])
+    for provider in ("selfsigned", "acme"):
+        validate(provider, ["gate", "*.gate", "::1"])
+        with pytest.raises(InvalidData, match=r"^names: there is none$"):
+            validate(provider, [])
+        with pytest.raises(InvalidData, match=r"^names: 'a b' is neither an IP address nor a host name$"):
+            validate(provider, ["gate", "a b"])
 
 
 def test_a_file_that_is_no_certificate(path: str) -> None:
