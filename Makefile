@@ -1,5 +1,6 @@
 # The everyday commands; `make` lists them.
 .DEFAULT_GOAL := help
+SCENARIOS := $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 .PHONY: help demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
 
 PYTHON ?= python3
