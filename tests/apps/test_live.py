@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,23 +15,18 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
 
-from ansible_collections.vizgate.gateway.plugins.module_utils import _sockets
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import Host
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
-from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._usage import Pages
 from browsing import use_both
 from chromium import Visit, chromium, visit  # noqa: F401  # the browser and the rig of other folders
+from live import ALICE, HERE, LocalHost, deployer, git
 from playwright.sync_api import expect
 from rig import Rig, eventually
 
-HERE = Path(__file__).resolve().parent
-UV = Path(sys.executable).parent / "uv"
 VISITORS = HERE.parents[1] / "molecule" / "apps" / "visitors.py"
-ALICE = ("alice", "alice-secret")
 TASKS = App(
     name="flasktasks",
     repo="",
@@ -55,88 +47,6 @@ SURVEY = App(
     migrate="python -m survey",
     health="/healthz",
 )
-
-
-class LocalHost(Host):
-    """This host, with units that are processes of the test's."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.rig, self.home = rig, rig.folder / "home"
-        self.home.mkdir(exist_ok=True)
-        self.files: dict[str, str] = {}
-        self.enabled: set[str] = set()
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def account(self, user: str) -> tuple[int, int, str] | None:
-        return 1501, 1501, str(self.home)
-
-    def log(self, path: str, uid: int, gid: int) -> int:
-        return super().log(path, os.getuid(), os.getgid())
-
-    def run(self, command: Any, log: str) -> int:
-        words = list(command)
-        given = dict(word.split("=", 1) for flag, word in itertools.pairwise(words) if flag == "-p")
-        script = [word.replace("$$", "$") for word in words[words.index("--") + 1 :]]
-        return super().run(self._within(given["EnvironmentFile"], given["WorkingDirectory"], script), log)
-
-    def _within(self, file: str, folder: str, command: list[str]) -> list[str]:
-        home = f"HOME={self.home}"
-        lines = f'set -a; . "{file}"; cd "{folder}"; exec "$@"'
-        return ["env", "-i", home, "PATH=/usr/local/bin:/usr/bin:/bin", "sh", "-euc", lines, "sh", *command]
-
-    def systemctl(self, *words: str, check: bool = True) -> str:
-        action, unit = words[0], words[-1]
-        if action == "start" and self.state(unit)[0] != "active":
-            self._start(unit)
-        elif (action == "stop" or "--now" in words) and unit in self.processes:
-            self.processes[unit].terminate()
-            if "--no-block" not in words:
-                self.processes[unit].wait(40)
-        if action in ("enable", "disable"):
-            (self.enabled.add if action == "enable" else self.enabled.discard)(unit)
-        return ""
-
-    def _start(self, unit: str) -> None:
-        found = dict(line.split("=", 1) for line in self.files[unit].splitlines() if "=" in line)
-        folder = self.rig.core.paths.sockets("alice")
-        _sockets.make_folder(folder, "alice", rootless=True)
-        log = open(found["StandardOutput"].removeprefix("append:"), "ab")  # noqa: SIM115  # the process has it from now on
-        command = self._within(found["EnvironmentFile"], found["WorkingDirectory"], found["ExecStart"].split())
-        self.processes[unit] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        log.close()
-
-    def state(self, unit: str) -> tuple[str, int]:
-        process = self.processes.get(unit)
-        return ("active" if process and process.poll() is None else "inactive"), 0
-
-    def units(self, prefix: str) -> list[str]:
-        return [unit for unit in self.files if unit.startswith(prefix)]
-
-    def write_unit(self, unit: str, text: str) -> None:
-        self.files[unit] = text
-
-    def remove_unit(self, unit: str) -> None:
-        self.systemctl("disable", "--now", unit)
-        self.files.pop(unit, None)
-
-    def is_enabled(self, unit: str) -> bool:
-        return unit in self.enabled
-
-    def journal(self, unit: str) -> list[str]:
-        return []
-
-    def stop(self) -> None:
-        """Ends everything."""
-        for process in self.processes.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(40)
-
-
-def git(folder: Path, *words: str) -> None:
-    who = {f"GIT_{role}_{what}": "tests@example.test" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    subprocess.run(["git", *words], cwd=folder, env={**os.environ, **who}, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -164,35 +74,12 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def gate() -> Iterator[Rig]:
-    """A rootless gateway with alice's login."""
-    with Rig.temporary({"alice": {"logins": [{"name": ALICE[0], "password": ALICE[1]}]}}) as rig:
-        rig.build()
-        yield rig
-
-
 class Apps:
     """Alice's apps on the gateway."""
 
     def __init__(self, rig: Rig, repositories: Path, host: LocalHost) -> None:
         self.rig, self.repositories, self.host = rig, repositories, host
-        environment = tuple(
-            (name, os.environ[name]) for name in ("SSL_CERT_FILE", "UV_INDEX_URL") if name in os.environ
-        )
-        # as on a host that nobody else shares: nginx of a rootless gateway has its owner's rights
-        host.ask = staticmethod(self._ask)  # type: ignore[method-assign]
-        self.deployer = Deployer(rig.core, Settings(uv=str(UV), python=sys.executable, environment=environment), host)
-
-    @staticmethod
-    def _ask(path: str, url: str, headers: dict[str, str]) -> int | str:
-        said = subprocess.run(
-            ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", "--unix-socket", path]
-            + [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-            + [f"http://gate{url}"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return int(said.stdout) or "no answer"
+        self.deployer = deployer(rig, host)
 
     def deploy(self, *apps: App) -> Outcome:
         """Declares exactly these."""
