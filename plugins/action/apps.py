@@ -33,7 +33,7 @@ class ActionModule(GatewayAction):
             return {"failed": True, "msg": msg}
         if args.get("state") == "listed":
             listed = [
-                {"user": user, "name": app.name, "database": app.database, "supervisor": app.supervisor}
+                {"user": user, **{key: getattr(app, key) for key in ("name", "database", "supervisor", "conda")}}
                 for user, found in sorted(declared.apps.items())
                 for app in found
             ]

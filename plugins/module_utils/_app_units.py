@@ -263,6 +263,8 @@ def variables(place: Place, app: App, number: int, secrets: Mapping[str, str]) -
         "VIZGATE_URL": place.url,
         # a WSGI server takes it off the path; an ASGI server has an option for it
         **({} if app.asgi else {"SCRIPT_NAME": place.prefix}),
+        # packages look for their data there; else nothing of what activation does is done
+        **({"CONDA_PREFIX": f"{place.release(number)}/env"} if app.conda else {}),
         **({"DATABASE_URL": databases[app.database]} if app.database in databases else {}),
         **dict(app.environment),
         **secrets,
@@ -409,15 +411,21 @@ echo "commit $commit"
 
 BUILD = r"""
 umask 077
-release=$1 requirements=$2 server=$3 shared=$4 uv=$5 python=$6
-shift 6
-"$uv" venv --quiet --python-preference only-system --python "$python" "$release/env"
-if [ -n "$requirements" ]; then
-    [ -f "$requirements" ] || { echo "there is no file '$requirements' in $PWD" >&2; exit 1; }
-    "$uv" pip install --compile-bytecode --python "$release/env/bin/python" --requirements "$requirements" "$server"
+release=$1 requirements=$2 server=$3 shared=$4 uv=$5 python=$6 conda=$7 environment=$8
+shift 8
+[ -z "$requirements" ] || [ -f "$requirements" ] || { echo "there is no file '$requirements' in $PWD" >&2; exit 1; }
+if [ -n "$environment" ]; then
+    [ -x "$conda" ] || { echo "there is no $conda; role apps installs it" >&2; exit 1; }
+    # paths in it are from where the environment file is
+    pip=$environment.pip
+    # the Python that is beside it has what it needs
+    "${conda%/*}/python" -I "$conda" "$environment" "$release/env" "$pip"
 else
-    "$uv" pip install --compile-bytecode --python "$release/env/bin/python" "$server"
+    pip=
+    "$uv" venv --quiet --python-preference only-system --python "$python" "$release/env"
 fi
+"$uv" pip install --compile-bytecode --python "$release/env/bin/python" \
+    ${pip:+--requirements "$pip"} ${requirements:+--requirements "$requirements"} "$server"
 for path in "$@"; do
     mkdir -p "$(dirname "$shared/$path")" "$(dirname "$path")"
     # what the first release brings along is what there is
@@ -455,7 +463,7 @@ rmdir -- "$1" 2>/dev/null || true
 """
 
 
-def steps(place: Place, app: App, number: int, uv: str, python: str) -> list[Step]:
+def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str = "") -> list[Step]:
     """What is done as the owner before a release starts."""
     found = [
         Step(
@@ -473,6 +481,8 @@ def steps(place: Place, app: App, number: int, uv: str, python: str) -> list[Ste
                 place.shared,
                 uv,
                 python,
+                conda,
+                app.conda,
                 *app.shared,
             ),
             workdir(place, app, number),

@@ -60,6 +60,8 @@ class App(NamedTuple):
     subdirectory: str = ""
     requirements: str = "requirements.txt"
     """Below the subdirectory; nothing for an app that needs no packages."""
+    conda: str = ""
+    """The conda environment file, below the subdirectory, of an app whose environment is made of conda packages."""
     asgi: bool = False
     workers: int = 2
     threads: int = 4
@@ -84,6 +86,9 @@ class App(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """The same in plain types, as a users file has it; `parse_apps` reads it back."""
         found = {key: value for key, value in self._asdict().items() if value != self._field_defaults.get(key)}
+        if self.conda:
+            # the default is another one then
+            found["requirements"] = self.requirements
         for key in ("environment", "secrets"):
             if key in found:
                 found[key] = dict(found[key])
@@ -229,7 +234,8 @@ def _parse_app(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, 
     check = _Checker(reader, path, data)
     reader.keys(path, check.label, data, App._fields)
     _check_name(check)
-    requirements = data.get("requirements", "requirements.txt")
+    # what an environment file leaves to pip stands in it, so that another file is one that was asked for
+    requirements = data.get("requirements", "" if data.get("conda") else "requirements.txt")
     app = App(
         name=str(data.get("name")),
         repo=_repo(check),
@@ -237,6 +243,7 @@ def _parse_app(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, 
         version=check.text("version", _VERSION, "a tag, branch or commit", default="main", required="version" in data),
         subdirectory=check.folder("subdirectory", data["subdirectory"]) if data.get("subdirectory") else "",
         requirements=check.folder("requirements", requirements) if requirements else "",
+        conda=check.folder("conda", data["conda"]) if data.get("conda") else "",
         asgi=check.truth("asgi"),
         workers=check.number("workers", 64, 2),
         threads=check.number("threads", 64, 4),

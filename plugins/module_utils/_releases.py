@@ -42,6 +42,8 @@ class Settings(NamedTuple):
     step_memory: str = "2G"
     uv: str = "/usr/local/lib/vizgate/uv/bin/uv"
     python: str = "/usr/bin/python3"
+    conda: str = "/usr/local/lib/vizgate/conda/bin/conda-environment"
+    """The program that makes environments of conda packages; the Python that it wants is beside it."""
     environment: tuple[tuple[str, str], ...] = ()
     """Variables of the steps that fetch and build, like those of a proxy."""
     remove_data: bool = False
@@ -298,7 +300,8 @@ class Deployer:
         self._secret_file(place.file(f"{number}.env"), _app_units.environment_file(variables))
         try:
             commit = ""
-            for step in _app_units.steps(place, app, number, self.settings.uv, self.settings.python):
+            settings = self.settings
+            for step in _app_units.steps(place, app, number, settings.uv, settings.python, settings.conda):
                 lines = self._run(place, app, step, number)
                 if step.name == "fetch":
                     commit = next((line[7:] for line in reversed(lines) if line.startswith("commit ")), "")[:64]

@@ -68,6 +68,10 @@ options:
     description: The Python that environments are made of.
     type: path
     default: /usr/bin/python3
+  conda:
+    description: The program on the host that makes environments of conda packages, which role apps installs.
+    type: path
+    default: /usr/local/lib/vizgate/conda/bin/conda-environment
   remove_data:
     description: Whether the data of an app that is removed go, too.
     type: bool
@@ -128,7 +132,7 @@ plan:
       type: str
       sample: kept in /home/alice/apps/flasktasks/shared
 apps:
-  description: With I(state=listed), user, name, database and supervisor of every app.
+  description: With I(state=listed), of every app user, name, database, supervisor, and conda, its environment file.
   returned: when I(state) is C(listed)
   type: list
   elements: dict
@@ -203,6 +207,7 @@ def main() -> None:
             "environment": {"type": "dict", "default": {}},
             "uv": {"type": "path", "default": "/usr/local/lib/vizgate/uv/bin/uv"},
             "python": {"type": "path", "default": "/usr/bin/python3"},
+            "conda": {"type": "path", "default": "/usr/local/lib/vizgate/conda/bin/conda-environment"},
             "remove_data": {"type": "bool", "default": False},
             "forget": {"type": "bool", "default": False},
             "packed": {"type": "path"},

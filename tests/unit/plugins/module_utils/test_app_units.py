@@ -116,6 +116,10 @@ def test_variables() -> None:
         "postgresql:///alice_flasktasks?host=/var/run/postgresql"
     )
     assert "DATABASE_URL" not in _app_units.variables(place(), APP._replace(database="none"), 3, {})
+    assert "CONDA_PREFIX" not in found
+    assert _app_units.variables(place(), APP._replace(conda="e.yml"), 3, {})["CONDA_PREFIX"] == (
+        "/home/alice/apps/flasktasks/releases/3/env"
+    )
 
 
 def test_environment_file_is_read_as_it_was_meant() -> None:
@@ -225,6 +229,86 @@ def test_shared_folders_survive_releases(tmp_path: Path) -> None:
         assert (source / "uploads" / "seed.txt").read_text(encoding="utf-8") == "1", "what the first brought along"
         (source / "deep" / "er" / f"{number}.txt").write_text("data", encoding="utf-8")
     assert sorted(path.name for path in (Path(where.shared) / "deep" / "er").iterdir()) == ["1.txt", "2.txt"]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """uv, and conda-environment beside a Python; both note what they are called with, in `called`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("uv", "python"):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >>{tmp_path}/called\n', encoding="utf-8")
+        program.chmod(0o755)
+    (folder / "conda-environment").touch(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("app", "expected"),
+    [
+        (
+            APP,
+            [
+                "uv venv --quiet --python-preference only-system --python python3 {release}/env",
+                "uv pip {options} --requirements requirements.txt gunicorn",
+            ],
+        ),
+        (
+            APP._replace(requirements="", asgi=True),
+            [
+                "uv venv --quiet --python-preference only-system --python python3 {release}/env",
+                "uv pip {options} uvicorn[standard]",
+            ],
+        ),
+        (
+            APP._replace(requirements="", conda="env/e.yml"),
+            [
+                "python -I {bin}/conda-environment env/e.yml {release}/env env/e.yml.pip",
+                "uv pip {options} --requirements env/e.yml.pip gunicorn",
+            ],
+        ),
+        (
+            APP._replace(conda="e.yml"),
+            [
+                "python -I {bin}/conda-environment e.yml {release}/env e.yml.pip",
+                "uv pip {options} --requirements e.yml.pip --requirements requirements.txt gunicorn",
+            ],
+        ),
+    ],
+)
+def test_what_an_environment_is_made_of(tmp_path: Path, programs: Path, app: App, expected: list[str]) -> None:
+    where = place(home=str(tmp_path))
+    source = Path(where.release(1)) / "src"
+    source.mkdir(parents=True)
+    (source / "requirements.txt").touch()
+    build = _app_units.steps(where, app, 1, f"{programs}/uv", "python3", f"{programs}/conda-environment")[1]
+    done = run(build, source)
+    assert done.returncode == 0, done.stderr
+    options = f"install --compile-bytecode --python {where.release(1)}/env/bin/python"
+    assert (tmp_path / "called").read_text(encoding="utf-8").splitlines() == [
+        line.format(release=where.release(1), bin=programs, options=options) for line in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("app", "text"),
+    [
+        (APP, "there is no file 'requirements.txt' in {source}"),
+        (
+            APP._replace(requirements="", conda="e.yml"),
+            "there is no /nowhere/conda-environment; role apps installs it",
+        ),
+    ],
+)
+def test_build_says_what_is_not_there(tmp_path: Path, programs: Path, app: App, text: str) -> None:
+    where = place(home=str(tmp_path))
+    source = Path(where.release(1)) / "src"
+    source.mkdir(parents=True)
+    build = _app_units.steps(where, app, 1, f"{programs}/uv", "python3", "/nowhere/conda-environment")[1]
+    done = run(build, source)
+    assert (done.returncode, done.stderr) == (1, text.format(source=source) + "\n")
+    assert not (tmp_path / "called").exists(), "nothing was made in vain"
 
 
 def test_removal_keeps_data_unless_told_otherwise(tmp_path: Path) -> None:

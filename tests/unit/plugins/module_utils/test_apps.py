@@ -68,6 +68,9 @@ def test_the_example_of_the_documentation() -> None:
         ISSUE,
         f"apps: [{{name: a, repo: {REPO}, entry: 'a:b()', supervisor: supervisord, shared: [a, b/c]}}]",
         f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', limits: {{tasks: 9}}, asgi: true, secrets: {{A: x}}}}]",
+        f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', conda: environment.yml}}]",
+        f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', conda: e.yml, requirements: requirements.txt}}]",
+        f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', requirements: ''}}]",
     ],
 )
 def test_what_is_sent_to_the_host_is_what_was_declared(text: str) -> None:
@@ -115,6 +118,14 @@ def test_repositories(repo: str) -> None:
             {"shared": ["/etc"]},
             "app 'flasktasks': shared '/etc' is not a path below the app's own folder, without '.' and '..'",
         ),
+        (
+            {"conda": "../environment.yml"},
+            "app 'flasktasks': conda '../environment.yml' is not a path below the app's own folder, without '.' and '..'",
+        ),
+        (
+            {"conda": True},
+            "app 'flasktasks': conda 'True' is not a path below the app's own folder, without '.' and '..'",
+        ),
         ({"shared": ["a", "a/b"]}, "app 'flasktasks': shared 'a/b' is inside 'a'; keep one"),
         ({"workers": 0}, "app 'flasktasks': workers '0' is not a number from 1 to 64"),
         ({"workers": True}, "app 'flasktasks': workers 'True' is not a number from 1 to 64"),
@@ -156,6 +167,20 @@ def test_what_is_refused(changes: dict[str, Any], text: str) -> None:
     found = said(**changes)
     assert len(found) == 1
     assert found[0].startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "requirements"),
+    [
+        ({}, "requirements.txt"),
+        ({"requirements": ""}, ""),
+        ({"conda": "environment.yml"}, ""),
+        ({"conda": "environment.yml", "requirements": "requirements.txt"}, "requirements.txt"),
+    ],
+)
+def test_conda_leaves_out_requirements_that_nobody_asked_for(given: dict[str, str], requirements: str) -> None:
+    ((app,), _problems) = parse_apps({"apps": [{**MINIMAL, **given}]})
+    assert (app.conda, app.requirements) == (given.get("conda", ""), requirements)
 
 
 def test_no_secret_is_ever_told() -> None:
