@@ -35,6 +35,15 @@ def test_in_a_browser(browse):
     assert browse() == []
 
 
+def test_conda_packages_are_those_of_the_channel(host, visitor):
+    said = visitor("carol").get("/carol/c3/").text.splitlines()
+    assert said == [f"tiny of {host.user('carol').uid} at /carol/c3/", "hello from a channel, itsdangerous"]
+    env = "/home/carol/apps/c3/releases/1/env"
+    assert host.file(f"{env}/conda-meta/greeting-1.0-0.json").user == "carol"
+    # what makes them is there, and root's
+    assert host.check_output("stat -c %U /usr/local/lib/vizgate/conda-*/bin/conda-environment") == "root"
+
+
 def test_form_redirect_and_page(visitor):
     alice = visitor("alice")
     title = f"buy {uuid.uuid4()}"
