@@ -415,7 +415,7 @@ release=$1 requirements=$2 server=$3 shared=$4 uv=$5 python=$6 conda=$7 environm
 shift 8
 [ -z "$requirements" ] || [ -f "$requirements" ] || { echo "there is no file '$requirements' in $PWD" >&2; exit 1; }
 if [ -n "$environment" ]; then
-    [ -x "$conda" ] || { echo "there is no $conda; role apps installs it" >&2; exit 1; }
+    [ -f "$conda" ] || { echo "there is no $conda; role apps installs it" >&2; exit 1; }
     # paths in it are from where the environment file is
     pip=$environment.pip
     # the Python that is beside it has what it needs

@@ -240,7 +240,7 @@ def programs(tmp_path: Path) -> Path:
         program = folder / name
         program.write_text(f'#!/bin/sh\necho {name} "$@" >>{tmp_path}/called\n', encoding="utf-8")
         program.chmod(0o755)
-    (folder / "conda-environment").touch(0o755)
+    (folder / "conda-environment").touch()
     return folder
 
 
