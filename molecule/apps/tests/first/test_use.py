@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 import uuid
 
 import pytest
-import websockets
 from conftest import TEN
 from support import PORT
+from websockets.sync.client import connect
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -91,11 +90,7 @@ def test_asgi_form_and_redirect(visitor):
 def test_websocket(address, path, said, answer):
     credential = base64.b64encode(b"alice:alice-secret").decode()
 
-    async def talk():
-        async with websockets.connect(
-            f"ws://{address}:{PORT}/alice/{path}", additional_headers={"Authorization": f"Basic {credential}"}
-        ) as socket:
-            await socket.send(said)
-            return await asyncio.wait_for(socket.recv(), 10)
-
-    assert asyncio.run(talk()).startswith(answer)
+    headers = {"Authorization": f"Basic {credential}"}
+    with connect(f"ws://{address}:{PORT}/alice/{path}", additional_headers=headers) as socket:
+        socket.send(said)
+        assert socket.recv(10).startswith(answer)
