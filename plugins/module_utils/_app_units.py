@@ -20,6 +20,13 @@ STOP_SECONDS = 30
 """How long requests that are under way when a release is stopped have to end."""
 
 
+# Kernel drivers' names. Who of the users may open what they make is for the devices' groups to say.
+_GPU_DEVICES = [
+    ("DevicePolicy", "closed"),
+    *(("DeviceAllow", f"char-{driver} rw") for driver in ("drm", "kfd", "nvidia*")),
+]
+
+
 class Place(NamedTuple):
     """Where one app of one user's is, on the host."""
 
@@ -117,7 +124,7 @@ def fence(place: Place, app: App, *writable: str) -> list[tuple[str, str]]:
         ("ReadWritePaths", " ".join(writable)),
         ("InaccessiblePaths", " ".join(f"-{place.home}/{name}" for name in HIDDEN)),
         ("PrivateTmp", "yes"),
-        ("PrivateDevices", "yes"),
+        *(_GPU_DEVICES if app.gpu else [("PrivateDevices", "yes")]),
         ("ProtectClock", "yes"),
         ("ProtectControlGroups", "yes"),
         ("ProtectHostname", "yes"),

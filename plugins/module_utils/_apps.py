@@ -78,6 +78,8 @@ class App(NamedTuple):
     shared: tuple[str, ...] = ()
     """Folders below the subdirectory that all releases share."""
     limits: Limits = Limits()
+    gpu: bool = False
+    """Whether the app may use the host's GPUs, as far as its owner may."""
     description: str = ""
 
     def __repr__(self) -> str:
@@ -255,6 +257,7 @@ def _parse_app(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, 
         health=check.text("health", _HEALTH, "a path like /healthz"),
         shared=_shared(check),
         limits=_limits(check),
+        gpu=check.truth("gpu"),
         description=_description(check),
     )
     if app.supervisor == SUPERVISORD and data.get("limits"):

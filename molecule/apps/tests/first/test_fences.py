@@ -115,6 +115,17 @@ def test_processor_is_shared_as_declared(visitor):
     assert 0 < float(visitor("alice").get("/alice/a4/busy").text) < 0.3, "of one processor; 0.2 is declared"
 
 
+def test_devices_are_there_for_whoever_declares_a_gpu(host):
+    host.check_output("mkdir -p /dev/dri && mknod -m 666 /dev/dri/renderD128 c 1 3")
+    seen = {}
+    for app in ("a3", "a4"):
+        unit = f"vizgate-app-alice:{app}:1.service"
+        pid = host.check_output(f"systemctl show --property=MainPID --value {unit}")
+        seen[app] = host.run(f"ls /proc/{pid}/root/dev/dri").stdout
+        assert host.check_output(f"systemctl show --property=DevicePolicy --value {unit}") == "closed"
+    assert seen == {"a3": "renderD128\n", "a4": ""}
+
+
 def test_memory_ends_a_worker_and_not_the_app(visitor):
     alice = visitor("alice")
     assert alice.get("/alice/flasktasks/hungry").status_code in (500, 502, 504)

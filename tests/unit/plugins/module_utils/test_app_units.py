@@ -70,6 +70,13 @@ def test_unit_fences_the_app() -> None:
     assert {key: found[key] for key in expected} == expected
 
 
+def test_devices_are_closed_but_for_gpus_where_they_are_declared() -> None:
+    without, having = (_app_units.unit(place(), APP._replace(gpu=gpu), 3).splitlines() for gpu in (False, True))
+    opened = ["DevicePolicy=closed", "DeviceAllow=char-drm rw", "DeviceAllow=char-kfd rw", "DeviceAllow=char-nvidia* rw"]
+    assert [line for line in without if line not in having] == ["PrivateDevices=yes"]
+    assert [line for line in having if line not in without] == opened
+
+
 def test_root_runs_nothing_of_the_users() -> None:
     text = _app_units.unit(place(), APP, 3)
     programs = [line for line in text.splitlines() if line.startswith("Exec")]

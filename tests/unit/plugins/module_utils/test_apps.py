@@ -67,7 +67,7 @@ def test_the_example_of_the_documentation() -> None:
     [
         ISSUE,
         f"apps: [{{name: a, repo: {REPO}, entry: 'a:b()', supervisor: supervisord, shared: [a, b/c]}}]",
-        f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', limits: {{tasks: 9}}, asgi: true, secrets: {{A: x}}}}]",
+        f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', limits: {{tasks: 9}}, asgi: true, gpu: true, secrets: {{A: x}}}}]",
         f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', conda: environment.yml}}]",
         f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', conda: e.yml, requirements: requirements.txt}}]",
         f"apps: [{{name: a, repo: {REPO}, entry: 'a:b', requirements: ''}}]",
