@@ -115,6 +115,23 @@ def backend(ports: Sequence[int]) -> Iterator[None]:
         shutil.rmtree(folder)
 
 
+def gateway_pids(gateway: Rig) -> list[int]:
+    """The gateway's workers, and the password checker's."""
+    return [*gateway.workers(), *children(int((gateway.root / "run/vizgate/auth/nginx.pid").read_text()))]
+
+
+@contextlib.contextmanager
+def unbound(gateway: Rig) -> Iterator[None]:
+    """The gateway's processes and its clients are where the kernel puts them, as on a host."""
+    for pid in [0, *gateway_pids(gateway)]:
+        os.sched_setaffinity(pid, CORES)
+    try:
+        yield
+    finally:
+        pin(gateway_pids(gateway), GATEWAY_CORE)
+        pin([0], LOAD_CORE)
+
+
 @contextlib.contextmanager
 def measured(gateway: Rig, target: int) -> Iterator[int]:
     """One worker for the gateway, on a processor that it shares with the password checker alone.
@@ -130,8 +147,7 @@ def measured(gateway: Rig, target: int) -> Iterator[int]:
     config.write_text(f"{head}{http}\n    include {fixed};{rest}")
     try:
         gateway.reload()
-        pin(gateway.workers(), GATEWAY_CORE)
-        pin(children(int((gateway.root / "run/vizgate/auth/nginx.pid").read_text())), GATEWAY_CORE)
+        pin(gateway_pids(gateway), GATEWAY_CORE)
         pin([0], LOAD_CORE)
         yield port
     finally:

@@ -72,7 +72,12 @@ def test_unit_fences_the_app() -> None:
 
 def test_devices_are_closed_but_for_gpus_where_they_are_declared() -> None:
     without, having = (_app_units.unit(place(), APP._replace(gpu=gpu), 3).splitlines() for gpu in (False, True))
-    opened = ["DevicePolicy=closed", "DeviceAllow=char-drm rw", "DeviceAllow=char-kfd rw", "DeviceAllow=char-nvidia* rw"]
+    opened = [
+        "DevicePolicy=closed",
+        "DeviceAllow=char-drm rw",
+        "DeviceAllow=char-kfd rw",
+        "DeviceAllow=char-nvidia* rw",
+    ]
     assert [line for line in without if line not in having] == ["PrivateDevices=yes"]
     assert [line for line in having if line not in without] == opened
 
