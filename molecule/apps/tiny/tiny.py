@@ -8,6 +8,8 @@ import time
 
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/devices":
+        return [" ".join(os.listdir("/dev")).encode()]
     if environ["PATH_INFO"] == "/busy":
         used, end = time.process_time(), time.monotonic() + 4
         while time.monotonic() < end:
