@@ -39,7 +39,7 @@ def visitor(address):
 
 
 @pytest.fixture
-def browse(address, visit, tmp_path):  # noqa: F811
+def browse(address, visit, tmp_path):  # noqa: F811  # the fixture of that name
     """Uses alice's two apps with a browser; what went wrong on the way."""
 
     def browse():

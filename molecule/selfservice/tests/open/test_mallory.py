@@ -397,7 +397,15 @@ call = f"exec {' '.join(HELPER)} <{fifo} >{told}"
 scope = ["systemd-run", "-q", "--scope", f"--slice=user-{uid}.slice", f"--unit={unit}", f"--uid={uid}", f"--gid={uid}"]
 session = subprocess.Popen([*scope, "sh", "-c", call])
 request = open(fifo, "wb")
-one(waits_for_its_request)
+helper = one(waits_for_its_request)
+
+def has_left():
+    with open(helper + "/cgroup") as file:
+        return not any(unit in line for line in file if line.split(":")[1] in ("", "name=systemd"))
+
+# a moment before, a signal reaches it: it has no lock then, and holds nobody up
+if not until(10, has_left):
+    sys.exit("the helper stays in its caller's session")
 sudo = one(lambda folder, words: words[:3] == HELPER)
 subprocess.run(["systemctl", "kill", "--signal=STOP", unit], check=True)
 
@@ -417,7 +425,7 @@ try:
     took, still = time.monotonic() - before, is_stopped()
 finally:
     subprocess.run(["systemctl", "kill", "--signal=CONT", unit])
-    session.wait()
+    session.wait(30)
 with open(told) as file:
     answer = json.load(file)
 os.unlink(fifo)
