@@ -1,4 +1,4 @@
-"""The load of the benchmark: a backend, wrk, eight clients with wrong passwords, and who runs on which processor."""
+"""The load of the benchmark: a backend, wrk, clients with wrong passwords, and who runs on which processor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -133,6 +132,17 @@ def unbound(gateway: Rig) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def strangers(gateway: Rig) -> Iterator[None]:
+    """The gateway takes clients of 127.9.x.y for strangers, from its next reload on."""
+    before = gateway.lua.read_text()
+    gateway.let_strangers_in()
+    try:
+        yield
+    finally:
+        gateway.lua.write_text(before)
+
+
+@contextlib.contextmanager
 def measured(gateway: Rig, target: int) -> Iterator[int]:
     """One worker for the gateway, on a processor that it shares with the password checker alone.
 
@@ -208,7 +218,6 @@ def wrong_passwords(gateway: Rig, logins: int, attack: int, clients: int = 8) ->
     for thread in threads:
         thread.start()
     try:
-        time.sleep(1)
         yield statuses
     finally:
         stop.set()

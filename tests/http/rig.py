@@ -163,16 +163,18 @@ class Rig:
         self.fit()
 
     def fit(self) -> None:
-        """Lets the password checker write down its checks: time, user, status. Of the addresses that are this host's, all but
-        127.0.x.y are strangers', as tests need many of those."""
-        lua = self.root / "usr/local/lib/vizgate/lua/vizgate.lua"
-        assert THIS_HOST in lua.read_text()
-        lua.write_text(lua.read_text().replace(THIS_HOST, THIS_HOST[:-1] + '%z"'))
+        """Lets the password checker write down its checks: time, user, status; and lets strangers in."""
+        self.let_strangers_in()
         self.checks_log.touch()
         conf = self.root / "etc/nginx/vizgate/auth.conf"
         log = f"log_format checks '$msec $http_x_vizgate_user $status'; access_log {self.checks_log} checks;"
         conf.write_text(conf.read_text().replace("access_log off;", log))
         self.restart()
+
+    def let_strangers_in(self) -> None:
+        """From the next start on, addresses of this host are strangers', all but 127.0.x.y: tests need many of those."""
+        assert THIS_HOST in self.lua.read_text()
+        self.lua.write_text(self.lua.read_text().replace(THIS_HOST, THIS_HOST[:-1] + '%z"'))
 
     def command(self, *arguments: str) -> None:
         """`vizgate-rootless start`, `stop`, `reload` …"""
@@ -274,6 +276,11 @@ class Rig:
         )
 
     # looking
+
+    @property
+    def lua(self) -> Path:
+        """The gateway's request logic."""
+        return self.root / "usr/local/lib/vizgate/lua/vizgate.lua"
 
     @property
     def checks_log(self) -> Path:

@@ -27,7 +27,7 @@ print(json.dumps(statuses))
 """
 RIGHT = "alice:alice-secret"
 FAILURES, ALL_FAILURES = 10, 11
-"""gateway_lockout_failures as it is by default, gateway_lockout_address_failures as the scenario has it."""
+"""gateway_lockout_failures as it is by default, gateway_throttle_failures as the scenario has it."""
 
 
 class Guesser:
@@ -92,7 +92,16 @@ def test_a_guesser_is_locked_out_then_kept_away(host, guesser, get):
     assert guesser.tries(guesser.four, RIGHT) == ["ConnectionRefusedError"]
     assert get("/alice/report/")[0] == 200, "nobody else is kept away"
     host.check_output("fail2ban-client set vizgate unbanip %s", guesser.four)
-    assert guesser.tries(guesser.four, "other:three") == [429]
+    assert guesser.tries(guesser.four, RIGHT) == [429]
+
+
+def test_a_guesser_is_throttled(guesser):
+    assert (
+        guesser.tries(guesser.six, *(f"login{number}:guess" for number in range(ALL_FAILURES))) == [401] * ALL_FAILURES
+    )
+    started = time.monotonic()
+    assert guesser.tries(guesser.neighbour, "other:guess", "more:guess", RIGHT) == [401, 401, 200]
+    assert time.monotonic() - started >= 5
 
 
 def test_an_ipv6_client_is_its_network(guesser):
@@ -104,10 +113,12 @@ def test_an_ipv6_client_is_its_network(guesser):
 
 @pytest.mark.parametrize("where", ["own address", "::1"])
 def test_the_host_itself_is_many_people(host, address, where):
-    """One of them locks a login, and never all."""
+    """One of them locks a login, and slows down nobody."""
     server = address if where == "own address" else where
-    guess = [f"login{number}:guess {time.time()}" for number in range(ALL_FAILURES + 1)]
+    guess = [f"login{number}:guess {time.time()}" for number in range(ALL_FAILURES + 6)]
+    started = time.monotonic()
     assert guesses(host, "", server, server, *guess, RIGHT) == [401] * len(guess) + [200]
+    assert time.monotonic() - started < 25, "seven turns of a throttle are more"
 
 
 def told(run, account):

@@ -14,10 +14,11 @@ local verdicts = ngx.shared.vizgate_verdicts
 local checks = ngx.shared.vizgate_checks
 
 local CHECKS_PER_SECOND = 5     -- password checks that one client may cause
+local THROTTLE_SECONDS = 5      -- for each of them once it is throttled: less than a hundredth of a processor
 local THIS_HOST = "^\127"       -- whoever has a shell here has sixteen million addresses
 local THIS_HOST6 = ("\0"):rep(15) .. "\1"
 local CHECK_SECONDS = 30        -- that one check may take
-local TURNS = 10                -- seconds that a check waits for its turn before 429
+local PATIENCE = 10             -- seconds that a check waits for its turn before 429
 local BEYOND = 10               -- times too many are too many for whoever is in as well
 local lockout                   -- so many wrong passwords are too many, and for how long: see _M.lock_out
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
@@ -58,51 +59,49 @@ local function client()
     return #address == 16 and address:sub(1, 8) or address
 end
 
--- Counts one password check of the client's; waits while the client has used up its second. Returns the seconds after
--- which to try again where it has waited long enough.
-local function take_turn()
-    local address = client()
-    for _ = 1, TURNS do
-        local now = ngx.now()
-        local second = math.floor(now)
-        if checks:incr(address .. ":" .. second, 1, 0, 3) <= CHECKS_PER_SECOND then
-            return nil
-        end
-        ngx.sleep(second + 1 - now + math.random() / 20)
-    end
-    return TURNS
-end
-
--- Where a client's wrong passwords are counted, and how many are too many: those for the login that it names, whether or
--- not there is one, and all. This host is many people, whom one of them shall not lock out together.
+-- Where a client's wrong passwords are counted: those for the login that it names, whether or not there is one, and all. All
+-- those of this host are not: it is many people, whom one of them shall not slow down together.
 local function tallies(user)
     local address = client()
     local pair = "login " .. address .. ngx.sha1_bin(user .. "\n" .. (ngx.var.remote_user or ""))
-    local found = { [pair] = lockout.login }
-    if address ~= "this host" then
-        found["all " .. address] = lockout.address
-    end
-    return found, pair
+    return pair, address ~= "this host" and "all " .. address
 end
 
--- For how many seconds the client's passwords are not looked at; nil if they are.
-local function locked_for(counted)
-    for key, limit in pairs(counted) do
-        if limit > 0 and (checks:get(key) or 0) >= limit then
-            return math.ceil(checks:ttl(key) or 1)
-        end
-    end
+-- Whether what is counted there has reached the limit; a limit of 0 is none.
+local function is_full(tally, limit)
+    return tally and limit > 0 and (checks:get(tally) or 0) >= limit
 end
 
--- Counts a password as wrong, or takes that back. Returns where that makes too many.
-local function count(counted, by)
-    local full = {}
-    for key, limit in pairs(counted) do
-        if limit > 0 and (checks:incr(key, by, 0, lockout.seconds) or 0) >= limit then
-            full[#full + 1] = key
+-- For how many seconds the client's passwords for that login are not looked at; nil if they are.
+local function locked_for(pair, limit)
+    return is_full(pair, limit) and math.ceil(checks:ttl(pair) or 1) or nil
+end
+
+-- Counts a password as wrong, or takes that back; returns how many there are.
+local function count(tally, by)
+    return tally and checks:incr(tally, by, 0, lockout.seconds) or 0
+end
+
+-- Counts one password check of the client's; waits while the client has used up its turns. Returns the seconds after
+-- which to try again where it would have to wait for too long.
+local function take_turn(all)
+    local address, start = client(), ngx.now()
+    while true do
+        local period, limit = 1, CHECKS_PER_SECOND
+        if is_full(all, lockout.throttle) then
+            period, limit = THROTTLE_SECONDS, 1
         end
+        local now = ngx.now()
+        local turn = math.floor(now / period)
+        if checks:incr(("%s:%d:%d"):format(address, period, turn), 1, 0, 3 * period) <= limit then
+            return nil
+        end
+        local wait = (turn + 1) * period - now
+        if now + wait - start > PATIENCE then
+            return math.ceil(wait)
+        end
+        ngx.sleep(wait + math.random() / 20)
     end
-    return full
 end
 
 local function too_many(seconds)
@@ -137,27 +136,26 @@ end
 
 -- The check of a password that counts as wrong, in the log of logins as well, until it is known to be right: neither a
 -- hundred at once nor a client that goes away meanwhile gets one for nothing.
-local function counted_check(counted, user, generation, credential)
-    local full = count(counted, 1)
-    ngx.var.vizgate_outcome = full[1] and "locked out" or "refused"
+local function counted_check(pair, all, user, generation, credential)
+    local wrong = count(pair, 1)
+    count(all, 1)
+    local full = lockout.login > 0 and wrong >= lockout.login
+    ngx.var.vizgate_outcome = full and "locked out" or "refused"
     local verdict = check_password(user, generation, credential)
-    if verdict == false then
-        for _, key in ipairs(full) do
-            checks:expire(key, lockout.seconds)
-        end
-    else
-        count(counted, -1)
+    if verdict ~= false then
+        count(pair, -1)
+        count(all, -1)
         ngx.var.vizgate_outcome = ""
+    elseif full then
+        checks:expire(pair, lockout.seconds)
     end
     return verdict
 end
 
 -- Whoever goes on guessing while locked would at last be answered by what is remembered of somebody behind the same address:
 -- then that is not looked at, either.
-local function is_beyond(user)
-    local _, pair = tallies(user)
-    local limit = lockout.login * BEYOND
-    return limit > 0 and (checks:get(pair) or 0) >= limit and math.ceil(checks:ttl(pair) or 1)
+local function beyond_for(user)
+    return locked_for(tallies(user), lockout.login * BEYOND)
 end
 
 -- One check for all requests that bring the same new credential at the same time.
@@ -170,17 +168,17 @@ local function verdict_on(digest, user, generation, credential)
             return verdict
         end
     end
-    local counted, pair = tallies(user)
-    local locked = locked_for(counted)
+    local pair, all = tallies(user)
+    local locked = locked_for(pair, lockout.login)
     if locked then
-        count({ [pair] = lockout.login }, 1)
+        count(pair, 1)
     end
-    local seconds = locked or take_turn() or locked_for(counted)
+    local seconds = locked or take_turn(all) or locked_for(pair, lockout.login)
     if seconds then
         verdicts:delete(busy)
         return too_many(seconds)
     end
-    local verdict = counted_check(counted, user, generation, credential)
+    local verdict = counted_check(pair, all, user, generation, credential)
     if verdict ~= nil then
         verdicts:set(digest, verdict, verdict and signing.way ~= "pam" and ACCEPTED_SECONDS or REFUSED_SECONDS)
     end
@@ -230,7 +228,7 @@ local function authenticate(user)
     if verdict == nil then
         verdict = verdict_on(digest, user, generation, credential)
     elseif verdict then
-        local seconds = is_beyond(user)
+        local seconds = beyond_for(user)
         if seconds then
             return too_many(seconds)
         elseif signing.way ~= "pam" then
@@ -786,10 +784,10 @@ function _M.init(settings)
     _M.cookie_key = key
 end
 
--- Likewise: after so many wrong passwords of a client, for one login or in all, within so many seconds, its passwords are not
--- looked at for as long; 0 for never. A verdict that is remembered holds as before.
-function _M.lock_out(login, address, seconds)
-    lockout = { login = login, address = address, seconds = seconds }
+-- Likewise: after so many wrong passwords of a client for one `login`, within so many seconds, its passwords for that are not
+-- looked at for as long; after so many for all logins, they `throttle` it. 0 for never. A verdict that is remembered holds.
+function _M.lock_out(login, throttle, seconds)
+    lockout = { login = login, throttle = throttle, seconds = seconds }
 end
 
 -- Likewise, where people do not sign in by the users' password files.
