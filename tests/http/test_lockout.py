@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Login
 from conftest import Backends
-from rig import ALICE, BOB, Rig, eventually
+from rig import ALICE, BOB, Rig, basic, eventually
 
 LIMIT = 10
 """gateway_lockout_failures, as it is by default."""
@@ -177,11 +177,47 @@ def test_an_address_that_guesses_is_throttled(gate: Rig, strict: Strict) -> None
 
 
 def test_a_throttle_ends(gate: Rig, strict: Strict) -> None:
-    strict(0, 2, 6)
+    strict(0, 3, 6)
     attacker = gate.address()
-    assert seconds(lambda: guesses(gate, attacker, 5)) >= 5
+    assert seconds(lambda: guesses(gate, attacker, 6)) >= 5
     time.sleep(6)
-    assert seconds(lambda: guesses(gate, attacker, 2)) < 4
+    assert seconds(lambda: guesses(gate, attacker, 3)) < 5
+
+
+def test_a_right_password_that_is_spelled_anew_is_throttled(gate: Rig, strict: Strict) -> None:
+    """Each spelling has to be hashed, and none is wrong."""
+    strict(0, 3, 300)
+    source = gate.address()
+    gate.declare("alice", logins=[Login("guest", password="right"), Login("second", password="right")])
+    name, token = basic(("guest", "right")).split()
+
+    def spell(number: int) -> int:
+        return gate.get("/alice/echo/", headers={"Authorization": name + " " * number + token}, source=source).status
+
+    before, started = checked(gate), time.monotonic()
+    assert [spell(number) for number in range(1, 7)] == [200] * 6
+    assert time.monotonic() - started >= 5
+    assert checked(gate) == before + 6
+    # others behind that address are not concerned
+    started = time.monotonic()
+    assert gate.get("/alice/echo/", ("second", "right"), source=source).status == 200
+    assert guess(gate, source) == 401
+    assert time.monotonic() - started < 4
+
+
+def test_a_page_is_not_kept_waiting_for_each_of_its_requests(gate: Rig, strict: Strict) -> None:
+    """Behind the address of somebody who guesses: as long as one, and then all are told to come again."""
+    strict(0, 2, 300)
+    shared = gate.address()
+    assert guesses(gate, shared, 2) == [401] * 2
+    gate.declare("bob", logins=[Login("page", password="right")])
+    with ThreadPoolExecutor(40) as pool:
+        for number in range(32):
+            pool.submit(guess, gate, shared, f"login{number}")
+        time.sleep(0.5)
+        answers = list(pool.map(lambda _: gate.get("/bob/echo/", ("page", "right"), source=shared), range(6)))
+    assert len({answer.status for answer in answers}) == 1
+    assert max(answer.seconds for answer in answers) < 16
 
 
 def test_this_host_is_never_throttled(gate: Rig, strict: Strict) -> None:

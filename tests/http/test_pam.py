@@ -172,6 +172,29 @@ def test_an_old_password_is_forgotten_within_a_minute(site: Site) -> None:
         site.start()
 
 
+def test_whoever_is_in_is_not_locked_out_by_others_at_the_same_address(site: Site) -> None:
+    """PAM is asked again and again about who is in: that is no guess."""
+    lua, source = site.rig.lua, site.rig.address()
+    text = lua.read_text()
+    usual = "ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60"
+    assert usual in text
+    lua.write_text(text.replace(usual, usual[:-2] + "2"))
+    site.rig.reload()
+    try:
+        assert site.get("/alice/echo/", ("alice", PASSWORD), source).status == 200
+        statuses = [site.get("/alice/echo/", ("alice", f"guess {number}"), source).status for number in range(11)]
+        assert statuses == [401] * 10 + [429]
+        for _ in range(3):
+            time.sleep(2.5)
+            assert site.get("/alice/echo/", ("alice", PASSWORD), source).status == 200
+        # who was not is not let in by that
+        assert site.get("/alice/echo/", ("bob", ALICE[1]), source).status == 200
+        assert site.get("/alice/echo/", ("alice", PASSWORD + " "), source).status == 429
+    finally:
+        lua.write_text(text)
+        site.rig.reload()
+
+
 def test_the_checker_needs_the_group_of_shadow(site: Site) -> None:
     site.stop()
     try:

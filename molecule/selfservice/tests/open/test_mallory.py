@@ -444,6 +444,42 @@ def test_a_stopped_session_holds_nobody_up(host, python, her_login):
     assert took < 5
 
 
+LEFT_STOPPED = """
+session = subprocess.Popen(["runuser", "-u", "mallory", "--", *HELPER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+def state(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return "gone"
+
+def until(seconds, holds):
+    end = time.monotonic() + seconds
+    while not (found := holds()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+def helper():
+    found = subprocess.run(["pgrep", "-f", f"^/usr/bin/python3 -IBS {HELPER[2]}$"], capture_output=True, text=True)
+    return found.stdout.split()
+
+(pid,) = until(5, helper)
+# of root's, in place of her session's, which would have to come in the very milliseconds
+os.kill(int(pid), signal.SIGSTOP)
+stopped = until(5, lambda: state(pid) == "T")
+subprocess.run(["systemctl", "start", "vizgate-resolve.service"], check=True)
+ended = until(20, lambda: state(pid) in ("Z", "gone"))
+subprocess.run(["pkill", "-KILL", "-u", "root", "-f", " ".join(["^sudo", *HELPER[1:]])])
+session.wait(30)
+print(json.dumps([stopped, ended]))
+"""
+
+
+def test_a_helper_that_was_stopped_ends(python):
+    assert python("root", LEFT_STOPPED) == [True, True]
+
+
 # requests that are none
 
 UNUSABLE = {

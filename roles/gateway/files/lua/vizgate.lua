@@ -59,12 +59,16 @@ local function client()
     return #address == 16 and address:sub(1, 8) or address
 end
 
--- Where a client's wrong passwords are counted: those for the login that it names, whether or not there is one, and all. All
--- those of this host are not: it is many people, whom one of them shall not slow down together.
+-- Where a client's wrong passwords are counted: those for the login that it names, whether or not there is one, and all; and
+-- where right ones are that had to be checked, as one can be spelled in many ways. For this host the last two are not: it is
+-- many people, whom one of them shall not slow down together.
 local function tallies(user)
     local address = client()
     local pair = "login " .. address .. ngx.sha1_bin(user .. "\n" .. (ngx.var.remote_user or ""))
-    return pair, address ~= "this host" and "all " .. address
+    if address == "this host" then
+        return pair
+    end
+    return pair, "all " .. address, "right " .. pair
 end
 
 -- Whether what is counted there has reached the limit; a limit of 0 is none.
@@ -84,11 +88,11 @@ end
 
 -- Counts one password check of the client's; waits while the client has used up its turns. Returns the seconds after
 -- which to try again where it would have to wait for too long.
-local function take_turn(all)
+local function take_turn(all, right)
     local address, start = client(), ngx.now()
     while true do
         local period, limit = 1, CHECKS_PER_SECOND
-        if is_full(all, lockout.throttle) then
+        if is_full(all, lockout.throttle) or is_full(right, lockout.throttle) then
             period, limit = THROTTLE_SECONDS, 1
         end
         local now = ngx.now()
@@ -136,7 +140,7 @@ end
 
 -- The check of a password that counts as wrong, in the log of logins as well, until it is known to be right: neither a
 -- hundred at once nor a client that goes away meanwhile gets one for nothing.
-local function counted_check(pair, all, user, generation, credential)
+local function counted_check(pair, all, right, user, generation, credential)
     local wrong = count(pair, 1)
     count(all, 1)
     local full = lockout.login > 0 and wrong >= lockout.login
@@ -145,6 +149,7 @@ local function counted_check(pair, all, user, generation, credential)
     if verdict ~= false then
         count(pair, -1)
         count(all, -1)
+        count(verdict and right, 1)
         ngx.var.vizgate_outcome = ""
     elseif full then
         checks:expire(pair, lockout.seconds)
@@ -158,6 +163,29 @@ local function beyond_for(user)
     return locked_for(tallies(user), lockout.login * BEYOND)
 end
 
+-- The seconds after which the client may bring its password again; nil where it is looked at now.
+local function wait_for(user, digest, pair, all, right)
+    if verdicts:get("good " .. digest) then
+        -- only PAM is asked again about who is in, which is no guess
+        return beyond_for(user) or take_turn()
+    end
+    local locked = locked_for(pair, lockout.login)
+    if locked then
+        count(pair, 1)
+        return locked
+    end
+    local late = "late " .. digest
+    if verdicts:get(late) then
+        return math.ceil(verdicts:ttl(late) or 1)
+    end
+    local seconds = take_turn(all, right)
+    if seconds then
+        -- for the page's other requests, which would each wait as long
+        verdicts:set(late, true, seconds)
+    end
+    return seconds or locked_for(pair, lockout.login)
+end
+
 -- One check for all requests that bring the same new credential at the same time.
 local function verdict_on(digest, user, generation, credential)
     local busy = "busy " .. digest
@@ -168,19 +196,20 @@ local function verdict_on(digest, user, generation, credential)
             return verdict
         end
     end
-    local pair, all = tallies(user)
-    local locked = locked_for(pair, lockout.login)
-    if locked then
-        count(pair, 1)
-    end
-    local seconds = locked or take_turn(all) or locked_for(pair, lockout.login)
+    local pair, all, right = tallies(user)
+    local seconds = wait_for(user, digest, pair, all, right)
     if seconds then
         verdicts:delete(busy)
         return too_many(seconds)
     end
-    local verdict = counted_check(pair, all, user, generation, credential)
-    if verdict ~= nil then
-        verdicts:set(digest, verdict, verdict and signing.way ~= "pam" and ACCEPTED_SECONDS or REFUSED_SECONDS)
+    local verdict = counted_check(pair, all, right, user, generation, credential)
+    if verdict and signing.way == "pam" then
+        -- PAM is asked again after a minute: the account may have been locked
+        verdicts:set(digest, true, REFUSED_SECONDS)
+        verdicts:set("good " .. digest, true, ACCEPTED_SECONDS)
+    elseif verdict ~= nil then
+        verdicts:set(digest, verdict, verdict and ACCEPTED_SECONDS or REFUSED_SECONDS)
+        verdicts:delete("good " .. digest)
     end
     verdicts:delete(busy)
     return verdict
