@@ -306,6 +306,16 @@ def test_locks_can_be_switched_off(gate: Rig, strict: Strict) -> None:
     assert guess(gate, source) == 401
 
 
+@pytest.mark.parametrize(
+    "wrong", ["gateway_lockout_seconds=0", "gateway_lockout_failures=-1", "gateway_throttle_failures=-1"]
+)
+def test_limits_that_make_no_sense_are_refused(gate: Rig, wrong: str) -> None:
+    done = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/site.yml", "-e", wrong)
+    assert done.returncode == 2
+    assert wrong.replace("=", " ") in done.stdout
+    assert "changed=0" in done.stdout
+
+
 def test_a_reload_forgives_nothing(gate: Rig, strict: Strict) -> None:
     strict(2, 0, 300)
     source = gate.address()

@@ -160,6 +160,26 @@ def test_a_renewed_certificate_is_taken_into_use(tls: Rig, tmp_path: Path) -> No
     assert Path(certificate(tls)).read_text() == now
 
 
+def test_a_certificate_that_nginx_was_not_told_of_is_told_again(tls: Rig, tmp_path: Path) -> None:
+    """A reload that fails for whatever reason does not leave the former certificate in use until it ends."""
+    conf = tls.root / "etc/nginx/vizgate/gateway.conf"
+    usual, before = conf.read_text(), ssl.get_server_certificate(("127.0.0.1", tls.port))
+    chain, _begin, key = self_signed(["127.0.0.1"]).partition("-----BEGIN PRIVATE KEY-----")
+    (tmp_path / "fullchain.pem").write_text(chain)
+    (tmp_path / "privkey.pem").write_text(_begin + key)
+    conf.write_text(usual + "\nnonsense;\n")
+    try:
+        for _ in range(2):
+            code, _out, error = renew(tls, tmp_path)
+            assert (code, "vizgate-rootless" in error) == (1, True)
+        assert ssl.get_server_certificate(("127.0.0.1", tls.port)) == before
+    finally:
+        conf.write_text(usual)
+    assert renew(tls, tmp_path) == (0, "installed\n", "")
+    eventually(lambda: ssl.get_server_certificate(("127.0.0.1", tls.port)) == chain)
+    assert renew(tls, tmp_path) == (0, "", "")
+
+
 def renew(tls: Rig, lineage: Path) -> tuple[int, str, str]:
     """What certbot does after a renewal."""
     program = tls.root / "usr/local/lib/vizgate/bin/vizgate-certificate"

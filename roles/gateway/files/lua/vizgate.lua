@@ -14,7 +14,7 @@ local verdicts = ngx.shared.vizgate_verdicts
 local checks = ngx.shared.vizgate_checks
 
 local CHECKS_PER_SECOND = 5     -- password checks that one client may cause
-local THROTTLE_SECONDS = 5      -- for each of them once it is throttled: less than a hundredth of a processor
+local THROTTLE_SECONDS = 5      -- for one of them once it is throttled: less than a hundredth of a processor (bcrypt-10)
 local THIS_HOST = "^\127"       -- whoever has a shell here has sixteen million addresses
 local THIS_HOST6 = ("\0"):rep(15) .. "\1"
 local CHECK_SECONDS = 30        -- that one check may take
