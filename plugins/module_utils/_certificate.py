@@ -43,7 +43,7 @@ def look(path: str) -> Certificate | None:
     """The certificate in a file; None where there is no file. Raises InvalidData for a file without one."""
     if not os.path.exists(path):
         return None
-    return _described(_openssl("x509", "-in", path, *_QUESTIONS, about=path))
+    return _described(path)
 
 
 def ends_within(path: str, days: int) -> bool:
@@ -86,9 +86,7 @@ def joined(chain: str, key: str) -> str:
         if of_certificate != _openssl("pkey", "-in", path, "-pubout", "-passin", "pass:", about="key"):
             raise InvalidData(["key: it is not that of the chain's first certificate; the server's own comes first"])
         if ends_within(path, 0):
-            raise InvalidData(
-                [f"certificate: it ended on {_described(_openssl('x509', '-in', path, *_QUESTIONS, about=path)).ends}"]
-            )
+            raise InvalidData([f"certificate: it ended on {_described(path).ends}"])
     return text
 
 
@@ -115,16 +113,19 @@ def install(path: str, text: str) -> None:
     _files.write(path, text)
 
 
-_QUESTIONS = ("-noout", "-ext", "subjectAltName", "-enddate", "-subject_hash", "-issuer_hash", "-ocsp_uri")
+_QUESTIONS = ("-noout", "-ext", "subjectAltName", "-enddate", "-subject_hash", "-issuer_hash")
 
 
-def _described(said: str) -> Certificate:
+def _described(path: str) -> Certificate:
+    said = _openssl("x509", "-in", path, *_QUESTIONS, about=path)
+    # beside -ext, openssl 3.0 leaves this out
+    ocsp = _openssl("x509", "-in", path, "-noout", "-ocsp_uri", about=path)
     lines = [line.strip() for line in said.splitlines()]
     found = re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)
     ends = next(line.partition("=")[2] for line in lines if line.startswith("notAfter="))
     hashes = [line for line in lines if re.fullmatch(r"[0-9a-f]{8}", line)]
     names = tuple(sorted(str(parse_address(name) or name.lower()) for name in found))
-    return Certificate(names, ends, hashes[:1] == hashes[1:2], any(line.startswith("http") for line in lines))
+    return Certificate(names, ends, hashes[:1] == hashes[1:2], ocsp.startswith("http"))
 
 
 def _blocks(chain: str, key: str) -> list[str]:
