@@ -112,6 +112,22 @@ def steps(there: Sequence[Rule], coming: Sequence[Rule]) -> list[Command]:
     ]
 
 
+def _refuse_to_close(there: Sequence[Rule], coming: Sequence[Rule]) -> None:
+    """A rule of somebody else's stays. One that nobody has noticed as long as the firewall was off may keep everybody out."""
+    places = {rule.place for rule in coming}
+    closing = [
+        rule for rule in there if not rule.is_ours and rule.place in places and rule.action in ("deny", "reject")
+    ]
+    if closing:
+        raise InvalidData(
+            [
+                f"ufw is off, and with it on the rule '{rule.action} {rule.place}' would close a port that is to be open;"
+                f" remove it: ufw delete {rule.action} {rule.place}"
+                for rule in closing
+            ]
+        )
+
+
 def run(command: Sequence[str]) -> str:
     """Runs ufw."""
     environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -132,10 +148,12 @@ class Firewall:
 
     def plan(self, rules: Sequence[Rule] | None) -> list[Command]:
         """What makes ours these rules, refuses all else that comes in, and switches the firewall on; without rules, what
-        takes all that back."""
+        takes all that back. Raises InvalidData where that would bring a rule into force that closes what is to be open."""
         there = parse_added(self.run(("ufw", "show", "added")))
         active, incoming = self._state()
         if rules is not None:
+            if not active:
+                _refuse_to_close(there, rules)
             commands = steps(there, rules)
             commands += [] if incoming == "deny" else [("ufw", "default", "deny", "incoming")]
             return commands + ([] if active else [("ufw", "--force", "enable")])

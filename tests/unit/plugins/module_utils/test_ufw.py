@@ -114,6 +114,24 @@ class Ufw:
         return ""
 
 
+def test_a_firewall_that_would_shut_everybody_out_stays_off(tmp_path: Path) -> None:
+    added = "ufw deny 22/tcp\nufw reject 1234/tcp comment 'the lab'\nufw deny 9999/tcp\nufw limit 80/tcp\n"
+    rules = wanted([{"port": "22", "comment": "ssh"}, {"port": "80"}, {"port": "1234"}])
+
+    def firewall(active: bool) -> Firewall:
+        ufw = Ufw(tmp_path, active, "DROP", added)
+        return Firewall(str(tmp_path / "note"), str(ufw.defaults), ufw)
+
+    with pytest.raises(InvalidData) as refused:
+        firewall(active=False).plan(rules)
+    assert [problem.split(": ")[-1] for problem in refused.value.problems] == [
+        "ufw delete deny 22/tcp",
+        "ufw delete reject 1234/tcp",
+    ]
+    # where it is on, that is how the site wants it
+    assert firewall(active=True).plan(rules) == []
+
+
 @pytest.mark.parametrize("active", [False, True])
 @pytest.mark.parametrize("policy", ["DROP", "ACCEPT"])
 def test_the_way_there_and_back(tmp_path: Path, active: bool, policy: str) -> None:
