@@ -445,7 +445,8 @@ def test_a_stopped_session_holds_nobody_up(host, python, her_login):
 
 
 LEFT_STOPPED = """
-session = subprocess.Popen(["runuser", "-u", "mallory", "--", *HELPER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+command = ["runuser", "-u", "mallory", "--", *HELPER]
+session = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
 
 def state(pid):
     try:
@@ -470,8 +471,9 @@ os.kill(int(pid), signal.SIGSTOP)
 stopped = until(5, lambda: state(pid) == "T")
 subprocess.run(["systemctl", "start", "vizgate-resolve.service"], check=True)
 ended = until(20, lambda: state(pid) in ("Z", "gone"))
-subprocess.run(["pkill", "-KILL", "-u", "root", "-f", " ".join(["^sudo", *HELPER[1:]])])
-session.wait(30)
+# runuser and sudo stop with what they have started
+os.killpg(session.pid, signal.SIGKILL)
+session.wait()
 print(json.dumps([stopped, ended]))
 """
 
