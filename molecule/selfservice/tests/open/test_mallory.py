@@ -697,7 +697,8 @@ print(json.dumps([added, said, sorted(name for name in names() if name.startswit
 """
     added, said, names = python("mallory", code)
     assert added == names
-    assert 4 <= len(added) <= 20
+    # of four at once some may want the same name, which only one gets
+    assert 1 <= len(added) <= 20
     assert set(said) <= {
         "you have one of that name; change or remove it, or take another name",
         "4 requests of yours are under way; try again when they are done",
