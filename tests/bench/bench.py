@@ -114,9 +114,9 @@ class Bench:
                 quiet = visit(load.CONNECTIONS)
                 with load.wrong_passwords(self.many, MANY, next(attacks)):
                     rates.append((visit(load.CONNECTIONS).rate, quiet.rate))
-                shared.append(slow(visit(1), 8))
+                shared.append(slow(visit(1, ATTACK), 8))
                 with load.unbound(self.many):
-                    free.append(slow(visit(1), 1))
+                    free.append(slow(visit(1, ATTACK), 1))
         eight, one = (
             f"while {who} wrong passwords, by the same in peace" for who in ("eight clients send", "one sends")
         )
