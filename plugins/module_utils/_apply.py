@@ -13,6 +13,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import zip_longest
 from types import SimpleNamespace
 from typing import TypeVar
 
@@ -709,8 +710,10 @@ class Gateway:
     def _look_up(self, users: Iterable[Mapping[str, UserData]], known_will_do: bool = False) -> dict[str, str]:
         """Host name → address for all the hosts of the users that have one, or only for those not known yet."""
         known = self.registry.addresses()
-        hosts = {host for sources in users for host in _hosts(sources)}
-        return _resolve.resolve(hosts - known.keys() if known_will_do else hosts, known)
+        skipped = known.keys() if known_will_do else ()
+        # one name of each user, then another of each: who has many that no name server answers delays only their own
+        turns = zip_longest(*(sorted(_hosts(sources)) for sources in users))
+        return _resolve.resolve((host for turn in turns for host in turn if host and host not in skipped), known)
 
     def _strangers(self, users: Iterable[str]) -> list[str]:
         """Per-user include files of nobody for whom anything is declared."""

@@ -26,13 +26,13 @@ def _lookup(host: str) -> list[str]:
 
 
 def resolve(hosts: Iterable[str], known: Mapping[str, str], seconds: float = 10) -> dict[str, str]:
-    """Looks the names among `hosts` up, all at once, for `seconds` at most; `/etc/hosts` counts.
+    """Looks the names among `hosts` up, in their order and many at once, for `seconds` at most; `/etc/hosts` counts.
 
     Returns name → address. A name keeps its `known` address ("" is none) while that is among the answers, and also when there is
     no answer at all: a name server that is away must not take a working link with it. Names that never had an
     address are left out.
     """
-    names = {host for host in hosts if is_name(host)}
+    names = dict.fromkeys(filter(is_name, hosts))
     if not names:
         return {}
     import queue  # most changes have no names, and could do without
@@ -63,7 +63,7 @@ def resolve(hosts: Iterable[str], known: Mapping[str, str], seconds: float = 10)
             break
         if found:
             addresses[name] = known[name] if known.get(name) in found else found[0]
-    for name in names - addresses.keys():
+    for name in names.keys() - addresses.keys():
         if known.get(name):
             addresses[name] = known[name]
     return addresses

@@ -691,6 +691,27 @@ def test_a_refresh_publishes_what_moved_and_nothing_else(
     assert files(gateway) == before
 
 
+def test_names_that_nobody_answers_delay_their_own_user_alone(
+    gateway: Gateway, control: Control, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = [{"name": f"l{number}", "host": f"slow{number}", "port": 9000} for number in range(4 * _resolve.THREADS)]
+    ended, known = threading.Event(), _resolve.socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: object, **options: object) -> list[tuple[object, ...]]:
+        if host.startswith("slow"):
+            ended.wait(20)
+        return known(host, port, **options)
+
+    declare(gateway, {"mallory": data(*links)})
+    declare(gateway, {"zoe": data({"name": "a", "host": "zone", "port": 9000})})
+    names["zone"] = ["10.0.0.1"]
+    monkeypatch.setattr(_resolve.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(_resolve.resolve, "__defaults__", (1,))
+    gateway.refresh()
+    ended.set()
+    assert control.entries["zoe/a"] == "strip 10.0.0.1:9000"
+
+
 def test_a_host_that_moves_moves_for_all_its_users(
     gateway: Gateway, control: Control, names: dict[str, list[str]]
 ) -> None:
