@@ -179,6 +179,8 @@ def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+_HERE = "{ local, anycast, broadcast, multicast }"
+"""What of UDP comes to this host: broadcasts and multicasts leave it by another interface than lo, and a copy comes back."""
 _RULES = """\
 # Who may connect to users' ports on this host; written by vizgate, changes here are replaced.
 table {table}
@@ -198,7 +200,19 @@ table {table} {{
         type filter hook output priority filter; policy accept;
         # openings of connections alone: an answer may go to any port
         oifname "lo" tcp dport {first}-{last} tcp flags & (fin | syn | rst | ack) == syn goto guard
-        oifname "lo" udp dport {first}-{last} ct state new goto guard
+        udp sport {first}-{last} udp dport 1024-65535 fib daddr type {here} jump senders
+        udp dport {first}-{last} fib daddr type {here} goto datagrams
+    }}
+    chain senders {{
+        # who asks from another user's port could later send to it, as if answering
+        meta skuid 0 return
+        meta skuid . th sport @owners return
+        reject
+    }}
+    chain datagrams {{
+        # UDP has no openings: what goes back the way that a question came is an answer, for as long as conntrack remembers
+        ct direction reply accept
+        goto guard
     }}
     chain guard {{
         meta skuid 0 accept
@@ -224,7 +238,13 @@ def guard_rules(ports: Ports, gateway: int) -> str:
             owners += [] if uid is None else [f"{uid} . {held[-1]}"]
     first, last = ports.whole.start, ports.whole.stop - 1
     return _RULES.format(
-        table=TABLE, held=_elements(held), owners=_elements(owners), first=first, last=last, gateway=gateway
+        table=TABLE,
+        held=_elements(held),
+        owners=_elements(owners),
+        first=first,
+        last=last,
+        here=_HERE,
+        gateway=gateway,
     )
 
 

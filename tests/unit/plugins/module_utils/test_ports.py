@@ -228,7 +228,9 @@ def test_the_kernel_is_told_everything_in_one_transaction() -> None:
     assert "elements = { 20000-20099, 20100-20199, 20200-20299 }" in lines
     assert "elements = { 1002 . 20000-20099, 1001 . 20100-20199 }" in lines, "team has no account"
     assert 'oifname "lo" tcp dport 20000-20299 tcp flags & (fin | syn | rst | ack) == syn goto guard' in lines
-    assert 'oifname "lo" udp dport 20000-20299 ct state new goto guard' in lines
+    here = "fib daddr type { local, anycast, broadcast, multicast }"
+    assert f"udp sport 20000-20299 udp dport 1024-65535 {here} jump senders" in lines
+    assert f"udp dport 20000-20299 {here} goto datagrams" in lines
     assert lines[-7:-1] == [
         "meta skuid 0 accept",
         "meta skuid 33 tcp dport @held accept",
