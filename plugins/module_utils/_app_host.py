@@ -6,22 +6,25 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
+import ctypes
 import os
 import pwd
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
 
-from . import _files
+from . import _bounded, _files, _probe
 from ._model import printable
 
 NGINX = "www-data"
 UNITS = "/etc/systemd/system"
 TAIL_LINES, TAIL_BYTES, JOURNAL_LINES = 15, 8192, 5
 HEALTH_SECONDS = 5.0
-"""How long one answer may take."""
+"""How long one answer may take, from the connection to the end of its head."""
+OUTPUT_BYTES, JOURNAL_BYTES = 2**24, 2**16
+"""How much of what a step prints, or of what the journal has, is taken."""
+CONTROL_SECONDS = 180.0
+"""How long systemd, the journal and PostgreSQL may take for one answer; what stops takes up to 90 s."""
 
 
 class CommandFailed(RuntimeError):
@@ -30,33 +33,34 @@ class CommandFailed(RuntimeError):
 
 @contextlib.contextmanager
 def _as_nginx() -> Iterator[None]:
-    """Has the rights of nginx's workers for a while, where this process is root's: what root reaches they may not."""
+    """Opens files and sockets with the rights of nginx's workers, where this process is root's: what root reaches they may not.
+
+    That is so for the thread at hand alone; the others go on as root.
+    """
     if os.geteuid() != 0:
         yield
         return
     account = pwd.getpwnam(NGINX)
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
+    libc = ctypes.CDLL(None)
     try:
+        libc.setfsgid(account.pw_gid)
+        libc.setfsuid(account.pw_uid)
+        # neither call tells whether it has worked; one with a number that nobody has tells what holds
+        if libc.setfsuid(-1) != account.pw_uid:
+            raise OSError(f"the rights of {NGINX} are not to be had")
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
+        libc.setfsuid(0)
+        libc.setfsgid(0)
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=HEALTH_SECONDS)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(HEALTH_SECONDS)
-        with _as_nginx():
-            self.sock.connect(self.path)
+def _called(*words: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            words, cwd="/", capture_output=True, text=True, errors="replace", check=False, timeout=CONTROL_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, -1, "", f"not done after {CONTROL_SECONDS:g} s")
 
 
 class Host:
@@ -72,17 +76,15 @@ class Host:
         return found.pw_uid, found.pw_gid, found.pw_dir
 
     @staticmethod
-    def run(command: Iterable[str], log: str) -> int:
-        """The exit code of a command whose output goes behind what is in a log."""
-        with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "ab") as file:
-            return subprocess.run(
-                list(command), stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
-            ).returncode
+    def run(command: Iterable[str], log: str, seconds: float) -> int:
+        """The exit code of a command whose output goes behind what is in a log; raises Exceeded."""
+        with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "ab", buffering=0) as file:
+            return _bounded.run(command, seconds, OUTPUT_BYTES, file.write)
 
     @staticmethod
     def systemctl(*words: str, check: bool = True) -> str:
         """What systemctl says; raises CommandFailed unless it may fail."""
-        done = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
+        done = _called("systemctl", *words)
         if check and done.returncode != 0:
             raise CommandFailed(f"systemctl {' '.join(words)}: {done.stderr.strip() or done.returncode}")
         return done.stdout.strip()
@@ -150,28 +152,24 @@ class Host:
     def journal(unit: str) -> list[str]:
         """The last that systemd has said about a unit."""
         words = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={JOURNAL_LINES}", f"--unit={unit}"]
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
-        return [printable(line) for line in done.stdout.splitlines()]
+        found: list[bytes] = []
+        with contextlib.suppress(_bounded.Exceeded):  # what has come will do; a line of an app's may be very long
+            _bounded.run(words, CONTROL_SECONDS, JOURNAL_BYTES, found.append)
+        return [printable(line) for line in b"".join(found).decode(errors="replace").splitlines()]
 
     @staticmethod
     def drop_database(name: str) -> None:
         """Drops a database of PostgreSQL's, if it is there, also from under whoever has it open; raises CommandFailed."""
-        words = ["runuser", "-u", "postgres", "--", "dropdb", "--if-exists", "--force", "--", name]
-        done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
+        done = _called("runuser", "-u", "postgres", "--", "dropdb", "--if-exists", "--force", "--", name)
         if done.returncode != 0:
             raise CommandFailed(f"database {name} was not dropped: {printable(done.stderr.strip())}")
 
     @staticmethod
     def ask(path: str, url: str, headers: dict[str, str]) -> int | str:
         """The status of the answer to a request by a socket, or why there is none."""
-        connection = _UnixConnection(path)
-        try:
-            connection.request("GET", url, headers=headers)
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException) as error:
-            return str(error) or type(error).__name__
-        finally:
-            connection.close()
+        with _as_nginx():
+            reply = _probe.ask(path, url, headers, seconds=HEALTH_SECONDS)
+        return reply.problem or reply.status
 
     @staticmethod
     def sleep(seconds: float) -> None:

@@ -162,5 +162,8 @@ class Supervisord:
         return []
 
     def _step(self, name: str, script: str, *arguments: str, number: int = 0) -> list[str]:
-        step = Step(name, _app_units.SUPERVISOR + script, (self.place.home, self.place.name, *arguments))
-        return self.run(step._replace(variables=bool(number)), number)
+        words = (self.place.home, self.place.name, *arguments)
+        # on the other end of its socket is whatever the owner has put there
+        seconds = _app_units.CONTROL_SECONDS
+        step = Step(name, _app_units.SUPERVISOR + script, words, variables=bool(number), seconds=seconds)
+        return self.run(step, number)

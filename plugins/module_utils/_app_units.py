@@ -18,6 +18,10 @@ HIDDEN = (".ssh", ".gnupg")
 """What is in a home that an app has no business with."""
 STOP_SECONDS = 30
 """How long requests that are under way when a release is stopped have to end."""
+STEP_STOP_SECONDS = 10
+"""How long a step has to end when its time is up."""
+CONTROL_SECONDS = 120
+"""How long the owner's supervisord, or the removal of an old release's folder, may take. What stops takes 30 s."""
 
 
 # Kernel drivers' names. Who of the users may open what they make is for the devices' groups to say.
@@ -297,6 +301,8 @@ class Step(NamedTuple):
     """Whether it is the app's own code, which sees what the app will see."""
     variables: bool = False
     """Whether it gets the app's variables without that."""
+    seconds: int = 0
+    """How long it may take; 0 for as long as the site gives all steps."""
 
 
 SUPERVISOR = r"""
@@ -386,7 +392,9 @@ folder=$1 number=$2 repo=$3 version=$4 subdirectory=$5 logs=$6
 mkdir -p "$folder/releases" "$folder/shared"
 cd "$folder"
 ln -sfn "$logs" log
-export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes}"
+export GIT_TERMINAL_PROMPT=0 GIT_HTTP_LOW_SPEED_LIMIT="${GIT_HTTP_LOW_SPEED_LIMIT:-1000}"
+export GIT_HTTP_LOW_SPEED_TIME="${GIT_HTTP_LOW_SPEED_TIME:-60}"
+export GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=20}"
 case $repo in
 /*) # git refuses a repository of somebody else's, and submodules by paths; the site has declared this one
     printf '[include]\npath = ~/.gitconfig\n[safe]\ndirectory = %s\ndirectory = %s/.git\n' "$repo" "${repo%/}" >gitconfig
@@ -511,6 +519,8 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     if step.fenced and app:
         properties = fence(place, app, place.shared)
     properties += [("EnvironmentFile", environment), ("RuntimeMaxSec", str(seconds)), ("WorkingDirectory", step.folder)]
+    # what does not end when it is told to is killed
+    properties += [("TimeoutStopSec", str(STEP_STOP_SECONDS))]
     words = ["systemd-run", "--pipe", "--wait", "--collect", "--service-type=exec", f"--unit={place.step_unit}"]
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]
     # systemd puts variables into the words of a command, and a dollar for two

@@ -23,9 +23,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 from . import _probe
+from ._bounded import Place
 from ._kinds import KEEP, KINDS, STRIP
 from ._model import HTTP, HTTPS, Link, Policy, parse_address, printable
-from ._probe import Listener, Place, Probe, Reply
+from ._probe import Listener, Probe, Reply
 
 SECONDS = 10.0
 PAGE_BYTES = 2**20

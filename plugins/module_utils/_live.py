@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import socket
 from collections.abc import Iterable, Mapping, Sequence
+
+from ._bounded import Stream
+
+SECONDS, ANSWER_BYTES = 20, 2**28
 
 _ANSWER = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) .*\r\nContent-Length: ([0-9]+)\r\n(?:.*\r\n)?\r\n", re.DOTALL)
 
@@ -20,12 +24,10 @@ def _ask(control: str, method: str, lines: Iterable[str]) -> list[str]:
     """The lines of nginx's answer to lines; not by http.client, whose import would take longer than the whole change."""
     body = "".join(line + "\n" for line in lines).encode()
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(control)
-            connection.sendall(f"{method} / HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-            with connection.makefile("rb") as stream:
-                received = stream.read()
+        with contextlib.closing(Stream(control, SECONDS)) as stream:
+            stream.send(f"{method} / HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            stream.read(lambda got: len(got) > ANSWER_BYTES)
+            received = stream.got
     except OSError as error:
         raise NotLive(f"nothing answers on {control} ({error})") from None
     answer = _ANSWER.match(received.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")

@@ -24,9 +24,10 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._bounded import Place, Stream
 from ._kinds import KEEP
 from ._model import HTTPS, SYSTEM_CA, parse_address, printable
 
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 SECONDS = 2.0
 HEAD_BYTES = 65536
 COMMAND_CHARACTERS = 300
-
-Place: TypeAlias = "tuple[str, int] | str"
-"""What to connect to: an IP address and a port, or the path of a unix socket."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})\b")
@@ -53,7 +51,6 @@ TLS = "it speaks TLS"
 PLAIN = "it speaks no TLS"
 UNTRUSTED = "its certificate is not trusted"
 CLOSED = "it closes the connection without an answer"
-TIMED_OUT = f"no answer within {SECONDS:g} s"
 NO_ADDRESS = "the host has no address"
 _NO_TLS = (
     "WRONG_VERSION_NUMBER",
@@ -64,6 +61,13 @@ _NO_TLS = (
 )
 """What OpenSSL says of an answer that is none of TLS's."""
 ENDS = (CLOSED, _PROBLEMS[errno.ECONNRESET])
+
+
+def _late(seconds: float) -> str:
+    return f"no answer within {seconds:g} s"
+
+
+TIMED_OUT = _late(SECONDS)
 
 
 class Security(NamedTuple):
@@ -352,50 +356,6 @@ def probe(link: Mapping[str, Any], site: Mapping[str, Any], known: Sequence[List
     )
 
 
-class _Stream:
-    """A connection that is read until a deadline, whatever the other side does. Raises OSError."""
-
-    def __init__(self, place: Place, deadline: float) -> None:
-        self.deadline = deadline
-        self.got = b""
-        self.first: float | None = None
-        family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET6 if ":" in place[0] else socket.AF_INET
-        self.socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            self._hurry().connect(place)
-        except OSError:
-            self.socket.close()
-            raise
-
-    def _hurry(self) -> socket.socket:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.socket.settimeout(left)
-        return self.socket
-
-    def secure(self, context: ssl.SSLContext, name: str) -> None:
-        """Begins TLS. Like nginx, says no address as a name."""
-        self.socket = context.wrap_socket(
-            self._hurry(), server_hostname=None if not name or parse_address(name) else name
-        )
-
-    def send(self, data: bytes) -> None:
-        self._hurry().sendall(data)
-
-    def close(self) -> None:
-        self.socket.close()
-
-    def read(self, enough: Callable[[bytes], bool]) -> None:
-        """Reads until it is enough, or the other side ends."""
-        while not enough(self.got):
-            more = self._hurry().recv(65536)
-            if not more:
-                return
-            self.first = self.first or time.monotonic()
-            self.got += more
-
-
 def ask(
     place: Place,
     path: str,
@@ -409,22 +369,22 @@ def ask(
     `security` is given."""
     started = time.monotonic()
     try:
-        stream = _Stream(place, started + seconds)
+        stream = Stream(place, seconds)
     except OSError as error:
-        return Reply(problem=_words(error))
+        return Reply(problem=_words(error, seconds))
     with contextlib.closing(stream):
         try:
             if security:
-                stream.secure(_context(security.ca), security.name)
+                stream.secure(_context(security.ca), _said(security.name))
         except OSError as error:
-            return Reply(connected=True, problem=_tls_words(error))
+            return Reply(connected=True, problem=_tls_words(error, seconds))
         lines = "".join(f"{name}: {value}\r\n" for name, value in {"Connection": "close", **headers}.items())
         try:
             stream.send(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
             stream.read(lambda got: bool(_HEAD_END.search(got)) or len(got) > HEAD_BYTES or not _may_be_http(got))
             problem = _head_problem(stream.got)
         except OSError as error:
-            problem = _words(error)
+            problem = _words(error, seconds)
         if problem:
             return Reply(connected=True, problem=problem)
         head, body = _HEAD_END.split(stream.got, 1)
@@ -475,7 +435,12 @@ def _context(ca: str) -> ssl.SSLContext:
     return context
 
 
-def _tls_words(error: OSError) -> str:
+def _said(name: str) -> str | None:
+    """What TLS says to the other side that it is asked for: like nginx, no address."""
+    return None if not name or parse_address(name) else name
+
+
+def _tls_words(error: OSError, seconds: float) -> str:
     """Why TLS has not begun."""
     import ssl
 
@@ -486,12 +451,12 @@ def _tls_words(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "").replace("_", " ").lower()
         return PLAIN if error.reason in _NO_TLS else f"TLS fails: {reason or 'the connection ends'}"
-    return _words(error)
+    return _words(error, seconds)
 
 
-def _words(error: OSError) -> str:
+def _words(error: OSError, seconds: float) -> str:
     if isinstance(error, TimeoutError):
-        return TIMED_OUT
+        return _late(seconds)
     return _PROBLEMS.get(error.errno or 0) or (error.strerror or "no connection").lower()
 
 
@@ -538,9 +503,9 @@ def speaks_tls(place: Place, seconds: float = SECONDS) -> bool:
     import ssl
 
     try:
-        stream = _Stream(place, time.monotonic() + seconds)
+        stream = Stream(place, seconds)
         with contextlib.closing(stream):
-            stream.secure(_context(""), "")
+            stream.secure(_context(""), None)
     except ssl.SSLError as error:
         # who refuses this client in TLS's own words speaks it
         return "ALERT" in (error.reason or "")

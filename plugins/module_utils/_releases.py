@@ -12,16 +12,17 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from . import _addresses, _app_units, _files
+from . import _addresses, _app_units, _files, _turns
 from ._app_host import CommandFailed, Host
 from ._app_keepers import Keeper, Supervisord, Systemd
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
 from ._apps import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, database_name, with_secrets
+from ._bounded import Exceeded
 from ._model import InvalidData, Link, Policy, UserData, name_problem, shown
 from ._registry import Locked, Registry
 
@@ -31,6 +32,10 @@ CRASHES = 3
 DRAIN_SECONDS = 2.0
 """After a switch, until the release before is told to end: requests that were routed to it have arrived by then."""
 SECRET_CHARACTERS = 43
+GRACE_SECONDS = 60
+"""After a step's own limit, which systemd keeps, until it is given up altogether."""
+STEPS_PER_USER = 2
+"""The apps of one user may take so many times as long, in one run, as one step may."""
 
 
 class Settings(NamedTuple):
@@ -237,6 +242,8 @@ class Deployer:
             outcome.problems.extend(f"{label}: {problem}" for problem in error.problems)
         except (CommandFailed, NginxRefused, NotServed, Locked, OSError) as error:
             outcome.problems.append(f"{label}: {error}")
+        except Exception as error:  # a defect that one app meets must not keep all others where they are
+            outcome.problems.append(f"{label}: {error!r}, which is a defect of vizgate's; please report it")
 
     def _converge(self, user: str, app: App, *, update: bool, check: bool) -> list[dict[str, str]]:
         if check and not name_problem("user", user) and self.host.account(user) is None:
@@ -325,23 +332,32 @@ class Deployer:
     def _run(self, place: Place, app: App | None, step: Step, number: int = 0) -> list[str]:
         """Runs a step as the owner, and returns the last lines of what it said; raises StepFailed."""
         environment = place.file(f"{number}.env" if step.fenced or step.variables else "step.env")
+        seconds = step.seconds or self.settings.step_seconds
         command = _app_units.command(
             place,
             app,
             step,
             environment=environment,
             memory=self.settings.step_memory,
-            seconds=self.settings.step_seconds,
+            seconds=seconds,
         )
         uid, gid, _home = self.host.account(place.user) or (0, 0, "")
         since = self.host.log(place.build_log, uid, gid)
         start = self.host.now()
-        code = self.host.run(command, place.build_log)
+        try:
+            code, reason = self.host.run(command, place.build_log, seconds + GRACE_SECONDS), ""
+        except Exceeded as error:
+            code, reason = -1, str(error)
+            self.host.systemctl("stop", place.step_unit, check=False)
         lines = self.host.tail(place.build_log, since)
         if code != 0:
-            late = self.host.now() - start >= self.settings.step_seconds
-            reason = f"not done after {self.settings.step_seconds} s" if late else f"exit code {code}"
-            raise StepFailed(step.name, reason, place.build_log, lines)
+            late = self.host.now() - start >= seconds
+            raise StepFailed(
+                step.name,
+                f"not done after {seconds} s" if late else reason or f"exit code {code}",
+                place.build_log,
+                lines,
+            )
         return lines
 
     def _start(self, place: Place, release: Release) -> None:
@@ -427,7 +443,8 @@ class Deployer:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place.file(f"{number}.env"))
         if numbers:
-            step = Step("reap", _app_units.REMOVE, (f"{place.folder}", *map(str, numbers)))
+            words = (place.folder, *map(str, numbers))
+            step = Step("reap", _app_units.REMOVE, words, seconds=_app_units.CONTROL_SECONDS)
             with contextlib.suppress(StepFailed):  # what is left behind is the owner's own room
                 self._run(place, None, step)
 

@@ -46,7 +46,7 @@ class FakeHost(Host):
     def account(self, user: str) -> tuple[int, int, str] | None:
         return self.accounts.get(user)
 
-    def run(self, command: Any, log: str) -> int:
+    def run(self, command: Any, log: str, seconds: float) -> int:
         words = list(command)
         step = words[words.index("/bin/sh") + 3]
         (file,) = [word.partition("=")[2] for word in words if word.startswith("EnvironmentFile=")]
