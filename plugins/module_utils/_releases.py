@@ -188,6 +188,8 @@ class Deployer:
     def digest(self, place: Place, app: App) -> str:
         """What a release is made from: another digest is another release."""
         made = [app.as_json(), _app_units.unit(place, app, 0), _app_units.program(place, app, 0), self.settings.python]
+        # the secrets are in the first of these
+        made.append(_app_units.variables(place, app, 0, {}))
         return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
     def _keeper(self, place: Place, supervisor: str) -> Keeper:
