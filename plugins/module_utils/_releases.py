@@ -138,13 +138,16 @@ class Deployer:
 
     def record(self, user: str, name: str) -> Record:
         """What is remembered of an app."""
+        path = os.path.join(self.state, user, name + ".json")
         try:
-            with open(os.path.join(self.state, user, name + ".json"), encoding="utf-8") as file:
+            with open(path, encoding="utf-8") as file:
                 found = json.load(file)
+            releases = tuple(Release(**release) for release in found["releases"])
+            return Record(releases, str(found["settled"]), int(found["last"]))
         except FileNotFoundError:
             return Record()
-        releases = tuple(Release(**release) for release in found["releases"])
-        return Record(releases, found["settled"], found["last"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise InvalidData([f"{path} is damaged ({error!r}); remove it, and the app is deployed anew"]) from None
 
     def known(self) -> list[tuple[str, str]]:
         """User and name of every app that is there."""
@@ -207,28 +210,55 @@ class Deployer:
     # all apps
 
     def converge(
-        self, declared: Mapping[str, tuple[App, ...]], *, only: str = "", update: bool = False, check: bool = False
+        self,
+        declared: Mapping[str, tuple[App, ...]],
+        *,
+        only: str = "",
+        update: bool = False,
+        check: bool = False,
+        spared: Collection[str] = (),
     ) -> Outcome:
         """Brings apps to where they are declared, and removes those that are not declared any more.
 
-        `only` is one app, like `alice/flasktasks`; with `update` a branch is followed to where it is now. What goes
-        wrong with one app is a problem of its own.
+        `only` is one app, like `alice/flasktasks`; with `update` a branch is followed to where it is now. Of the users who
+        are `spared` nothing is known, and nothing removed. What goes wrong with one app is a problem of its own, and the
+        apps of one user do not wait for those of another.
         """
-        outcome = Outcome([], [])
-        wanted = {(user, app.name): app for user, apps in declared.items() for app in apps}
+        wanted: dict[str, dict[str, App | None]] = {}
+        """Of each user, what each app is to be; None for one that is to go."""
+        for user, apps in declared.items():
+            wanted[user] = {app.name: app for app in apps}
         if only:
             user, _slash, name = only.partition("/")
-            if (user, name) not in wanted:
+            if name not in wanted.get(user, {}):
                 return Outcome([], [f"app {only} is not declared in any users file"])
-            wanted = {(user, name): wanted[user, name]}
+            wanted = {user: {name: wanted[user][name]}}
         else:
             for user, name in self.known():
-                if (user, name) not in wanted:
-                    self._attempt(outcome, user, name, lambda user=user, name=name: self._remove(user, name, check))
-        for (user, name), app in sorted(wanted.items()):
-            self._attempt(
-                outcome, user, name, lambda user=user, app=app: self._converge(user, app, update=update, check=check)
-            )
+                if user not in spared:
+                    wanted.setdefault(user, {}).setdefault(name, None)
+
+        def of_user(user: str) -> Outcome:
+            return self._converge_user(user, wanted[user], update=update, check=check)
+
+        return _joined(_turns.for_each(sorted(wanted), of_user).values())
+
+    def _converge_user(self, user: str, wanted: Mapping[str, App | None], *, update: bool, check: bool) -> Outcome:
+        outcome = Outcome([], [])
+        seconds = STEPS_PER_USER * self.settings.step_seconds
+        end = self.host.now() + seconds
+        # what is to go makes room first
+        for name, app in sorted(wanted.items(), key=lambda item: (item[1] is not None, item[0])):
+            if self.host.now() >= end:
+                outcome.problems.append(
+                    f"app {user}/{name}: not begun, as the user's apps took {seconds} s; run it again"
+                )
+            elif app is None:
+                self._attempt(outcome, user, name, lambda name=name: self._remove(user, name, check))
+            else:
+                self._attempt(
+                    outcome, user, name, lambda app=app: self._converge(user, app, update=update, check=check)
+                )
         return outcome
 
     @staticmethod
@@ -632,6 +662,14 @@ def _unlink_rotated(path: str) -> None:
     for entry in _listed(os.path.dirname(path)):
         if entry.startswith(os.path.basename(path)):
             os.unlink(os.path.join(os.path.dirname(path), entry))
+
+
+def _joined(outcomes: Iterable[Outcome]) -> Outcome:
+    found = list(outcomes)
+    return Outcome(
+        [step for outcome in found for step in outcome.plan],
+        [problem for outcome in found for problem in outcome.problems],
+    )
 
 
 def _listed(folder: str) -> list[str]:

@@ -49,7 +49,7 @@ options:
     type: int
     default: 60
   step_seconds:
-    description: How long fetching, building and migrating may take, each.
+    description: How long fetching, building and migrating may take, each; the apps of one user in one run take twice as long at most.
     type: int
     default: 900
   step_memory:
@@ -149,19 +149,19 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vizgate.gateway.plugins.module_utils import _door, _releases
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App, parse_apps
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData
 
 
-def declared(path: str) -> dict[str, tuple[App, ...]]:
-    """The users' apps, as the action plugin has packed them."""
+def declared(path: str) -> tuple[dict[str, tuple[App, ...]], dict[str, list[str]]]:
+    """The users' apps, as the action plugin has packed them, and the problems of users whose apps cannot be read."""
     with open(path, encoding="utf-8") as file:
         users = json.load(file)
-    found = {}
+    found, refused = {}, {}
     for user, apps in users.items():
         found[user], problems = parse_apps({"apps": apps})
         if problems:
-            raise InvalidData(f"user '{user}': {problem.text}" for problem in problems)
-    return found
+            del found[user]
+            refused[user] = [f"user '{user}': {problem.text}" for problem in problems]
+    return found, refused
 
 
 def settings(params: dict) -> _releases.Settings:
@@ -184,7 +184,10 @@ def work(module: AnsibleModule) -> _releases.Outcome:
     if params["state"] == "absent":
         return deployer.remove(params["user"] or "", check)
     update = params["state"] == "updated"
-    return deployer.converge(declared(params["packed"]), only=params["app"] or "", update=update, check=check)
+    apps, refused = declared(params["packed"])
+    outcome = deployer.converge(apps, only=params["app"] or "", update=update, check=check, spared=refused)
+    outcome.problems.extend(problem for problems in refused.values() for problem in problems)
+    return outcome
 
 
 def main() -> None:
