@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_files
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
-from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused, decrypted, read
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_texts import UsersFolder
 
 
 class ActionModule(GatewayAction):
@@ -24,13 +24,9 @@ class ActionModule(GatewayAction):
         if args.get("state", "present") not in ("present", "updated", "listed"):
             return super().run(tmp, task_vars)
         try:
-            declared = parse_files(read(self._loader, "apps", args.get("src")), decrypted)
+            declared = UsersFolder("apps", self._users_folder(task_vars or {})).declared()
         except Refused as error:
             return {"failed": True, "msg": str(error)}
-        if declared.problems:
-            count = "1 problem" if len(declared.problems) == 1 else f"{len(declared.problems)} problems"
-            msg = f"{count} in the users files, nothing was touched:\n" + "\n".join(declared.problems)
-            return {"failed": True, "msg": msg}
         if args.get("state") == "listed":
             listed = [
                 {"user": user, **{key: getattr(app, key) for key in ("name", "database", "supervisor", "conda")}}

@@ -14,9 +14,9 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
-from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused, decrypted, read
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_texts import UsersFolder
 
 
 class ActionModule(GatewayAction):
@@ -36,14 +36,16 @@ class ActionModule(GatewayAction):
         gc.disable()
         validate_only = boolean(args.pop("validate_only", False))
         source = args.get("source", "inventory")
-        texts = read(self._loader, "links", args.get("src"))
-        digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+        folder = UsersFolder("links", self._users_folder(task_vars))
+        # a file that was not read makes it another folder than any that was published
+        seen = [folder.texts, *folder.problems]
+        digest = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
         paths = Paths(self._root(task_vars))
 
         unchanged = {"changed": False, "plan": [], "diff": [], "reload": False}
         if not validate_only and not boolean(args.get("verify", False)) and self._seen(paths, source) == digest:
             return unchanged
-        users = self._parse(texts, args.get("policy"))
+        users = self._parse(folder, args.get("policy"))
         if validate_only:
             return unchanged
 
@@ -57,16 +59,12 @@ class ActionModule(GatewayAction):
             self._remove_tmp_path(self._connection._shell.tmpdir)
 
     @staticmethod
-    def _parse(texts: dict[str, str], policy: dict[str, Any] | None) -> dict[str, Any]:
+    def _parse(folder: UsersFolder, policy: dict[str, Any] | None) -> dict[str, Any]:
         try:
             site = Policy.parse(policy, "gateway_allowed_* of the play") if policy else None
         except InvalidData as error:
             raise Refused(f"the site policy, nothing was touched:\n{error}") from None
-        users, problems = parse_users(texts, decrypted, site)
-        if problems:
-            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise Refused(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))
-        return users
+        return folder.declared(site).users
 
     def _seen(self, paths: Paths, source: str) -> str:
         """The digest of the host's last complete run, if that was under the policy that stands there now."""

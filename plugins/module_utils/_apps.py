@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ._model import DESCRIPTION_CHARACTERS, RESERVED_LINKS, Problem, _did_you_mean, _Reader, shown
+from ._vaulted import Decrypt, Vaulted, no_vault
 
 APP = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 """Narrower than a link's name: it is part of a socket's path, a unit's name and a database's."""
@@ -25,7 +26,7 @@ _REPO = re.compile(
     r"|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._~%/+,=-]+"
     r"|(?:/[A-Za-z0-9._~+,=-]+)+/?"
 )
-_PASSWORD = re.compile(r"[a-z]+://[^/@]*:[^/@]*@")
+_CREDENTIALS = re.compile(r"[a-z]+://([^/@]*)@")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
 _PATH = re.compile(r"[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*")
 _ENTRY = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*(?:\(\))?")
@@ -117,12 +118,17 @@ class _Checker:
             return ""
         if key not in self.data and required:
             self.reader.refuse(self.path, f"{self.label}: it has no {key}")
-        elif not isinstance(value, str) or not pattern.fullmatch(value):
+        elif not isinstance(value, str) or len(value) > VALUE_CHARACTERS or not pattern.fullmatch(value):
             self.refuse(key, f"{key} {shown(value)} is not {form}")
         return str(value)
 
     def folder(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not _PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
+        if (
+            not isinstance(value, str)
+            or len(value) > VALUE_CHARACTERS
+            or not _PATH.fullmatch(value)
+            or {".", ".."} & set(value.split("/"))
+        ):
             self.refuse(key, f"{key} {shown(value)} is not a path below the app's own folder, without '.' and '..'")
         return str(value)
 
@@ -154,7 +160,13 @@ class _Checker:
         if not isinstance(found, Mapping):
             self.refuse(key, f"{key} is not a mapping like {{NAME: value}}")
             return ()
+        texts = []
         for name, value in found.items():
+            if isinstance(value, Vaulted):
+                value = self.reader.revealed((*self.path, key, name), f"{self.label}: {key}: {shown(name)}", value)
+                if value is None:
+                    continue
+            texts.append((str(name), str(value)))
             if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
                 self.refuse((key, name), f"{key}: {shown(name)} is no variable's name")
             elif name in _TAKEN_VARIABLES or name.startswith("VIZGATE_"):
@@ -165,7 +177,7 @@ class _Checker:
                 self.refuse(
                     (key, name), f"{key}: {name} has control characters, or more than {VALUE_CHARACTERS} characters"
                 )
-        return tuple(sorted((str(name), str(value)) for name, value in found.items()))
+        return tuple(sorted(texts))
 
 
 def _check_name(check: _Checker) -> None:
@@ -181,7 +193,8 @@ def _check_name(check: _Checker) -> None:
 
 def _repo(check: _Checker) -> str:
     repo = check.data.get("repo")
-    if isinstance(repo, str) and _PASSWORD.match(repo):
+    credentials = _CREDENTIALS.match(repo) if isinstance(repo, str) else None
+    if credentials and ":" in credentials[1]:
         check.refuse("repo", "repo has a password in it, which many would see; use an SSH key of the user's")
         return ""
     return check.text("repo", _REPO, "an https, ssh or git URL, or an absolute path", required=True)
@@ -273,17 +286,23 @@ def database_name(user: str, app: str) -> str:
     return f"{user}_{app}"
 
 
-def parse_apps(data: object, user: str = "") -> tuple[tuple[App, ...], list[Problem]]:
+def parse_apps(data: object, user: str = "", decrypt: Decrypt = no_vault) -> tuple[tuple[App, ...], list[Problem]]:
     """Reads the list `apps` of the data of a `user`'s file, by name; an app and a link have no name in common.
 
-    Returns what is good, and a problem for everything that is not.
+    Returns what is good, and a problem for everything that is not. `decrypt` opens vaulted secrets and variables.
     """
-    reader = _Reader()
-    if not isinstance(data, Mapping):
-        return (), []
-    found = data.get("links")
-    links = {link.get("name") for link in found if isinstance(link, Mapping)} if isinstance(found, list) else set()
+    reader = _Reader(decrypt)
     apps: dict[str, App] = {}
+    if isinstance(data, Mapping):
+        with reader.bounded():
+            _read_apps(reader, data, user, apps)
+    return tuple(apps[name] for name in sorted(apps)), reader.problems
+
+
+def _read_apps(reader: _Reader, data: Mapping[Any, Any], user: str, apps: dict[str, App]) -> None:
+    found = data.get("links")
+    names = [link.get("name") for link in found if isinstance(link, Mapping)] if isinstance(found, list) else []
+    links = {name for name in names if isinstance(name, str)}
     for index, item in reader.items(data, "apps"):
         app = _parse_app(reader, ("apps", index), item)
         if app and app.name in apps:
@@ -299,7 +318,6 @@ def parse_apps(data: object, user: str = "") -> tuple[tuple[App, ...], list[Prob
             )
         elif app:
             apps[app.name] = app
-    return tuple(apps[name] for name in sorted(apps)), reader.problems
 
 
 def with_secrets(app: App, known: Mapping[str, str], generate: Callable[[], str]) -> dict[str, str]:

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from ._kinds import KEEP, KINDS, STRIP
+from ._vaulted import Decrypt, NotDecrypted, no_vault, revealed
 
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 HTTP, HTTPS = "http", "https"
@@ -24,6 +26,8 @@ SOCKET_CHARACTERS = 107
 DESCRIPTION_CHARACTERS = 200
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 """Debian's file of the authorities that it trusts."""
+PROBLEMS = 100
+"""How many problems of one file are reported: who sees so many does not read on, and a file may have any number."""
 PASSWORD_BYTES = 72
 """bcrypt looks at no more."""
 
@@ -148,14 +152,37 @@ def _plain(item: Link | Login) -> dict[str, Any]:
     return {key: value for key, value in item._asdict().items() if value != item._field_defaults.get(key)}
 
 
+class _TooManyProblems(Exception):
+    """Ends the reading of data."""
+
+
 class _Reader:
     """Collects the problems of one piece of data while it is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, decrypt: Decrypt = no_vault) -> None:
         self.problems: list[Problem] = []
+        self.decrypt = decrypt
+
+    @contextlib.contextmanager
+    def bounded(self) -> Iterator[None]:
+        """Ends what is done here once there are too many problems."""
+        try:
+            yield
+        except _TooManyProblems:
+            self.problems.append(Problem((), f"there are more problems than these {PROBLEMS}; solve these first"))
 
     def refuse(self, path: tuple[str | int, ...], text: str) -> None:
+        if len(self.problems) == PROBLEMS:
+            raise _TooManyProblems
         self.problems.append(Problem(path, text))
+
+    def revealed(self, path: tuple[str | int, ...], label: str, value: object) -> object:
+        """The text of a value that may be vaulted; None for one that cannot be decrypted, which is refused."""
+        try:
+            return revealed(value, self.decrypt)
+        except NotDecrypted as error:
+            self.refuse(path, f"{label}: {error}")
+            return None
 
     def keys(self, path: tuple[str | int, ...], label: str, data: Mapping[Any, Any], known: Iterable[str]) -> None:
         known = list(known)
@@ -367,7 +394,8 @@ def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any
     if (password is None) == (hashed is None):
         reader.refuse(path, f"{label}: give either password or password_hash")
     elif password is not None:
-        problem = password_problem(password)
+        password = reader.revealed((*path, "password"), label, password)
+        problem = password_problem(password) if password is not None else None
         if problem:
             reader.refuse((*path, "password"), f"{label}: {problem}")
     elif not isinstance(hashed, str) or not any(pattern.fullmatch(hashed) for pattern in _HASHES):
@@ -380,20 +408,37 @@ def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any
     return Login(name=str(name), password_hash=str(hashed or ""), password=str(password or ""))
 
 
-def parse_user(data: object, policy: Policy | None = None, *, stored: bool = False) -> tuple[UserData, list[Problem]]:
+def parse_user(
+    data: object, policy: Policy | None = None, *, stored: bool = False, decrypt: Decrypt = no_vault
+) -> tuple[UserData, list[Problem]]:
     """Reads what one source declares for one user: a mapping with the lists `links` and `logins`, both optional.
 
     Returns what is good, and a problem for everything that is not; with a `policy`, also for links that it refuses.
-    What the registry has `stored` may also say which links are `moving`.
+    What the registry has `stored` may also say which links are `moving`. `decrypt` opens vaulted passwords.
     """
-    reader = _Reader()
+    reader = _Reader(decrypt)
     if data is None:
         return UserData(), []
     if not isinstance(data, Mapping):
         return UserData(), [Problem((), f"{shown(data)} is not a mapping with the keys links and logins")]
-    # what apps are is for `_apps` to say, as the registry has none
-    reader.keys((), "the file", data, ("links", "logins", "moving" if stored else "apps"))
-    links = {}
+    links: dict[str, Link] = {}
+    logins: dict[str, Login] = {}
+    with reader.bounded():
+        # what apps are is for `_apps` to say, as the registry has none
+        reader.keys((), "the file", data, ("links", "logins", "moving" if stored else "apps"))
+        _read_links(reader, data, policy, links)
+        _read_logins(reader, data, logins)
+    return (
+        UserData(
+            tuple(links[name] for name in sorted(links)),
+            tuple(logins[name] for name in sorted(logins)),
+            tuple(sorted(links.keys() & set(map(str, data.get("moving") or ())))) if stored else (),
+        ),
+        reader.problems,
+    )
+
+
+def _read_links(reader: _Reader, data: Mapping[Any, Any], policy: Policy | None, links: dict[str, Link]) -> None:
     for index, item in reader.items(data, "links"):
         link = _parse_link(reader, ("links", index), item)
         refused = policy.link_problem(link) if link and policy else None
@@ -403,21 +448,15 @@ def parse_user(data: object, policy: Policy | None = None, *, stored: bool = Fal
             reader.refuse(("links", index), f"link {shown(link.name)}: declared twice")
         elif link:
             links[link.name] = link
-    logins = {}
+
+
+def _read_logins(reader: _Reader, data: Mapping[Any, Any], logins: dict[str, Login]) -> None:
     for index, item in reader.items(data, "logins"):
         login = _parse_login(reader, ("logins", index), item)
         if login and login.name in logins:
             reader.refuse(("logins", index), f"login {shown(login.name)}: declared twice")
         elif login:
             logins[login.name] = login
-    return (
-        UserData(
-            tuple(links[name] for name in sorted(links)),
-            tuple(logins[name] for name in sorted(logins)),
-            tuple(sorted(links.keys() & set(map(str, data.get("moving") or ())))) if stored else (),
-        ),
-        reader.problems,
-    )
 
 
 def _unwrapped(address: Address) -> Address:

@@ -20,7 +20,8 @@ options:
   src:
     description:
       - Folder of users files on the controller, one C(<user>.yml) per user with the list C(apps).
-      - Required unless I(state) is C(rolled_back) or C(absent).
+      - Where it is not given, the host's variable C(gateway_users_dir) is used, or else C(users/<site>) beside the folder
+        that has the inventory, so C(users/lab) for C(inventories/lab).
     type: path
   state:
     description:
@@ -88,7 +89,6 @@ options:
 EXAMPLES = r"""
 - name: Deploy what the inventory declares
   vizgate.gateway.apps:
-    src: "{{ inventory_dir }}/users"
 
 - name: Go back to the release before
   vizgate.gateway.apps:
@@ -215,11 +215,7 @@ def main() -> None:
             "forget": {"type": "bool", "default": False},
             "packed": {"type": "path"},
         },
-        required_if=[
-            ("state", "rolled_back", ("app",)),
-            ("state", "present", ("src",)),
-            ("state", "updated", ("src",)),
-        ],
+        required_if=[("state", "rolled_back", ("app",))],
         supports_check_mode=True,
     )
     outcome = _door.attempt(module, lambda: work(module))

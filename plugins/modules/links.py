@@ -20,9 +20,11 @@ options:
   src:
     description:
       - Folder of users files on the controller, one C(<user>.yml) per user with the lists C(links) and C(logins).
-      - Values, or whole files, may be encrypted with Ansible Vault.
+      - Passwords, or whole files, may be encrypted with Ansible Vault; so may what apps get, with vault id C(users).
+      - A folder below an inventory folder is refused, because Ansible takes every file there for an inventory.
+      - Where it is not given, the host's variable C(gateway_users_dir) is used, or else C(users/<site>) beside the folder
+        that has the inventory, so C(users/lab) for C(inventories/lab).
     type: path
-    required: true
   source:
     description: Under which name this folder declares; what other sources declare is left alone.
     type: str
@@ -101,7 +103,11 @@ options:
 EXAMPLES = r"""
 - name: Publish what the inventory declares
   vizgate.gateway.links:
-    src: "{{ inventory_dir }}/users"
+
+- name: Publish what another folder declares
+  vizgate.gateway.links:
+    src: /srv/users
+    source: survey
 """
 
 RETURN = r"""
@@ -147,7 +153,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_door.ROOT,
-            "src": {"type": "path", "required": True},
+            "src": {"type": "path"},
             "source": {"type": "str", "default": "inventory"},
             "verify": {"type": "bool", "default": False},
             "validate_only": {"type": "bool", "default": False},

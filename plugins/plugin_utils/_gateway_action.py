@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.vizgate.gateway.plugins.plugin_utils import _users_folder
 
 
 class GatewayAction(ActionBase):
@@ -31,3 +32,8 @@ class GatewayAction(ActionBase):
     def _root(self, task_vars: dict[str, Any]) -> str:
         given = self._task.args.get("root") or self._templar.template(task_vars.get("gateway_rootless_dir", ""))
         return str(given or "/")
+
+    def _users_folder(self, task_vars: dict[str, Any]) -> str:
+        """The users folder: `src`, or `gateway_users_dir` of the host, or the site's default. Raises Refused."""
+        given = self._task.args.get("src") or self._templar.template(task_vars.get("gateway_users_dir", ""))
+        return _users_folder.find(self._task.action.rpartition(".")[2], str(given or ""), task_vars, self._loader)

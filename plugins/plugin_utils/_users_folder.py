@@ -1,15 +1,14 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the users folder on the controller, for the actions that are about it."""
+"""Finds the users folder on the controller, and refuses one that Ansible takes for an inventory. `_users_texts` reads it."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
-from ansible.errors import AnsibleError
-from ansible.parsing.vault import EncryptedString
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_users_file
 
 
@@ -17,32 +16,56 @@ class Refused(Exception):
     """The users folder cannot be used; the message says why. Ansible's own exceptions would come with a traceback."""
 
 
-def decrypted(text: str) -> str:
-    """The text that an Ansible vault holds."""
-    # Ansible's string carries tags, and PyYAML wants a plain one
-    return str(EncryptedString(ciphertext=text)).encode().decode()
+def default_folder(inventory_dir: str) -> str:
+    """The users folder of a site: `users/lab` for the inventory in `inventories/lab`. Role accounts looks there, too."""
+    above, site = os.path.split(inventory_dir)
+    return os.path.join(os.path.dirname(above), "users", site)
 
 
-def read(loader: Any, what: str, src: str | None) -> dict[str, str]:
-    """Users file, as messages name it → its text, decrypted where the whole file is vaulted."""
-    if not src:
+def find(what: str, src: str, task_vars: dict[str, Any], loader: Any) -> str:
+    """The absolute path of the users folder: `src`, or the default of the site. Raises Refused for one that is not safe."""
+    inventory_dir = str(task_vars.get("inventory_dir") or "")
+    if not src and not inventory_dir:
         raise Refused(f"{what}: src is missing; give the folder of the users files")
-    folder = loader.path_dwim(src)
+    folder = str(loader.path_dwim(src)) if src else default_folder(inventory_dir)
+    former = os.path.join(inventory_dir, "users") if inventory_dir else ""
+    sources = [path for path in map(str, task_vars.get("ansible_inventory_sources") or ()) if os.path.isdir(path)]
+    for candidate in filter(None, (folder, former)):
+        for source in sources:
+            if _is_below(candidate, source) and _has_users_files(candidate):
+                raise Refused(_below_an_inventory(what, candidate, source, src, default_folder(inventory_dir)))
+    # beside an inventory that was named as a file, where Ansible has not read them
+    return former if not src and not os.path.isdir(folder) and _has_users_files(former) else folder
+
+
+def _is_below(path: str, source: str) -> bool:
+    """Whether a path is below a folder, by its name or once its links are followed."""
+    above = {os.path.abspath(source), os.path.realpath(source)}
+    return any(os.path.commonpath([place, name]) == place for place in above for name in _names(path))
+
+
+def _names(path: str) -> set[str]:
+    return {os.path.abspath(path), os.path.realpath(path)}
+
+
+def _has_users_files(folder: str) -> bool:
     try:
-        names = sorted(filter(is_users_file, os.listdir(folder)))
-    except OSError as error:
-        message = f"{what}: src {folder}: {error.strerror}; give the folder of the users files"
-        raise Refused(message) from None
-    shown = os.path.basename(os.path.normpath(folder))
-    texts = {}
-    for name in names:
-        path = os.path.join(folder, name)
-        try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
-            if text.startswith("$ANSIBLE_VAULT;"):
-                text = decrypted(text)
-        except (OSError, UnicodeDecodeError, AnsibleError) as error:
-            raise Refused(f"{shown}/{name}:1: this cannot be read: {error}") from None
-        texts[f"{shown}/{name}"] = text
-    return texts
+        return any(map(is_users_file, os.listdir(folder)))
+    except OSError:
+        return False
+
+
+def _below_an_inventory(what: str, folder: str, source: str, src: str, default: str) -> str:
+    into = default or "a folder outside"
+    also = f", and set gateway_users_dir to {into}" if src else ""
+    return (
+        f"{what}: users files are in {folder}, below the inventory {source}. Ansible takes every file there for an inventory:"
+        f" it runs those that are executable, and templates in the others. The gateway was not touched; {_move(folder, into)}{also}"
+    )
+
+
+def _move(old: str, new: str) -> str:
+    quoted = [shlex.quote(path) for path in (old, new, os.path.dirname(new))]
+    if os.path.isdir(new):
+        return f"run: mv {quoted[0]}/* {quoted[1]}/"
+    return f"run: mkdir -p {quoted[2]} && mv {quoted[0]} {quoted[1]}"
