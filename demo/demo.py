@@ -22,7 +22,7 @@ import visdom_setup
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-USERS = ROOT / "inventories/demo/users"
+USERS = ROOT / "users/demo"
 PASSWORDS = ROOT / "demo/passwords.yml"
 STATE = ROOT / ".demo/visdom"
 HOST = "127.0.0.1"

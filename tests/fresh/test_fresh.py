@@ -148,10 +148,13 @@ def archive(machine: Machine) -> None:
     install = "/root/venv/bin/ansible-galaxy collection install --no-deps archive/*.tar.gz"
     machine.run(f"{install} && rm -r clone", "/root")
     machine.run(
-        f"mkdir -p site/users && echo '{HOSTS}' >site/hosts.yml && echo '{ALICE}' >site/users/alice.yml", "/root"
+        f"mkdir -p site/inventories/lab site/users/lab && cd site && "
+        f"echo '{HOSTS}' >inventories/lab/hosts.yml && echo '{ALICE}' >users/lab/alice.yml",
+        "/root",
     )
-    machine.run("setsid python3 -m http.server --bind 127.0.0.1 9000 </dev/null >/dev/null 2>&1 &", "/root/site")
-    play = ". venv/bin/activate && ansible-playbook vizgate.gateway.site -i site/hosts.yml"
+    serve = "setsid python3 -m http.server --bind 127.0.0.1 9000 </dev/null >/dev/null 2>&1 &"
+    machine.run(serve, "/root/site/inventories/lab")
+    play = ". venv/bin/activate && ansible-playbook vizgate.gateway.site -i site/inventories/lab"
     machine.run(play, "/root")
     url = "http://127.0.0.1:8080/alice/files/hosts.yml"
     machine.ask((url, "alice:alice-secret", 200), (url, "alice:wrong", 401), (url, "", 401))

@@ -209,7 +209,7 @@ apps:
 
 
 def test_the_example_inventory() -> None:
-    text = (COLLECTION / "inventories/example/users/alice.yml").read_text(encoding="utf-8")
+    text = (COLLECTION / "users/example/alice.yml").read_text(encoding="utf-8")
     declared = parse_files({"users/alice.yml": text}, str)
     assert ([app.name for app in declared.apps["alice"]], declared.problems) == (["flasktasks"], [])
 
