@@ -66,6 +66,109 @@ def test_no_client_speaks_for_the_gateway(gate: Rig, backends: Backends, link: s
     assert (told["x-real-ip"], told["host"]) == ("127.0.0.1", "gate:1")
 
 
+CLAIMS = [
+    "Cf-Access-Authenticated-User-Email",
+    "Cf-Connecting-IP",
+    "Client-IP",
+    "Forwarded",
+    "Front-End-Https",
+    "Impersonate-User",
+    "Iv-User",
+    "OIDC-Claim-Sub",
+    "Proxy",
+    "Remote-Addr",
+    "Remote-Email",
+    "Remote-Groups",
+    "Remote-User",
+    "Sm-User",
+    "Ssl-Client-Cert",
+    "Ssl-Client-Verify",
+    "Tailscale-User-Login",
+    "True-Client-IP",
+    "X-Amzn-Oidc-Identity",
+    "X-Auth-Request-Access-Token",
+    "X-Auth-Request-Email",
+    "X-Auth-User",
+    "X-Authenticated-User",
+    "X-Authentik-Username",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Consumer-Username",
+    "X-Email",
+    "X-Forwarded-Access-Token",
+    "X-Forwarded-Email",
+    "X-Forwarded-Groups",
+    "X-Forwarded-Preferred-Username",
+    "X-Forwarded-Ssl",
+    "X-Forwarded-Uri",
+    "X-Forwarded-User",
+    "X-Goog-Authenticated-User-Email",
+    "X-Goog-Iap-Jwt-Assertion",
+    "X-Groups",
+    "X-Ms-Client-Principal",
+    "X-Ms-Client-Principal-Name",
+    "X-Original-Forwarded-For",
+    "X-Original-Method",
+    "X-Original-URL",
+    "X-Pomerium-Claim-Email",
+    "X-Proxy-User",
+    "X-Real-User",
+    "X-Remote-Group",
+    "X-Remote-User",
+    "X-Rewrite-URL",
+    "X-Scheme",
+    "X-Ssl-Client-Dn",
+    "X-Url-Scheme",
+    "X-User",
+    "X-Userinfo",
+    "X-Username",
+    "X-Webauth-Email",
+    "X-Webauth-User",
+]
+
+
+@LINKS
+def test_no_client_tells_a_backend_who_it_is(gate: Rig, backends: Backends, link: str) -> None:
+    spelt = [str.title, str.lower, str.upper, lambda name: name.replace("-", "_")]
+    for spell in spelt:
+        for start in range(0, len(CLAIMS), 20):
+            # twice, and once more in another case
+            lines = [
+                f"{how(name)}: forged" for name in CLAIMS[start : start + 20] for how in (spell, spell, str.swapcase)
+            ]
+            assert gate.raw(f"/alice/{link}/", ALICE, *lines).status == 200
+    assert not [line for request in backends.alice.seen for line in request.headers if "forged" in line[1]]
+
+
+def test_what_tools_and_programs_say_arrives(gate: Rig, backends: Backends) -> None:
+    """Secrets that tools check themselves are theirs, and so is what only begins alike."""
+    said = {
+        "X-Auth-Token": "a",
+        "X-XSRFToken": "b",
+        "X-CSRF-Token": "c",
+        "X-Requested-With": "d",
+        "X-API-Key": "e",
+        "X-Request-Id": "f",
+        "Remotely": "g",
+        "X-Usage": "h",
+        "User-Agent": "i",
+        "If-Match": "j",
+        "Range": "bytes=0-",
+        "X-Http-Method-Override": "PATCH",
+    }
+    assert gate.get("/alice/echo/", ALICE, headers=said).status == 200
+    request = backends.alice.seen[-1]
+    assert {name: request.header(name) for name in said} == said
+
+
+def test_no_number_of_headers_hides_one_or_takes_long(gate: Rig, backends: Backends) -> None:
+    many = [f"{name}{number}: b" for name, count in (("A", 80), ("X-Remote-", 40)) for number in range(count)]
+    assert gate.raw("/alice/echo/", ALICE, *many, "X-Remote-User: forged").status == 200
+    assert backends.alice.seen[-1].header("X-Remote-User") is None
+    assert gate.raw("/alice/echo/", ALICE, *(f"X-Remote-{number}: forged" for number in range(300))).status == 400
+    assert len(backends.alice.seen) == 1
+
+
 @pytest.mark.parametrize(
     "header", ["X-Vizgate-User: alice", "X_Vizgate_User: alice", "X-Vizgate-User:alice\r\nX-Vizgate-User: alice"]
 )

@@ -7,6 +7,7 @@
 -- ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The shared dict holds what was published since
 -- nginx started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
 local balancer = require "ngx.balancer"
+local claims = require "vizgate_claims"
 local ffi = require "ffi"
 
 local links = ngx.shared.vizgate_links
@@ -438,6 +439,7 @@ local function admit(user)
     if signing.way ~= "forward" then
         return authenticate(user)
     end
+    claims.drop()
     local status, name = ask_service()
     if status and status:sub(1, 1) == "2" and name and is_welcome(user, name) then
         ngx.var.vizgate_visitor = name
@@ -630,6 +632,7 @@ local function find_link(uri, written, user)
     local found = {
         name = "/" .. user .. "/" .. link, base = base, target = target, keep = mode == "keep", tls = tls, peer = peer,
         passed = learnt.passed[user] or {},
+    claims.drop()
     }
     learnt.links[found.name .. "/"] = found
     return found
@@ -798,6 +801,7 @@ end
 -- remembered verdicts.
 function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
+    claims.add(how.header)
     links:add("secret", random:read(20))
     links:add("edition", 0)
     random:close()
