@@ -91,6 +91,16 @@ def site(built_site: Site, backends: Backends) -> Iterator[Site]:
         ("alice@lab.example@lab.example", "/alice/echo/", 403),
         ("Alice", "/alice/echo/", 403),
         (".*", "/alice/echo/", 403),
+        # what is no name is nobody's, whatever stands behind it
+        ("@lab.example", "/alice/echo/", 403),
+        ("@lab.example", "/bob/echo/", 403),
+        ("@", "/alice/echo/", 403),
+        ("@alice@lab.example", "/alice/echo/", 403),
+        ("alice@", "/alice/echo/", 403),
+        ("alice@lab.example@", "/alice/echo/", 403),
+        ("alice@LAB.example", "/alice/echo/", 403),
+        ("carol@example.org@lab.example", "/alice/echo/", 403),
+        ("a" * 300 + "@lab.example", "/alice/echo/", 403),
         ("alice", "/nobody/", 403),
         ("nobody", "/nobody/", 404),
         ("banned", "/alice/echo/", 403),
@@ -108,7 +118,7 @@ def test_who_sees_what(site: Site, backends: Backends, visitor: str, path: str, 
 
 
 def test_a_name_is_one_word(site: Site) -> None:
-    for name in (b"robot tail", b"alice guest", b"alice\xc3\xa9", b"alice, bob"):
+    for name in (b"robot tail", b"alice guest", b"alice\xc3\xa9", b"alice, bob", b"alice,", b"alice\tbob"):
         site.service.answer = b"HTTP/1.1 200 OK\r\nX-Auth-Request-User: " + name + b"\r\n\r\n"
         assert site.get("/alice/echo/", "alice").status == 403
 
@@ -220,6 +230,13 @@ def test_nobody_is_sent_away_from_the_site(site: Site) -> None:
         b"HTTP/1.1 404 Not Found\r\nX-Auth-Request-User: alice\r\n\r\n",
         b"HTTP/1.1 500 Oops\r\nX-Auth-Request-User: alice\r\n\r\n",
         b"X-Auth-Request-User: alice\r\nHTTP/1.1 200 OK\r\n\r\n",
+        # line breaks that are none to some, and lines that go on
+        b"HTTP/1.1 202 Accepted\r\nX: y\nX-Auth-Request-User: alice\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nX: y\rX-Auth-Request-User: alice\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nX-Auth-Request-User: alice\r\n bob\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nX-Auth-Request-User: alice\r\nx-auth-request-USER: bob\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nX-Auth-Request-User: alice\0\r\n\r\n",
+        b"HTTP/1.1 2020 Accepted\r\nX-Auth-Request-User: alice\r\n\r\n",
     ],
 )
 def test_a_service_that_fails_opens_nothing(site: Site, backends: Backends, said: bytes) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,8 @@ SETTLED = "local SETTLED_SECONDS = 300 "
 def control(gateway: Gateway) -> Iterator[str]:
     """The control socket of a real nginx with little memory, for which everything is settled after a second."""
     lua = Path(gateway.paths.lib, "lua")
-    lua.mkdir()
-    text = (ROLE / "files" / "lua" / "vizgate.lua").read_text(encoding="utf-8")
+    shutil.copytree(ROLE / "files" / "lua", lua)
+    text = (lua / "vizgate.lua").read_text(encoding="utf-8")
     assert SETTLED in text
     (lua / "vizgate.lua").write_text(text.replace(SETTLED, "local SETTLED_SECONDS = 1 "), encoding="utf-8")
     configuration = configure(gateway, gateway_links_memory="128k")

@@ -9,6 +9,7 @@
 local balancer = require "ngx.balancer"
 local claims = require "vizgate_claims"
 local ffi = require "ffi"
+local service = require "vizgate_service"
 
 local links = ngx.shared.vizgate_links
 local verdicts = ngx.shared.vizgate_verdicts
@@ -26,8 +27,6 @@ local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashe
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
 local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
 local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
-local SERVICE_SECONDS = 10      -- that the sign-in service may be silent
-local SERVICE_BYTES = 32768     -- that the head of its answer may have
 local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
 
 local _M = {}
@@ -358,14 +357,11 @@ local function connect(target)
     return host and backend:connect(host, tonumber(port)) and backend
 end
 
--- Is it the service that the administrator has started? Everybody here could listen on its port while it is away.
+-- Is it the service that the administrator has started? Everybody here could listen at its place while it is away.
 local function is_service()
-    if not signing.place:find("^127%.") and not signing.place:find("^%[::1%]") then
-        return true
-    end
     listening = {}  -- what was read before there was a connection says nothing about it
-    local uid = listener_at(signing.place)
-    return uid and (is_service_uid(uid, SYSTEM_UIDS) or uid == ffi.C.getuid())
+    local here, uid = service.listener(signing.place, listener_at)
+    return not here or uid and (is_service_uid(uid, SYSTEM_UIDS) or uid == ffi.C.getuid())
 end
 
 -- What the sign-in service says of the request at hand: a status, and the visitor's name; nothing where it says none.
@@ -388,39 +384,18 @@ local function ask_service()
         end
         lines[#lines + 1] = name .. ": " .. value
     end
-    local service = connect(signing.place)
-    if not service or not is_service() then
-        return
-    end
-    service:settimeouts(1000, 2000, SERVICE_SECONDS * 1000)
-    service:send(table.concat(lines, "\r\n") .. "\r\n\r\n")
-    local head, ending = "", nil
-    repeat
-        local piece = service:receiveany(4096)
-        head = head .. (piece or "")
-        ending = head:find("\r\n\r\n", 1, true)
-    until ending or not piece or #head > SERVICE_BYTES
-    service:close()
-    local status, names = ending and head:match("^HTTP/1%.[01] (%d%d%d)"), {}
-    for name, value in head:sub(1, ending or 0):gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]-)[ \t]*\r") do
-        if name:lower() == signing.header then
-            names[#names + 1] = value
-        end
-    end
-    return status, #names == 1 and names[1] or nil
+    return service.ask(signing.place, table.concat(lines, "\r\n") .. "\r\n\r\n", signing.header, is_service)
 end
 
 -- May a visitor of this name see the user's pages? The user may, and who has the name of one of the user's logins.
-local function is_welcome(user, name)
-    if not name:find("^[%w_.@+-]+$") then
-        return false
+local function is_welcome(user, said)
+    local name, short = service.names(said, signing.domain)
+    for login in ((name and entry(user .. "/") or ""):match(" .*") or ""):gmatch("%S+") do
+        if login == name or login == short then
+            return true
+        end
     end
-    local short = name
-    if signing.domain ~= "" and name:sub(-#signing.domain - 1) == "@" .. signing.domain then
-        short = name:sub(1, -#signing.domain - 2)
-    end
-    local logins = " " .. ((entry(user .. "/") or ""):match(" .*") or "") .. " "
-    return short == user or (logins:find(" " .. name .. " ", 1, true) or logins:find(" " .. short .. " ", 1, true)) ~= nil
+    return name and short == user
 end
 
 -- Does a person wait for a page, in a window of its own? Others are not helped by the page where one signs in.
@@ -439,7 +414,6 @@ local function admit(user)
     if signing.way ~= "forward" then
         return authenticate(user)
     end
-    claims.drop()
     local status, name = ask_service()
     if status and status:sub(1, 1) == "2" and name and is_welcome(user, name) then
         ngx.var.vizgate_visitor = name
@@ -465,6 +439,7 @@ function _M.guard_service()
     if not is_service() then
         return ngx.exit(503)
     end
+    claims.drop()
 end
 
 -- Begins TLS as nginx would; "" where that works. Only tells what is amiss: nginx itself goes by nothing but its own handshake.
@@ -632,7 +607,6 @@ local function find_link(uri, written, user)
     local found = {
         name = "/" .. user .. "/" .. link, base = base, target = target, keep = mode == "keep", tls = tls, peer = peer,
         passed = learnt.passed[user] or {},
-    claims.drop()
     }
     learnt.links[found.name .. "/"] = found
     return found
@@ -658,6 +632,7 @@ function _M.route()
     elseif user then
         var.vizgate_user = user
     end
+    claims.drop()
     var.vizgate_base = link.base
     var.vizgate_target = link.target
     var.vizgate_uri = link.keep and written or written:sub(#link.base + 1)
@@ -801,7 +776,6 @@ end
 -- remembered verdicts.
 function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
-    claims.add(how.header)
     links:add("secret", random:read(20))
     links:add("edition", 0)
     random:close()
@@ -827,6 +801,7 @@ end
 -- Likewise, where people do not sign in by the users' password files.
 function _M.sign_in(how)
     signing = how
+    claims.add(how.header)
 end
 
 return _M
