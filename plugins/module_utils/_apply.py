@@ -17,7 +17,7 @@ from itertools import zip_longest
 from types import SimpleNamespace
 from typing import TypeVar
 
-from . import _files, _guard, _live, _passwords, _render, _resolve, _sockets
+from . import _files, _guard, _live, _passwords, _render, _resolve, _sockets, _system_accounts
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
 from ._paths import Paths
 from ._ports import Holder, Ports, Watch, plain_address
@@ -609,6 +609,8 @@ class Gateway:
             had_any = bool(before.get(user)) and source == SELF
             if not problem and (data.links or data.logins) and not had_any:
                 problem = policy.user_problem(user)
+            if not problem and (data.links or data.logins) and self.paths.root == "/":
+                problem = _system_accounts.name_on_host_problem(user)
             if problem:
                 problems.append(problem)
             others = {name: kept for name, kept in before.get(user, {}).items() if name != source}

@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ._system_accounts import is_system
+
 REQUEST_BYTES = 65536
 CALLER_SECONDS = 10
 AT_ONCE = 4
@@ -63,13 +65,18 @@ def detach() -> int:
 
 
 def caller(uid: str) -> str:
-    """The name of the account that called sudo."""
+    """The name of the account that called sudo, which has to be a person's."""
     if not uid.isascii() or not uid.isdecimal() or not 0 < int(uid) < 2**32 - 1:
         raise Refused("sudo does not say which user asks")
     try:
-        return pwd.getpwuid(int(uid)).pw_name
+        user = pwd.getpwuid(int(uid)).pw_name
     except KeyError:
         raise Refused(f"uid {uid} has no account") from None
+    if is_system(int(uid)):
+        raise Refused(
+            f"{user} is a service's account (uid {uid}), and publishes nothing; ask from an account of your own"
+        )
+    return user
 
 
 @contextlib.contextmanager

@@ -12,11 +12,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ._model import InvalidData, Link, Policy, name_problem, parse_address, shown
+from ._system_accounts import DYNAMIC_UIDS, FIRST_UID
 
-SYSTEM_UIDS = 1000
-DYNAMIC_UIDS = range(61184, 65520)
-"""What systemd gives services that have no account, `DynamicUser=`; to nobody who logs in."""
-"""Accounts below this number are services that an administrator has installed."""
+SYSTEM_UIDS = FIRST_UID
+"""The listeners of accounts below this number are trusted."""
 TABLE = "inet vizgate"
 
 

@@ -25,6 +25,7 @@ from ._apps import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, d
 from ._bounded import Exceeded
 from ._model import InvalidData, Link, Policy, UserData, name_problem, shown
 from ._registry import Locked, Registry
+from ._system_accounts import account_problem
 
 SOURCE = "apps"
 CRASHES = 3
@@ -109,8 +110,8 @@ class Deployer:
 
     # where things are, and how they stand
 
-    def place(self, user: str, name: str) -> Place:
-        """Where an app is; raises InvalidData for a user who can have none."""
+    def place(self, user: str, name: str, *, leaving: bool = False) -> Place:
+        """Where an app is; raises InvalidData for a user who can have none, unless it is `leaving`."""
         problem = name_problem("user", user)
         if not APP.fullmatch(name):
             problem = f"{shown(name)} is no app's name"
@@ -121,6 +122,8 @@ class Deployer:
             problem = f"user '{user}' is root by another name, and may have no apps"
         elif not _app_units.HOME.fullmatch(account[2]):
             problem = f"user '{user}': the home {account[2]!r} has others than letters, digits, '.', '_' and '-'"
+        elif not leaving:
+            problem = account_problem(user, account[0])
         if problem or account is None:
             raise InvalidData([problem or ""])
         prefix = _addresses.below(self.policy.url_style, f"/{user}/{name}/").rstrip("/")
@@ -625,7 +628,7 @@ class Deployer:
             return [step]
         self._declare(user, {link.name: link for link in self._links(user) if link.name != name})
         if account:
-            place = self.place(user, name)
+            place = self.place(user, name, leaving=True)
             self._secret_file(place.file("step.env"), _app_units.environment_file({}))
             for keeper in self._keepers(place):
                 keeper.remove_all()
