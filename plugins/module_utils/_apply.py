@@ -17,7 +17,7 @@ from itertools import zip_longest
 from types import SimpleNamespace
 from typing import TypeVar
 
-from . import _files, _guard, _live, _passwords, _render, _resolve, _sockets, _system_accounts
+from . import _audit, _files, _guard, _live, _passwords, _render, _resolve, _sockets, _system_accounts
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
 from ._paths import Paths
 from ._ports import Holder, Ports, Watch, plain_address
@@ -25,9 +25,6 @@ from ._registry import CLOSE, Registry, whence
 
 INVENTORY, SELF = "inventory", "self"
 """The sources that have rules of their own: what users declare themselves yields to what inventory declares."""
-AUDIT_BYTES, OWN_AUDIT_BYTES = 2**20, 2**18
-"""What would make the audit log, or that of one user's own changes, longer begins another; the one before is kept. A change
-writes its log anew, so a user's own has to be quick."""
 TRIAL_SECONDS = 120.0
 LIVE = "what nginx serves"
 """What is compared with the declared beside the include files."""
@@ -138,7 +135,8 @@ class Gateway:
                 after[user] = {**sources, source: data} if data.links or data.logins else sources
             # whoever insists on being served gets what somebody has edited by hand put right, too
             users = [user for user in sorted(after) if verify or serve or after[user] != before.get(user, {})]
-            log = next(iter(wanted)) if source == SELF and len(wanted) == 1 else ""
+            # what an administrator does for a user is none of the user's own changes
+            log = self.registry.by if source == SELF and list(wanted) == [self.registry.by] else ""
             outcome = self._transact(
                 before,
                 after,
@@ -764,7 +762,7 @@ class Gateway:
                 steps.append({"action": "repair", "url": f"/{user}/", "target": path, "user": user})
         return steps
 
-    def _audited(self, outcome: Outcome, cause: str, log: str) -> dict[str, str | None]:
+    def _audited(self, outcome: Outcome, cause: str, log: str) -> dict[str, str]:
         """The audit log with the changes added: of the user `log`, so that nobody floods another's, or everybody else's."""
         line = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -772,24 +770,23 @@ class Gateway:
             "by": self.registry.by,
             "from": whence() if self.registry.whence is None else self.registry.whence,
         }
-        texts: dict[str, str] = {}
-        for step in outcome.plan:
-            if step["action"] != "unresolved":
-                for path in self._logs(step, log):
-                    texts[path] = texts.get(path, "") + json.dumps({**line, **step}) + "\n"
-        files: dict[str, str | None] = {}
-        for path, text in texts.items():
-            present = _read(path) or ""
-            if len(present) + len(text) <= (AUDIT_BYTES if path == self.paths.audit() else OWN_AUDIT_BYTES):
-                files[path] = present + text
-            else:
-                files.update({path + ".1": present, path: text})
+        texts: dict[_audit.Log, str] = {}
+        steps = [step for step in outcome.plan if step["action"] != "unresolved"]
+        for step in steps:
+            for found in self._logs(step, log):
+                texts[found] = texts.get(found, "") + json.dumps({**line, **step}) + "\n"
+        needs_room = bool(log) and any(map(_audit.adds, steps))
+        files: dict[str, str] = {}
+        for found, text in texts.items():
+            files.update(found.extended(text, needs_room))
         return files
 
-    def _logs(self, step: Mapping[str, str], log: str) -> list[str]:
+    def _logs(self, step: Mapping[str, str], log: str) -> list[_audit.Log]:
         """Where a step is noted. The end of a history, in all logs: any may lose its oldest lines before the others do."""
-        own = self.paths.audit(step["user"])
-        return [self.paths.audit(log)] + ([own] if step["action"] == CLOSE and os.path.exists(own) else [])
+        own, shared = _audit.own(self.paths, step["user"]), _audit.shared(self.paths)
+        if log:
+            return [_audit.own(self.paths, log)]
+        return [shared, own] if step["action"] == CLOSE and os.path.exists(own.path) else [shared]
 
 
 _ENTRY = re.compile(r'^"([^"]+)" "([^"]*)";$', re.MULTILINE)

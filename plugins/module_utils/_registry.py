@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from . import _audit
 from ._model import PATH, InvalidData, Policy, UserData, name_problem, parse_address, parse_user
 from ._paths import Paths
 from ._ports import Ports
@@ -93,14 +94,8 @@ class Registry:
 
     def _audit_lines(self, user: str, word: str = "") -> Iterator[tuple[str, list[dict[str, str]]]]:
         """Audit log → its lines about the user, oldest first; only those with `word` in them are looked at."""
-        for path in (self.paths.audit(), self.paths.audit(user)):
-            lines: list[dict[str, str]] = []
-            for part in (path + ".1", path):
-                if os.path.exists(part):
-                    with open(part, encoding="utf-8", errors="replace") as file:
-                        texts = (text for text in file if word in text)
-                        lines += [line for line in map(_audit_line, texts) if line.get("user") == user]
-            yield path, lines
+        for log in (_audit.shared(self.paths), _audit.own(self.paths, user)):
+            yield log.path, [line for line in log.lines(word) if line.get("user") == user]
 
     def addresses(self) -> dict[str, str]:
         """Host name → last known address, or "" for a name that links have, but that has no address."""
@@ -171,15 +166,6 @@ class Registry:
                 yield
             finally:
                 file.truncate(0)
-
-
-def _audit_line(text: str) -> dict[str, str]:
-    """One line of an audit log; nothing where it is damaged, which must not hide the others."""
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return {}
-    return line if isinstance(line, dict) and "at" in line else {}
 
 
 def _lock(file: int, seconds: float) -> bool:

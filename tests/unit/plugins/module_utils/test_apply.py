@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _files, _passwords, _render, _resolve
+from ansible_collections.vizgate.gateway.plugins.module_utils import (
+    _apply,
+    _audit,
+    _files,
+    _passwords,
+    _render,
+    _resolve,
+)
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, NginxRefused, Outcome, merged
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import HashingFailed
@@ -242,7 +249,8 @@ def test_nginx_reads_what_is_written_under_any_umask(gateway: Gateway, umask: in
 
 def own(gateway: Gateway, user: str, *links: dict[str, Any], **more: Any) -> None:
     """Declares a user's own links, as the user does."""
-    declare(gateway, {user: data(*links)._replace(**more)}, source="self")
+    as_user = Gateway(gateway.paths, by=user)
+    declare(as_user, {user: data(*links)._replace(**more)}, source="self")
 
 
 def test_a_withdrawn_user_has_nothing_of_any_source_left_and_others_keep_all(
@@ -322,7 +330,7 @@ def test_a_withdrawal_closes_a_history_of_which_nothing_else_is_left(gateway: Ga
 def test_a_closed_history_stays_closed_whichever_log_forgets_first(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_apply, "AUDIT_BYTES", 1500)
+    monkeypatch.setattr(_audit, "AUDIT_BYTES", 1500)
     own(gateway, "alice", {"name": "secret", "port": 9002})
     gateway.withdraw("alice")
     for port in range(9000, 9030):
@@ -815,7 +823,7 @@ def test_the_log_of_ones_own_changes_is_ones_own_even_if_others_move(
 ) -> None:
     declare(gateway, {"alice": data({"name": "a", "host": "gpu1", "port": 9000})})  # it has no address
     names["gpu1"] = ["10.0.0.1"]
-    declare(gateway, {"bob": data({"name": "b", "host": "gpu1", "port": 9000})}, "self")
+    own(gateway, "bob", {"name": "b", "host": "gpu1", "port": 9000})
     assert os.listdir(os.path.dirname(gateway.paths.audit("bob"))) == ["bob.jsonl"]
 
 
@@ -1116,7 +1124,7 @@ def test_info_is_about_users(gateway: Gateway, user: str) -> None:
 
 
 def test_the_audit_log_is_two_files_of_a_limited_length(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_apply, "AUDIT_BYTES", 1000)
+    monkeypatch.setattr(_audit, "AUDIT_BYTES", 1000)
     for port in range(9000, 9040):
         declare(gateway, {"alice": data({"name": "a", "port": port})})
         assert os.path.getsize(gateway.paths.audit()) <= 1000

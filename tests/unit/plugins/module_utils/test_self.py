@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _registry, _sockets
+from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _audit, _registry, _sockets
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Registry
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.usefixtures("control")
 
 
 def ask(gateway: Gateway, do: str, user: str = "alice", **keys: Any) -> dict[str, Any]:
-    """The answer to one request."""
+    """The answer to one request of the user's."""
+    gateway.registry.by = user
     return answer(gateway, user, {"do": do, **keys})
 
 
@@ -158,18 +159,54 @@ def test_who_gets_a_withdrawn_users_name_begins_with_nothing(gateway: Gateway) -
 def test_a_long_history_ends_the_file_before_it_fills_the_disk(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_apply, "OWN_AUDIT_BYTES", 1000)
+    monkeypatch.setattr(_audit, "OWN_AUDIT_BYTES", 1000)
+    monkeypatch.setattr(_audit, "OWN_OLDER", 2)
+    monkeypatch.setattr(_audit, "KEPT_DAYS", -1)
     for number in range(40):
         add(gateway, "run")
         ask(gateway, "edit", name="run", link={"port": 9001 + number})
         ask(gateway, "remove", name="run")
     log = Path(gateway.paths.audit("alice"))
-    assert sorted(path.name for path in log.parent.iterdir()) == ["alice.jsonl", "alice.jsonl.1"]
+    names = ["alice.jsonl", "alice.jsonl.1", "alice.jsonl.2"]
+    assert sorted(path.name for path in log.parent.iterdir()) == names
     assert all(path.stat().st_size < 1500 for path in log.parent.iterdir())
     lines = ask(gateway, "history", lines=50)["lines"]
     assert lines[-1]["action"] == "remove"
-    kept = sum(path.read_text(encoding="utf-8").count("\n") for path in log.parent.iterdir())
-    assert len(lines) == kept > log.read_text(encoding="utf-8").count("\n"), "both files count"
+    texts = [(log.parent / name).read_text(encoding="utf-8") for name in reversed(names)]
+    assert lines == [json.loads(line) for line in "".join(texts).splitlines()], "all files count"
+
+
+def test_no_user_pushes_their_own_recent_history_out(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_audit, "OWN_AUDIT_BYTES", 1000)
+    ask(gateway, "add_login", name="outsider", password="secret")
+    add(gateway, "run")
+    answers = [ask(gateway, "edit", name="run", link={"port": 9001 + number}) for number in range(40)]
+    assert "history: the log of your own changes is full" in answers[-1]["problems"][0]
+    assert gateway.paths.audit("alice") + ".7" in answers[-1]["problems"][0]
+    full = tree(gateway.paths.root)
+    assert ask(gateway, "edit", name="run", link={"port": 9900})["problems"]
+    assert tree(gateway.paths.root) == full, "nothing has happened"
+    # what takes something away is never refused
+    assert "problems" not in ask(gateway, "remove_login", name="outsider")
+    assert "problems" not in ask(gateway, "remove", name="run")
+    lines = ask(gateway, "history", lines=100)["lines"]
+    assert (lines[0]["action"], lines[0]["target"]) == ("add login", "outsider")
+    assert [line["action"] for line in lines[-2:]] == ["remove login", "remove"]
+    # administrators are not concerned, nor are others
+    inventory(gateway, {"name": "theirs", "port": 9100})
+    assert "problems" not in add(gateway, "run", user="bob")
+    # a month later the oldest goes
+    monkeypatch.setattr(_audit, "KEPT_DAYS", -1)
+    assert "problems" not in add(gateway, "run")
+    assert ask(gateway, "history", lines=100)["lines"][0]["target"] != "outsider"
+
+
+def test_what_an_administrator_does_for_a_user_is_in_the_administrators_log(gateway: Gateway) -> None:
+    for_alice = Gateway(gateway.paths, by="root")
+    answer(for_alice, "alice", {"do": "add", "link": {"name": "run", "port": 9000}})
+    assert not Path(gateway.paths.audit("alice")).exists()
+    (line,) = ask(gateway, "history", lines=9)["lines"]
+    assert (line["by"], line["action"], line["url"]) == ("root", "add", "/alice/run/")
 
 
 # what they are refused

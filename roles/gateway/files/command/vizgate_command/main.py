@@ -448,22 +448,26 @@ def export(move: bool) -> None:
 
 
 @cli.command()
+@click.option(
+    "--lines", metavar="N", type=click.IntRange(1, 10_000), default=50, help="At most so many lines; 50 by default."
+)
 @_json
-def history(plain: bool) -> None:
+def history(lines: int, plain: bool) -> None:
     """Show who changed your links and logins, and when.
 
-    The newest of up to 50 changes comes last.
+    The newest change comes last.
 
     Example:
 
     \b
       vizgate history
+      vizgate history --lines 10000
     """
-    lines = talk.ask({"do": "history", "lines": 50})["lines"]
+    found = talk.ask({"do": "history", "lines": lines})["lines"]
     if plain:
-        show.as_json(lines)
+        show.as_json(found)
     else:
-        show.history(lines)
+        show.history(found)
 
 
 @cli.command()
