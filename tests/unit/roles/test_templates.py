@@ -117,7 +117,7 @@ def test_nginx_takes_the_whole_configuration_with_tls(gateway: Gateway, variable
 
 
 @pytest.mark.parametrize(
-    ("version", "listen", "directive"), [("1.22.1", " ssl http2;", 0), ("1.25.1", " ssl;", 1), ("1.26.3", " ssl;", 1)]
+    ("version", "listen", "directive"), [("1.22.1", " ssl http2 ", 0), ("1.25.1", " ssl ", 1), ("1.26.3", " ssl ", 1)]
 )
 def test_http2_is_switched_on_as_this_nginx_has_it(version: str, listen: str, directive: int) -> None:
     nginx = {"stderr": f"nginx version: nginx/{version} (Ubuntu)"}
