@@ -106,15 +106,16 @@ def backwards(log: list[Part], lines: Lines) -> bool:
     return True
 
 
-def forwards(log: list[Part], cursor: str, lines: Lines) -> tuple[str, bool]:
-    """Collects what has come since `cursor`, the oldest first. Returns the next cursor, and whether nothing was left out.
+def forwards(log: list[Part], cursor: str, lines: Lines, limit: int | None = None) -> tuple[str, bool]:
+    """Collects what has come since `cursor`, the oldest first, of its last `limit` bytes (EXAMINED_BYTES where not given). Returns
+    the next cursor, and whether nothing was left out.
 
     A cursor is the caller's, and nothing of it is believed: what begins in the middle of a line is no JSON, whatever stands there.
     """
     known = re.fullmatch(r"([0-9]{1,20}):([0-9]{1,20})", cursor)
     inode, offset = (int(known[1]), int(known[2])) if known else (-1, 0)
     now = next((number for number, part in enumerate(log) if part.inode == inode), 0)
-    complete, left, place = True, EXAMINED_BYTES, ""
+    complete, left, place = True, EXAMINED_BYTES if limit is None else limit, ""
     for part in reversed(log[: now + 1]):
         start = offset if part.inode == inode and offset <= part.size else 0
         if part.size - start > left:

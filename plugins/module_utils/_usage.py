@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterable
 
 from . import _log
@@ -15,8 +16,8 @@ from ._model import name_problem
 
 SPOOL_BYTES = 16 << 20
 """So much is kept of each user's lines: some fifty thousand requests."""
-BATCH_LINES = 200_000
-"""So many lines of the log are taken at once."""
+BATCH_LINES, BATCH_BYTES = 200_000, 32 << 20
+"""So much of the log is taken at once."""
 SECONDS = 120
 EMPTY_PANELS = ("OS", "BROWSERS", "REFERRERS", "REFERRING_SITES", "KEYPHRASES", "REQUESTS_STATIC")
 """What goaccess would look for in vain: the log has no names of browsers, and no pages that requests came from."""
@@ -42,7 +43,7 @@ class Collector(_log.Lines):
     @property
     def full(self) -> bool:
         """Whether it is time to put what there is aside."""
-        return self.count >= self.limit
+        return self.count >= self.limit or self.bytes >= BATCH_BYTES
 
     def add(self, text: bytes) -> None:
         """Takes one line of the log."""
@@ -53,6 +54,7 @@ class Collector(_log.Lines):
         if not isinstance(line, dict) or not line.get("link") or name_problem("user", line.get("user")):
             return
         self.count += 1
+        self.bytes += len(text)
         # the time zone's offset stands behind a sign, of which goaccess is told one
         line["time"] = str(line.get("time"))[:19] + "+00:00"
         self.lines.setdefault(line["user"], []).append(json.dumps(line).encode() + b"\n")
@@ -72,7 +74,8 @@ class Pages:
         while True:
             collector, cursor = Collector(), self._cursor()
             with _log.opened(self.log) as parts:
-                cursor, _complete = _log.forwards(parts, cursor, collector)
+                # all of it: a user whose links are asked for very often must not hide others' lines
+                cursor, _complete = _log.forwards(parts, cursor, collector, sys.maxsize)
             for user, lines in collector.lines.items():
                 self._append(user, lines)
             # a run that is killed here counts some lines twice, which is better than not at all
