@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rig import ALICE, BOB, Rig
@@ -26,6 +27,18 @@ def test_the_owners_login_opens_it_alone(gate_with_page: Rig) -> None:
     assert answer.all("Content-Security-Policy")[0].startswith("sandbox allow-scripts; default-src 'none'")
     assert gate_with_page.get("/alice/_usage/", BOB).status == 401
     assert gate_with_page.get("/alice/_usage/").status == 401
+
+
+def test_no_link_in_the_folder_of_pages_leads_out_of_it(gate_with_page: Rig) -> None:
+    """Pages are made by an account of their own, which reads less than nginx does."""
+    other = Path(gate_with_page.core.paths.includes, "pages", "alice.html")
+    assert other.exists()
+    page = gate_with_page.root / "var/lib/vizgate-usage/pages/bob.html"
+    page.symlink_to(other)
+    try:
+        assert gate_with_page.get("/bob/_usage/", BOB).status in (403, 404)
+    finally:
+        page.unlink()
 
 
 def test_where_there_is_none_it_is_not_found(gate_with_page: Rig) -> None:
