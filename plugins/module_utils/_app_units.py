@@ -522,6 +522,8 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     # what does not end when it is told to is killed
     properties += [("TimeoutStopSec", str(STEP_STOP_SECONDS))]
     words = ["systemd-run", "--pipe", "--wait", "--collect", "--service-type=exec", f"--unit={place.step_unit}"]
+    # without one it is the whole command, line by line; systemd would read these as settings at its next reload, and lose the unit's
+    words += [f"--description=vizgate app {place.user}/{place.name}, step {step.name}"]
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]
     # systemd puts variables into the words of a command, and a dollar for two
     script = [word.replace("$", "$$") for word in ("/bin/sh", "-euc", step.script, step.name, *step.arguments)]

@@ -105,6 +105,13 @@ def test_pid_1_binds_nothing_that_the_owner_could_replace(app: App) -> None:
         assert not [word for word in words if word.startswith(setting)]
 
 
+def test_step_that_is_under_way_survives_a_reload_of_systemd() -> None:
+    for step in _app_units.steps(place(), APP, 3, "/uv", "/python"):
+        words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+        # systemd writes it into a unit file as it is; the command's own words it escapes
+        assert f"--description=vizgate app alice/{APP.name}, step {step.name}" in words
+
+
 def test_servers() -> None:
     wsgi = _app_units.server(place(), APP, 3)
     assert wsgi[:2] == [
