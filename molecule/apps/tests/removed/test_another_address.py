@@ -1,0 +1,14 @@
+"""What an app is told of its address is part of its release: when the site's addresses change, the next run deploys it."""
+
+from __future__ import annotations
+
+
+def test_app_was_deployed_with_its_new_address(host, kept):
+    said = kept("moved")
+    assert [(step["action"], step["app"]) for step in said["plan"]] == [("update", "alice/a4")]
+    assert (said["status"], said["body"]) == (200, f"tiny of {host.user('alice').uid} at /a4/\n")
+
+
+def test_and_back_again(host, visitor):
+    page = visitor("alice").get("/alice/a4/")
+    assert (page.status_code, page.text) == (200, f"tiny of {host.user('alice').uid} at /alice/a4/\n")
