@@ -31,6 +31,7 @@ from ._model import (
     parse_user,
     shown,
 )
+from ._system_accounts import account_problem
 
 FILE_BYTES = 2**20
 LINES_SHOWN, ALL_LINES_SHOWN = 50, 1000
@@ -99,11 +100,15 @@ class _File:
 
 
 def unix_account(user: str) -> int | None:
-    """The user id of the account of that name, if there is one."""
+    """The user id of the account of that name, if there is one; a service's is refused."""
     try:
-        return pwd.getpwnam(user).pw_uid
+        uid = pwd.getpwnam(user).pw_uid
     except KeyError:
         return None
+    problem = account_problem(user, uid)
+    if problem:
+        raise _Refused(problem)
+    return uid
 
 
 def read(folder: str, policy: Policy, account: Callable[[str], int | None] | None = unix_account) -> Found:

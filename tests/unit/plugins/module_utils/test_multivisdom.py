@@ -335,6 +335,12 @@ def test_other_files_are_not_looked_at(tmp_path: Path) -> None:
     assert found(tmp_path, dict.fromkeys(("alice.conf~", ".alice.conf.swp", "alice", "alice.html"), text)) == Found()
 
 
+def test_accounts_of_services_are_no_users(tmp_path: Path) -> None:
+    (tmp_path / "nobody.conf").write_text("", encoding="utf-8")
+    reason = "this host's account of that name is a service's (uid 65534); take another name"
+    assert _multivisdom.read(str(tmp_path), POLICY).refused == [f"nobody.conf: user 'nobody': {reason}"]
+
+
 def test_users_need_an_account_but_in_a_rootless_gateway(tmp_path: Path) -> None:
     (tmp_path / "nobody-has-this.conf").write_text("###/x||http://h:9087/||\n")
     reason = "user 'nobody-has-this' has no account on this host; create one, or declare the links in inventory"
