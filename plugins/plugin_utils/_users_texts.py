@@ -12,7 +12,12 @@ import stat
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString, VaultLib, VaultSecretsContext, match_secrets
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Policy
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import Declared, is_users_file, parse_files
+from ansible_collections.vizgate.gateway.plugins.module_utils._users import (
+    PROBLEMS,
+    Declared,
+    is_users_file,
+    parse_files,
+)
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused
 
 FILE_BYTES = 2**20
@@ -38,6 +43,9 @@ class UsersFolder:
             raise Refused(message) from None
         left = FOLDER_BYTES
         for name in names:
+            if len(self.problems) >= PROBLEMS:
+                self.problems.append("there are more problems than these; solve these first")
+                break
             path = f"{os.path.basename(os.path.normpath(folder))}/{name}"
             try:
                 found = _read(os.path.join(folder, name))
@@ -55,7 +63,7 @@ class UsersFolder:
     def declared(self, policy: Policy | None = None) -> Declared:
         """What the files declare; raises Refused with all that is wrong in them."""
         found = parse_files(self.texts, decrypted, policy, for_apps=decrypted_for_apps, vaulted=self.vaulted)
-        problems = sorted(self.problems) + found.problems
+        problems = self.problems + found.problems
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             raise Refused(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))

@@ -98,6 +98,14 @@ def test_nothing_but_small_regular_files_is_opened(folder: Path) -> None:
     ]
 
 
+def test_many_problems_do_not_fill_the_screen(folder: Path) -> None:
+    for number in range(2000):
+        (folder / f"u{number}.yml").symlink_to("/dev/zero")
+    lines = apps(folder)["msg"].splitlines()
+    assert len(lines) == 1002
+    assert lines[-1] == "there are more problems than these; solve these first"
+
+
 def test_many_files_do_not_fill_the_memory(folder: Path) -> None:
     for number in range(80):
         with (folder / f"u{number}.yml").open("wb") as file:
