@@ -76,10 +76,20 @@ class Host:
         return found.pw_uid, found.pw_gid, found.pw_dir
 
     @staticmethod
-    def run(command: Iterable[str], log: str, seconds: float) -> int:
-        """The exit code of a command whose output goes behind what is in a log; raises Exceeded."""
-        with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "ab", buffering=0) as file:
-            return _bounded.run(command, seconds, OUTPUT_BYTES, file.write)
+    def run(command: Iterable[str], seconds: float) -> tuple[int, str, list[str]]:
+        """The exit code of a command, why it was given up where it was, and the last lines of its output, for a terminal."""
+        kept, problem = bytearray(), ""
+
+        def keep(data: bytes) -> None:
+            kept.extend(data)
+            del kept[:-TAIL_BYTES]
+
+        try:
+            code = _bounded.run(command, seconds, OUTPUT_BYTES, keep)
+        except _bounded.Exceeded as error:
+            code, problem = -1, str(error)
+        lines = [printable(line) for line in kept.decode(errors="replace").splitlines() if line.strip()]
+        return code, problem, lines[-TAIL_LINES:]
 
     @staticmethod
     def systemctl(*words: str, check: bool = True) -> str:
@@ -119,34 +129,6 @@ class Host:
     def is_enabled(unit: str) -> bool:
         """Whether a unit starts at boot."""
         return os.path.islink(f"{UNITS}/multi-user.target.wants/{unit}")
-
-    @staticmethod
-    def log(path: str, uid: int, gid: int) -> int:
-        """Makes a log that its user reads, in a folder of root's, and tells how long it is."""
-        folder = os.path.dirname(path)
-        os.makedirs(folder, mode=0o711, exist_ok=True)
-        # whatever the umask: users enter the folders, and nobody lists them
-        for path_above in (os.path.dirname(folder), folder):
-            os.chmod(path_above, 0o711)  # noqa: S103  # what is in them is its user's alone
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            os.fchown(file, uid, gid)
-            return os.fstat(file).st_size
-        finally:
-            os.close(file)
-
-    @staticmethod
-    def tail(path: str, since: int, lines: int = TAIL_LINES) -> list[str]:
-        """The last lines of what a log has got since it was so long, as a terminal may show them."""
-        most = TAIL_BYTES * (lines // TAIL_LINES + 1)
-        try:
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(since, size - most))
-                text = file.read(most).decode(errors="replace")
-        except FileNotFoundError:
-            return []
-        return [printable(line) for line in text.splitlines() if line.strip()][-lines:]
 
     @staticmethod
     def journal(unit: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
-from . import _app_units
+from . import _app_scripts, _app_units
 from ._app_host import Host
 from ._app_units import Place, Step
 from ._apps import App
@@ -118,30 +118,30 @@ class Supervisord:
     def prepare(self, app: App, number: int, variables: Mapping[str, str]) -> None:
         texts = (_app_units.supervisor_config(self.place), _app_units.program(self.place, app, number))
         words = (_app_units.command_line(self.place, app, number), self.place.release(number), *texts)
-        self._step("prepare", _app_units.SUPERVISOR_PREPARE, str(number), *words, *sorted(variables), number=number)
+        self._step("prepare", _app_scripts.SUPERVISOR_PREPARE, str(number), *words, *sorted(variables), number=number)
         unit = f"vizgate-supervisord@{self.place.user}.service"
         self.host.systemctl("daemon-reload")
         self.host.systemctl("enable", "--quiet", unit)
         self.host.systemctl("start", unit)
 
     def start(self, number: int) -> None:
-        self._step("start", _app_units.SUPERVISOR_START, str(number))
+        self._step("start", _app_scripts.SUPERVISOR_START, str(number))
 
     def restart(self, number: int) -> None:
-        self._step("restart", _app_units.SUPERVISOR_RESTART, str(number))
+        self._step("restart", _app_scripts.SUPERVISOR_RESTART, str(number))
 
     def settle(self, number: int) -> None:
         """Nothing: a program that is included starts with supervisord."""
 
     def retire(self, number: int) -> None:
-        self._step("retire", _app_units.SUPERVISOR_RETIRE, str(number))
+        self._step("retire", _app_scripts.SUPERVISOR_RETIRE, str(number))
 
     def remove(self, numbers: Collection[int]) -> None:
         if numbers:
-            self._step("remove", _app_units.SUPERVISOR_REMOVE, *map(str, numbers))
+            self._step("remove", _app_scripts.SUPERVISOR_REMOVE, *map(str, numbers))
 
     def sweep(self, known: Collection[int], current: int) -> None:
-        self._step("sweep", _app_units.SUPERVISOR_SWEEP, str(current), *map(str, sorted(known)))
+        self._step("sweep", _app_scripts.SUPERVISOR_SWEEP, str(current), *map(str, sorted(known)))
 
     def remove_all(self) -> None:
         self.sweep((), 0)
@@ -149,7 +149,7 @@ class Supervisord:
     def state(self, number: int) -> tuple[str, int]:
         # asking costs a process or two, and whoever waits asks often
         if self.host.now() - self.looked >= STATE_SECONDS:
-            said = self._step("state", _app_units.SUPERVISOR_STATE, str(number))
+            said = self._step("state", _app_scripts.SUPERVISOR_STATE, str(number))
             states = [line.split()[1] for line in said if line.startswith(self.place.program(number) + " ")]
             self.last, self.looked = states[-1] if states else "", self.host.now()
             self.backoffs += self.last == "BACKOFF"
@@ -163,7 +163,8 @@ class Supervisord:
 
     def _step(self, name: str, script: str, *arguments: str, number: int = 0) -> list[str]:
         words = (self.place.home, self.place.name, *arguments)
+        environment = _app_units.APP if number else ""
         # on the other end of its socket is whatever the owner has put there
         seconds = _app_units.CONTROL_SECONDS
-        step = Step(name, _app_units.SUPERVISOR + script, words, variables=bool(number), seconds=seconds)
+        step = Step(name, _app_scripts.SUPERVISOR + script, words, environment=environment, seconds=seconds)
         return self.run(step, number)

@@ -9,26 +9,21 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ._apps import POSTGRESQL, SQLITE, App, database_name
+from . import _app_sandbox
+from ._app_scripts import BUILD, FETCH
+from ._apps import POSTGRESQL, SQLITE, SUPERVISORD, App, database_name
 
 HOME = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
 POSTGRESQL_SOCKETS = "/var/run/postgresql"
+SUPERVISOR_SOCKETS = "/run/vizgate-supervisord"
+"""Has a folder for each user whose supervisord runs; apps do not see it."""
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
-HIDDEN = (".ssh", ".gnupg")
-"""What is in a home that an app has no business with."""
 STOP_SECONDS = 30
 """How long requests that are under way when a release is stopped have to end."""
 STEP_STOP_SECONDS = 10
 """How long a step has to end when its time is up."""
 CONTROL_SECONDS = 120
 """How long the owner's supervisord, or the removal of an old release's folder, may take. What stops takes 30 s."""
-
-
-# Kernel drivers' names. Who of the users may open what they make is for the devices' groups to say.
-_GPU_DEVICES = [
-    ("DevicePolicy", "closed"),
-    *(("DeviceAllow", f"char-{driver} rw") for driver in ("drm", "kfd", "nvidia*")),
-]
 
 
 class Place(NamedTuple):
@@ -45,7 +40,6 @@ class Place(NamedTuple):
     """The same with scheme and host in front."""
     state: str
     """The folder of what root remembers of apps."""
-    logs: str
 
     @property
     def folder(self) -> str:
@@ -59,13 +53,18 @@ class Place(NamedTuple):
 
     @property
     def log(self) -> str:
-        """What the app's processes say; in a folder of root's, as PID 1 opens it."""
-        return f"{self.logs}/{self.user}/{self.name}.log"
+        """What the app's processes say. It is the user's: root opens it never, neither to write nor to read."""
+        return f"{self.folder}/log/{self.name}.log"
 
     @property
     def build_log(self) -> str:
-        """What the steps of releases have said."""
-        return f"{self.logs}/{self.user}/{self.name}.build.log"
+        """What the steps of releases have said; likewise."""
+        return f"{self.folder}/log/{self.name}.build.log"
+
+    @property
+    def cache(self) -> str:
+        """Packages that releases are built from: not the owner's own cache, from which programs outside of the fence are installed."""
+        return f"{self.folder}/cache"
 
     def file(self, ending: str) -> str:
         """A file about the app that is root's alone."""
@@ -104,45 +103,13 @@ def number_of(place: Place, socket: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def fence(place: Place, app: App, *writable: str) -> list[tuple[str, str]]:
-    """The properties of systemd that keep an app's processes, and the migration, within what is theirs.
-
-    They write to the `writable` folders alone, and of the home they do not see what opens other doors.
-    """
+def limits(app: App) -> list[tuple[str, str]]:
+    """The properties of systemd that are about how much an app takes."""
     return [
-        ("User", place.user),
-        ("UMask", "0007"),
         ("MemoryMax", app.limits.memory),
         ("MemorySwapMax", "0"),
         ("CPUQuota", app.limits.cpu),
         ("TasksMax", str(app.limits.tasks)),
-        # one worker that takes too much is one worker less, until its server starts another
-        ("OOMPolicy", "continue"),
-        ("NoNewPrivileges", "yes"),
-        ("CapabilityBoundingSet", ""),
-        ("ProtectSystem", "strict"),
-        # which leaves homes out
-        ("ProtectHome", "read-only"),
-        # Everything is read-only but this. Nothing is bound from the home to elsewhere: PID 1 would follow a link that the owner
-        # puts there into a folder which others' homes keep closed, and the bound folder would be open.
-        ("ReadWritePaths", " ".join(writable)),
-        ("InaccessiblePaths", " ".join(f"-{place.home}/{name}" for name in HIDDEN)),
-        ("PrivateTmp", "yes"),
-        *(_GPU_DEVICES if app.gpu else [("PrivateDevices", "yes")]),
-        ("ProtectClock", "yes"),
-        ("ProtectControlGroups", "yes"),
-        ("ProtectHostname", "yes"),
-        ("ProtectKernelLogs", "yes"),
-        ("ProtectKernelModules", "yes"),
-        ("ProtectKernelTunables", "yes"),
-        ("ProtectProc", "invisible"),
-        ("LockPersonality", "yes"),
-        ("RestrictNamespaces", "yes"),
-        ("RestrictRealtime", "yes"),
-        ("RestrictSUIDSGID", "yes"),
-        ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK"),
-        ("SystemCallArchitectures", "native"),
-        ("SystemCallFilter", "@system-service"),
     ]
 
 
@@ -175,7 +142,9 @@ def server(place: Place, app: App, number: int) -> list[str]:
 
 def unit(place: Place, app: App, number: int) -> str:
     """The unit file of a release."""
-    properties = fence(place, app, place.shared, place.sockets)
+    writable = (place.shared, f"{place.folder}/log")
+    properties = [*limits(app), *_app_sandbox.fence(place.user, place.home, writable, place.sockets, app.gpu)]
+    launcher = _app_sandbox.launcher(place.log, home=place.home, folder=place.folder)
     sockets = f"vizgate-sockets@{place.user}.service"
     lines = [
         "# Written by vizgate.gateway.apps; what changes here is lost.",
@@ -192,9 +161,7 @@ def unit(place: Place, app: App, number: int) -> str:
         "Type=exec",
         f"WorkingDirectory={workdir(place, app, number)}",
         f"EnvironmentFile={place.file(f'{number}.env')}",
-        f"ExecStart={' '.join(server(place, app, number))}",
-        f"StandardOutput=append:{place.log}",
-        f"StandardError=append:{place.log}",
+        f"ExecStart={' '.join((*launcher, *server(place, app, number)))}",
         "Restart=on-failure",
         "RestartSec=2",
         "KillMode=mixed",
@@ -212,7 +179,7 @@ def supervisor_config(place: Place) -> str:
     return f"""\
 ; The programs of {place.user}. It is yours: vizgate wrote it once, and puts files into etc/supervisor.d.
 [unix_http_server]
-file={place.home}/run/supervisor.sock
+file={SUPERVISOR_SOCKETS}/{place.user}/supervisor.sock
 chmod=0700
 
 [supervisord]
@@ -225,7 +192,7 @@ umask=077
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 [supervisorctl]
-serverurl=unix://{place.home}/run/supervisor.sock
+serverurl=unix://{SUPERVISOR_SOCKETS}/{place.user}/supervisor.sock
 
 [include]
 files={place.home}/etc/supervisor.d/*.conf"""
@@ -244,14 +211,13 @@ startretries=20
 stopwaitsecs={STOP_SECONDS}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={place.log}
-stdout_logfile_maxbytes=0"""
+stdout_logfile=NONE"""
 
 
 def command_line(place: Place, app: App, number: int) -> str:
     """The command that serves a release, for a shell."""
     # its own words need no quotes but for a factory's parentheses and the star
-    return " ".join(f"'{word}'" for word in server(place, app, number))
+    return " ".join(f"'{word}'" for word in (*_app_sandbox.launcher(place.log), *server(place, app, number)))
 
 
 def workdir(place: Place, app: App, number: int) -> str:
@@ -274,6 +240,8 @@ def variables(place: Place, app: App, number: int, secrets: Mapping[str, str]) -
         "VIZGATE_URL": place.url,
         # a WSGI server takes it off the path; an ASGI server has an option for it
         **({} if app.asgi else {"SCRIPT_NAME": place.prefix}),
+        # gunicorn's control socket, which was in the home, where other apps reach it; it is the unit's own /tmp
+        **({} if app.supervisor == SUPERVISORD else {"XDG_RUNTIME_DIR": "/tmp"}),  # noqa: S108
         # packages look for their data there; else nothing of what activation does is done
         **({"CONDA_PREFIX": f"{place.release(number)}/env"} if app.conda else {}),
         **({"DATABASE_URL": databases[app.database]} if app.database in databases else {}),
@@ -288,6 +256,9 @@ def environment_file(found: Mapping[str, str]) -> str:
     return "".join(f'{name}="{value}"\n' for name, value in escaped.items())
 
 
+SITE, APP = "site", "app"
+
+
 class Step(NamedTuple):
     """One step of a release, run as the app's owner."""
 
@@ -297,185 +268,12 @@ class Step(NamedTuple):
     arguments: tuple[str, ...] = ()
     folder: str = "/"
     """Where it is run."""
-    fenced: bool = False
-    """Whether it is the app's own code, which sees what the app will see."""
-    variables: bool = False
-    """Whether it gets the app's variables without that."""
+    writable: tuple[str, ...] = ()
+    """The folders that it may write to; with these it is fenced, as it is code of others, and without it is not."""
+    environment: str = ""
+    """Whose variables it gets: the app's, the site's for what comes from the network, or nobody's."""
     seconds: int = 0
     """How long it may take; 0 for as long as the site gives all steps."""
-
-
-SUPERVISOR = r"""
-umask 077
-home=$1 app=$2
-shift 2
-cd "$home"
-control() { supervisorctl -c "$home/etc/supervisord.conf" "$@"; }
-"""
-
-SUPERVISOR_PREPARE = r"""
-number=$1 command=$2 release=$3 config=$4 program=$5
-shift 5
-mkdir -p etc/supervisor.d log run
-[ -e etc/supervisord.conf ] || printf '%s\n' "$config" >etc/supervisord.conf
-# the program's own file names no secret; what does is in the release's folder, which nobody else enters
-{
-    echo '#!/bin/sh'
-    for name in "$@"; do
-        eval "value=\$$name"
-        printf "export %s='%s'\n" "$name" "$(printf '%s' "$value" | sed "s/'/'\\\\''/g")"
-    done
-    printf 'exec %s\n' "$command"
-} >"$release/run"
-chmod 0700 "$release/run"
-printf '%s\n' "$program" >"etc/supervisor.d/$app.$number.kept"
-"""
-
-SUPERVISOR_START = r"""
-file=etc/supervisor.d/$app.$1
-[ ! -e "$file.kept" ] || mv "$file.kept" "$file.conf"
-# it may just have been started itself
-for _ in $(seq 100); do
-    control pid >/dev/null && break
-    sleep 0.1
-done
-control update "$app.$1"
-case $(control status "$app.$1") in
-*RUNNING* | *STARTING* | *BACKOFF*) ;;
-*) control start "$app.$1" ;;
-esac
-"""
-
-SUPERVISOR_RESTART = r"""
-control restart "$app.$1"
-"""
-
-SUPERVISOR_RETIRE = r"""
-file=etc/supervisor.d/$app.$1
-[ ! -e "$file.conf" ] || mv "$file.conf" "$file.kept"
-control update "$app.$1"
-"""
-
-SUPERVISOR_REMOVE = r"""
-[ -d etc/supervisor.d ] || exit 0
-for number in "$@"; do
-    rm -f "etc/supervisor.d/$app.$number.conf" "etc/supervisor.d/$app.$number.kept"
-    # it reads the files anew when it starts, should it be away
-    control update "$app.$number" || true
-done
-"""
-
-SUPERVISOR_SWEEP = r"""
-current=$1 known=" $* "
-[ -d etc/supervisor.d ] || exit 0
-for file in etc/supervisor.d/"$app".*.conf etc/supervisor.d/"$app".*.kept; do
-    [ -e "$file" ] || continue
-    number=${file%.*}
-    number=${number##*.}
-    case $known in
-    *" $number "*) [ "$number" = "$current" ] || [ "${file%.kept}" != "$file" ] || mv "$file" "${file%.conf}.kept" ;;
-    *) rm "$file" ;;
-    esac
-    # likewise
-    control update "$app.$number" || true
-done
-"""
-
-SUPERVISOR_STATE = r"""
-# its exit code is another for every state, and the state is what is read
-control status "$app.$1" || true
-"""
-
-FETCH = r"""
-umask 077
-folder=$1 number=$2 repo=$3 version=$4 subdirectory=$5 logs=$6
-mkdir -p "$folder/releases" "$folder/shared"
-cd "$folder"
-ln -sfn "$logs" log
-export GIT_TERMINAL_PROMPT=0 GIT_HTTP_LOW_SPEED_LIMIT="${GIT_HTTP_LOW_SPEED_LIMIT:-1000}"
-export GIT_HTTP_LOW_SPEED_TIME="${GIT_HTTP_LOW_SPEED_TIME:-60}"
-export GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=20}"
-case $repo in
-/*) # git refuses a repository of somebody else's, and submodules by paths; the site has declared this one
-    printf '[include]\npath = ~/.gitconfig\n[safe]\ndirectory = %s\ndirectory = %s/.git\n' "$repo" "${repo%/}" >gitconfig
-    printf '[protocol "file"]\nallow = always\n' >>gitconfig
-    export GIT_CONFIG_GLOBAL="$folder/gitconfig"
-    ;;
-esac
-[ -d repo.git ] || git init --quiet --bare repo.git
-git -C repo.git fetch --quiet --force --prune "$repo" '+refs/heads/*:refs/heads/*' '+refs/tags/*:refs/tags/*'
-for name in "refs/tags/$version" "refs/heads/$version" "$version"; do
-    commit=$(git -C repo.git rev-parse --verify --quiet "$name^{commit}") && break
-done || commit=
-[ -n "$commit" ] || { echo "version '$version' is no tag, branch or commit of $repo" >&2; exit 1; }
-rm -rf "releases/$number"
-git clone --quiet --no-checkout repo.git "releases/$number/src"
-(
-    cd "releases/$number/src"
-    # where large files come from, and where relative addresses of submodules begin
-    git remote set-url origin "$repo"
-    git lfs install --local >/dev/null
-    git checkout --quiet --detach "$commit"
-    git submodule --quiet update --init --recursive
-    find . -name .git -prune -exec rm -rf {} +
-)
-[ -d "releases/$number/src/$subdirectory" ] || { echo "there is no subdirectory '$subdirectory' in it" >&2; exit 1; }
-printf '%s\n' "$commit" >"releases/$number/commit"
-echo "commit $commit"
-"""
-
-BUILD = r"""
-umask 077
-release=$1 requirements=$2 server=$3 shared=$4 uv=$5 python=$6 conda=$7 environment=$8
-shift 8
-[ -z "$requirements" ] || [ -f "$requirements" ] || { echo "there is no file '$requirements' in $PWD" >&2; exit 1; }
-if [ -n "$environment" ]; then
-    [ -f "$conda" ] || { echo "there is no $conda; role apps installs it" >&2; exit 1; }
-    # paths in it are from where the environment file is
-    pip=$environment.pip
-    # the Python that is beside it has what it needs
-    "${conda%/*}/python" -I "$conda" "$environment" "$release/env" "$pip"
-else
-    pip=
-    "$uv" venv --quiet --python-preference only-system --python "$python" "$release/env"
-fi
-"$uv" pip install --compile-bytecode --python "$release/env/bin/python" \
-    ${pip:+--requirements "$pip"} ${requirements:+--requirements "$requirements"} "$server"
-for path in "$@"; do
-    mkdir -p "$(dirname "$shared/$path")" "$(dirname "$path")"
-    # what the first release brings along is what there is
-    if [ ! -e "$shared/$path" ]; then
-        if [ -d "$path" ]; then cp -a "$path" "$shared/$path"; else mkdir "$shared/$path"; fi
-    fi
-    rm -rf "$path"
-    ln -s "$shared/$path" "$path"
-done
-# a file that does not compile may be one that nobody imports; the start will tell
-"$release/env/bin/python" -m compileall -q . || true
-"""
-
-REMOVE = r"""
-cd "$1/releases"
-shift
-rm -rf -- "$@"
-"""
-
-REMOVE_ALL = r"""
-# no link of a user's leads this elsewhere: rm removes links, and follows none
-rm -rf --one-file-system -- "$1"
-# others may be in it
-rmdir -- "${1%/*}" 2>/dev/null || true
-"""
-
-KEEP_DATA = r"""
-[ -d "$1" ] || exit 0
-cd "$1"
-rm -rf -- releases repo.git gitconfig log
-# what has data in it stays
-rmdir -- shared 2>/dev/null || true
-cd ..
-rmdir -- "$1" 2>/dev/null || true
-"""
 
 
 def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str = "") -> list[Step]:
@@ -484,7 +282,8 @@ def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str 
         Step(
             "fetch",
             FETCH,
-            (place.folder, str(number), app.repo, app.version, app.subdirectory, f"{place.logs}/{place.user}"),
+            (place.folder, str(number), app.repo, app.version, app.subdirectory),
+            environment=SITE,
         ),
         Step(
             "build",
@@ -494,6 +293,7 @@ def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str 
                 app.requirements,
                 "uvicorn[standard]" if app.asgi else "gunicorn",
                 place.shared,
+                place.cache,
                 uv,
                 python,
                 conda,
@@ -501,10 +301,13 @@ def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str 
                 *app.shared,
             ),
             workdir(place, app, number),
+            (place.release(number), place.shared, place.cache, f"{place.folder}/log"),
+            SITE,
         ),
     ]
     if app.migrate:
-        found.append(Step("migrate", app.migrate, (), workdir(place, app, number), fenced=True))
+        writable = (place.shared, f"{place.folder}/log")
+        found.append(Step("migrate", app.migrate, (), workdir(place, app, number), writable, APP))
     return found
 
 
@@ -514,17 +317,25 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     `environment` is a file of variables, which must not be in words that everybody on the host reads; `app` is for
     steps that are fenced.
     """
-    properties = [("User", place.user), ("UMask", "0077"), ("NoNewPrivileges", "yes"), ("PrivateTmp", "yes")]
-    properties += [("ProtectSystem", "full"), ("MemoryMax", memory), ("TasksMax", "1024")]
-    if step.fenced and app:
-        properties = fence(place, app, place.shared)
-    properties += [("EnvironmentFile", environment), ("RuntimeMaxSec", str(seconds)), ("WorkingDirectory", step.folder)]
+    properties = [("MemoryMax", memory), ("TasksMax", "1024")]
+    home = ""
+    if step.writable:
+        if app and step.environment == APP:
+            properties = limits(app)
+        properties += _app_sandbox.fence(place.user, place.home, step.writable)
+        home = place.home
+    else:
+        properties += [("User", place.user), ("UMask", "0077"), ("NoNewPrivileges", "yes"), ("PrivateTmp", "yes")]
+        properties += [("ProtectSystem", "full")]
+    properties += [("EnvironmentFile", environment)] if environment else []
+    properties += [("RuntimeMaxSec", str(seconds)), ("WorkingDirectory", step.folder)]
     # what does not end when it is told to is killed
     properties += [("TimeoutStopSec", str(STEP_STOP_SECONDS))]
     words = ["systemd-run", "--pipe", "--wait", "--collect", "--service-type=exec", f"--unit={place.step_unit}"]
     # without one it is the whole command, line by line; systemd would read these as settings at its next reload, and lose the unit's
     words += [f"--description=vizgate app {place.user}/{place.name}, step {step.name}"]
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]
+    launcher = _app_sandbox.launcher(place.build_log, echo=True, home=home, folder=place.folder)
     # systemd puts variables into the words of a command, and a dollar for two
     script = [word.replace("$", "$$") for word in ("/bin/sh", "-euc", step.script, step.name, *step.arguments)]
-    return [*words, "--", *script]
+    return [*words, "--", *launcher, *script]

@@ -16,13 +16,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from . import _addresses, _app_units, _files, _turns
-from ._app_host import CommandFailed, Host
+from . import _addresses, _app_scripts, _app_units, _files, _turns
+from ._app_host import TAIL_LINES, CommandFailed, Host
 from ._app_keepers import Keeper, Supervisord, Systemd
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
 from ._apps import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, database_name, with_secrets
-from ._bounded import Exceeded
 from ._model import InvalidData, Link, Policy, UserData, name_problem, shown
 from ._registry import Locked, Registry
 from ._system_accounts import account_problem
@@ -35,6 +34,8 @@ DRAIN_SECONDS = 2.0
 SECRET_CHARACTERS = 43
 GRACE_SECONDS = 60
 """After a step's own limit, which systemd keeps, until it is given up altogether."""
+TAIL_SECONDS = 10
+"""How long reading the end of a log may take, which is whatever the owner has put there."""
 STEPS_PER_USER = 2
 """The apps of one user may take so many times as long, in one run, as one step may."""
 
@@ -136,7 +137,6 @@ class Deployer:
             prefix=prefix,
             url=site + prefix,
             state=self.state,
-            logs=self.logs,
         )
 
     def record(self, user: str, name: str) -> Record:
@@ -335,9 +335,6 @@ class Deployer:
         # the number is given before anything has it, so that nothing left of a failure is ever taken for a release
         record = record._replace(last=number)
         self._write(place, record)
-        uid, gid, _home = self.host.account(place.user) or (0, 0, "")
-        self.host.log(place.log, uid, gid)
-        self.host.log(place.build_log, uid, gid)
         variables = _app_units.variables(place, app, number, self._secrets(place, app))
         self._secret_file(place.file(f"{number}.env"), _app_units.environment_file(variables))
         try:
@@ -366,25 +363,20 @@ class Deployer:
 
     def _run(self, place: Place, app: App | None, step: Step, number: int = 0) -> list[str]:
         """Runs a step as the owner, and returns the last lines of what it said; raises StepFailed."""
-        environment = place.file(f"{number}.env" if step.fenced or step.variables else "step.env")
+        files = {_app_units.APP: place.file(f"{number}.env"), _app_units.SITE: place.file("step.env")}
         seconds = step.seconds or self.settings.step_seconds
         command = _app_units.command(
             place,
             app,
             step,
-            environment=environment,
+            environment=files.get(step.environment, ""),
             memory=self.settings.step_memory,
             seconds=seconds,
         )
-        uid, gid, _home = self.host.account(place.user) or (0, 0, "")
-        since = self.host.log(place.build_log, uid, gid)
         start = self.host.now()
-        try:
-            code, reason = self.host.run(command, place.build_log, seconds + GRACE_SECONDS), ""
-        except Exceeded as error:
-            code, reason = -1, str(error)
+        code, reason, lines = self.host.run(command, seconds + GRACE_SECONDS)
+        if reason:
             self.host.systemctl("stop", place.step_unit, check=False)
-        lines = self.host.tail(place.build_log, since)
         if code != 0:
             late = self.host.now() - start >= seconds
             raise StepFailed(
@@ -398,8 +390,6 @@ class Deployer:
     def _start(self, place: Place, release: Release) -> None:
         """Starts a release, which nobody is led to yet, and waits until it answers."""
         keeper = self._keeper(place, release.supervisor)
-        uid, gid, _home = self.host.account(place.user) or (0, 0, "")
-        since = self.host.log(place.log, uid, gid)
         step, reason = "start", ""
         try:
             keeper.start(release.number)
@@ -407,8 +397,16 @@ class Deployer:
         except CommandFailed:
             reason = f"release {release.number} does not start"
         if reason:
-            lines = self.host.tail(place.log, since) + keeper.said(release.number)
-            raise StepFailed(step, reason, place.log, lines)
+            raise StepFailed(step, reason, place.log, self._said(place) + keeper.said(release.number))
+
+    def _said(self, place: Place) -> list[str]:
+        """The last lines of what an app has said, read by its owner."""
+        try:
+            return self._run(
+                place, None, Step("tail", _app_scripts.TAIL, (place.log, str(TAIL_LINES)), seconds=TAIL_SECONDS)
+            )
+        except StepFailed as error:
+            return error.lines
 
     def _unhealthy(self, place: Place, release: Release, keeper: Keeper) -> str:
         """Waits until a release answers as it should; why it does not, or nothing."""
@@ -479,7 +477,7 @@ class Deployer:
                 os.unlink(place.file(f"{number}.env"))
         if numbers:
             words = (place.folder, *map(str, numbers))
-            step = Step("reap", _app_units.REMOVE, words, seconds=_app_units.CONTROL_SECONDS)
+            step = Step("reap", _app_scripts.REMOVE, words, seconds=_app_units.CONTROL_SECONDS)
             with contextlib.suppress(StepFailed):  # what is left behind is the owner's own room
                 self._run(place, None, step)
 
@@ -590,13 +588,12 @@ class Deployer:
             self._start(place, current)
         return current
 
-    def log(self, user: str, name: str, lines: int, build: bool) -> tuple[str, list[str]]:
-        """The file of what a user's app, or the making of its releases, has said, and the last lines of it."""
+    def log(self, user: str, name: str, build: bool) -> str:
+        """The file of what a user's app, or the making of its releases, has said. It is the user's to read, and not root's."""
         if name not in [known for owner, known in self.known() if owner == user]:
             self._own(user, name)
         place = self.place(user, name)
-        path = place.build_log if build else place.log
-        return path, self.host.tail(path, 0, lines)
+        return place.build_log if build else place.log
 
     # what is not declared any more
 
@@ -629,10 +626,9 @@ class Deployer:
         self._declare(user, {link.name: link for link in self._links(user) if link.name != name})
         if account:
             place = self.place(user, name, leaving=True)
-            self._secret_file(place.file("step.env"), _app_units.environment_file({}))
             for keeper in self._keepers(place):
                 keeper.remove_all()
-            script = _app_units.KEEP_DATA if keep else _app_units.REMOVE_ALL
+            script = _app_scripts.KEEP_DATA if keep else _app_scripts.REMOVE_ALL
             self._run(place, None, Step("remove", script, (place.folder,)))
         else:
             # whatever the owner's own processes were is gone with the account
@@ -650,7 +646,7 @@ class Deployer:
 
     def _nowhere(self, user: str, name: str) -> Place:
         """Where an app is whose owner's account is gone: all that has a name."""
-        return Place(user, name, "/nonexistent", "", "", "", self.state, self.logs)
+        return Place(user, name, "/nonexistent", "", "", "", self.state)
 
     def _forget(self, user: str, name: str, keep: bool) -> None:
         folder = os.path.join(self.state, user)

@@ -58,7 +58,7 @@ options:
     type: str
     default: 2G
   environment:
-    description: Variables of fetching and building, like those of a proxy or a package index.
+    description: Variables of fetching and building, like those of a proxy or a package index. Every user who has an app can read them.
     type: dict
     default: {}
   uv:

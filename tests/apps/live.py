@@ -13,12 +13,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 
-from ansible_collections.vizgate.gateway.plugins.module_utils import _sockets
+from ansible_collections.vizgate.gateway.plugins.module_utils import _app_sandbox, _sockets
 from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import Host
 from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Settings
 from rig import Rig
 
 HERE = Path(__file__).resolve().parent
+_app_sandbox.RUN = str(HERE.parents[1] / "roles" / "apps" / "files" / "vizgate-app-run")
 UV = Path(sys.executable).parent / "uv"
 ALICE = ("alice", "alice-secret")
 
@@ -36,14 +37,13 @@ class LocalHost(Host):
     def account(self, user: str) -> tuple[int, int, str] | None:
         return 1501, 1501, str(self.home)
 
-    def log(self, path: str, uid: int, gid: int) -> int:
-        return super().log(path, os.getuid(), os.getgid())
-
-    def run(self, command: Any, log: str) -> int:
+    def run(self, command: Any, seconds: float) -> tuple[int, str, list[str]]:
         words = list(command)
         given = dict(word.split("=", 1) for flag, word in itertools.pairwise(words) if flag == "-p")
-        script = [word.replace("$$", "$") for word in words[words.index("--") + 1 :]]
-        return super().run(self._within(given["EnvironmentFile"], given["WorkingDirectory"], script), log)
+        script = [word.replace("$$", "$") for word in words[words.index(_app_sandbox.RUN) :]]
+        return super().run(
+            self._within(given.get("EnvironmentFile", "/dev/null"), given["WorkingDirectory"], script), seconds
+        )
 
     def _within(self, file: str, folder: str, command: list[str]) -> list[str]:
         home = f"HOME={self.home}"
@@ -66,10 +66,8 @@ class LocalHost(Host):
         found = dict(line.split("=", 1) for line in self.files[unit].splitlines() if "=" in line)
         folder = self.rig.core.paths.sockets("alice")
         _sockets.make_folder(folder, "alice", rootless=True)
-        log = open(found["StandardOutput"].removeprefix("append:"), "ab")  # noqa: SIM115  # the process has it from now on
         command = self._within(found["EnvironmentFile"], found["WorkingDirectory"], found["ExecStart"].split())
-        self.processes[unit] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        log.close()
+        self.processes[unit] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def state(self, unit: str) -> tuple[str, int]:
         process = self.processes.get(unit)

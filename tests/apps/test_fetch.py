@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_units import FETCH
+from ansible_collections.vizgate.gateway.plugins.module_utils._app_scripts import FETCH
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def fetch(tmp_path: Path, home: Path) -> Callable[..., subprocess.CompletedProce
     """Runs the step, as release 1."""
 
     def fetch(repo: Path, version: str = "main", subdirectory: str = "") -> subprocess.CompletedProcess[str]:
-        words = [str(tmp_path / "app"), "1", str(repo), version, subdirectory, str(tmp_path / "logs")]
+        words = [str(tmp_path / "app"), "1", str(repo), version, subdirectory]
         environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
         return subprocess.run(
             ["/bin/sh", "-euc", FETCH, "fetch", *words], env=environment, capture_output=True, text=True, check=False

@@ -10,8 +10,8 @@ import os
 import pwd
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import NGINX, Host
@@ -66,32 +66,12 @@ def test_no_socket(root: str) -> None:
     assert Host.ask(os.path.join(root, "none"), "/", {}) == "no such socket"
 
 
-def test_log_follows_no_link(tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    victim.write_text("secret\n", encoding="utf-8")
-    log = tmp_path / "logs" / "alice" / "app.log"
-    assert Host.log(str(log), os.getuid(), os.getgid()) == 0
-    assert (log.stat().st_mode & 0o777, log.parent.stat().st_mode & 0o777) == (0o600, 0o711)
-    log.unlink()
-    log.symlink_to(victim)
-    for work in (
-        lambda: Host.log(str(log), os.getuid(), os.getgid()),
-        lambda: Host.tail(str(log), 0),
-        lambda: Host.run(["echo", "x"], str(log), 9),
-    ):
-        with pytest.raises(OSError, match="symbolic links"):
-            work()
-    assert victim.read_text(encoding="utf-8") == "secret\n"
+def test_run_gives_the_last_lines_and_nothing_for_a_terminal() -> None:
+    code, problem, lines = Host.run(["sh", "-c", "seq 100000; printf '\\033[2J\\n'; echo end >&2; exit 4"], 60)
+    assert (code, problem, len(lines), lines[-2:]) == (4, "", 15, ["\\x1b[2J", "end"])
 
 
-def test_tail_is_what_came_since_and_nothing_for_a_terminal(tmp_path: Path) -> None:
-    log = tmp_path / "logs" / "alice" / "app.log"
-    Host.log(str(log), os.getuid(), os.getgid())
-    Host.run(["echo", "before"], str(log), 9)
-    since = Host.log(str(log), os.getuid(), os.getgid())
-    assert Host.run(["sh", "-c", "seq 100; printf '\\033[2J\\n'; echo end >&2; exit 4"], str(log), 9) == 4
-    found = Host.tail(str(log), since)
-    assert (len(found), found[-2:]) == (15, ["\\x1b[2J", "end"])
-    assert "before" not in Host.tail(str(log), since, 1000)
-    assert Host.tail(str(log), since, 1000)[0] == "1"
-    assert Host.tail(str(tmp_path / "none"), 0) == []
+def test_run_waits_for_no_process_that_is_left_behind() -> None:
+    start = time.monotonic()
+    assert Host.run(["sh", "-c", "sleep 20 & echo started"], 60) == (0, "", ["started"])
+    assert time.monotonic() - start < 10

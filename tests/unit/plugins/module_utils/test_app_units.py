@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _app_units
+from ansible_collections.vizgate.gateway.plugins.module_utils import _app_sandbox, _app_scripts, _app_units
 from ansible_collections.vizgate.gateway.plugins.module_utils._app_units import Place, Step
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App, Limits
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import SOCKET_CHARACTERS
@@ -25,7 +25,7 @@ def place(user: str = "alice", name: str = "flasktasks", home: str = "/home/alic
     prefix = f"/{user}/{name}"
     return Place(
         *(user, name, home, f"/run/vizgate/sockets/{user}", prefix, f"http://gate:1234{prefix}"),
-        *("/var/lib/vizgate/apps", "/var/log/vizgate"),
+        "/var/lib/vizgate/apps",
     )
 
 
@@ -64,10 +64,14 @@ def test_unit_fences_the_app() -> None:
         "TasksMax": "20",
         "Restart": "on-failure",
         "WantedBy": "multi-user.target",
-        "ReadWritePaths": "/home/alice/apps/flasktasks/shared /run/vizgate/sockets/alice",
-        "InaccessiblePaths": "-/home/alice/.ssh -/home/alice/.gnupg",
+        "ReadWritePaths": "/home/alice/apps/flasktasks/shared /home/alice/apps/flasktasks/log",
+        "TemporaryFileSystem": "/run:ro,mode=0755",
+        "BindPaths": "/run/vizgate/sockets/alice",
     }
     assert {key: found[key] for key in expected} == expected
+    assert {"-/home/alice/.ssh", "-/home/alice/.gnupg", "-/dev/pts"} <= set(found["InaccessiblePaths"].split())
+    start = [_app_sandbox.RUN, "/home/alice/apps/flasktasks/log/flasktasks.log", "--home", "/home/alice"]
+    assert found["ExecStart"].split()[:4] == start, "Landlock restricts it"
 
 
 def test_devices_are_closed_but_for_gpus_where_they_are_declared() -> None:
@@ -78,8 +82,9 @@ def test_devices_are_closed_but_for_gpus_where_they_are_declared() -> None:
         "DeviceAllow=char-kfd rw",
         "DeviceAllow=char-nvidia* rw",
     ]
-    assert [line for line in without if line not in having] == ["PrivateDevices=yes"]
-    assert [line for line in having if line not in without] == opened
+    runtime, *without_alone = [line for line in without if line not in having]
+    assert without_alone == ["PrivateDevices=yes"]
+    assert [line for line in having if line not in without] == [f"{runtime} -/run/nvidia-persistenced", *opened]
 
 
 def test_root_runs_nothing_of_the_users() -> None:
@@ -91,18 +96,21 @@ def test_root_runs_nothing_of_the_users() -> None:
     opened = [
         path.partition("append:")[2] or path for path in re.findall(r"(?:Standard\w+|EnvironmentFile)=(.*)", text)
     ]
-    assert all(path.startswith(("/var/log/vizgate/", "/var/lib/vizgate/")) for path in opened)
+    assert opened == ["/var/lib/vizgate/apps/alice/flasktasks.3.env"]
 
 
 @pytest.mark.parametrize("app", [APP, APP._replace(asgi=True)])
 def test_pid_1_binds_nothing_that_the_owner_could_replace(app: App) -> None:
     text = _app_units.unit(place(), app, 3)
     words = _app_units.command(
-        place(), app, Step("migrate", "x", fenced=True), environment="/e", memory="1G", seconds=9
+        place(), app, Step("migrate", "x", writable=("/w",)), environment="/e", memory="1G", seconds=9
     )
-    for setting in ("BindPaths", "BindReadOnlyPaths", "RootDirectory", "TemporaryFileSystem", "ExecStartPre"):
-        assert setting not in text
-        assert not [word for word in words if word.startswith(setting)]
+    settings = [line.partition("=") for line in [*text.splitlines(), *words] if "=" in line]
+    bound = [path for key, _, value in settings if key in ("BindPaths", "BindReadOnlyPaths") for path in value.split()]
+    assert len(bound) > 2
+    assert all(path.lstrip("-").startswith("/run/") for path in bound), "which is root's, and so is the way to it"
+    assert {value for key, _, value in settings if key == "TemporaryFileSystem"} == {"/run:ro,mode=0755"}
+    assert not {"RootDirectory", "ExecStartPre"} & {key for key, _, value in settings}
 
 
 def test_step_that_is_under_way_survives_a_reload_of_systemd() -> None:
@@ -151,7 +159,7 @@ def test_environment_file_is_read_as_it_was_meant() -> None:
 
 
 def test_steps_are_run_as_the_owner_and_secrets_are_in_no_word() -> None:
-    step = Step("migrate", "flask db upgrade", (), "/x", fenced=True)
+    step = Step("migrate", "flask db upgrade", (), "/x", (place().shared,), _app_units.APP)
     words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
     assert {"User=alice", "NoNewPrivileges=yes", "RuntimeMaxSec=9", "EnvironmentFile=/root.env"} < set(words)
     assert {"ReadWritePaths=/home/alice/apps/flasktasks/shared", "MemoryMax=1G"} < set(words)
@@ -334,10 +342,9 @@ def test_removal_keeps_data_unless_told_otherwise(tmp_path: Path) -> None:
     folder = tmp_path / "apps" / "tasks"
     for part in ("shared/uploads", "releases/1/src", "repo.git"):
         (folder / part).mkdir(parents=True)
-    (folder / "log").symlink_to("/var/log/vizgate/alice")
-    assert run(Step("remove", _app_units.KEEP_DATA, (str(folder),))).returncode == 0
+    assert run(Step("remove", _app_scripts.KEEP_DATA, (str(folder),))).returncode == 0
     assert [path.name for path in folder.iterdir()] == ["shared"]
-    assert run(Step("remove", _app_units.REMOVE_ALL, (str(folder),))).returncode == 0
+    assert run(Step("remove", _app_scripts.REMOVE_ALL, (str(folder),))).returncode == 0
     assert not (tmp_path / "apps").exists()
 
 
@@ -357,7 +364,7 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def supervised(home: Path, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a step about the owner's supervisord."""
-    done = run(Step("step", _app_units.SUPERVISOR + script, (str(home), "tasks", *arguments)), **variables)
+    done = run(Step("step", _app_scripts.SUPERVISOR + script, (str(home), "tasks", *arguments)), **variables)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -367,14 +374,14 @@ def test_program_gets_its_variables_as_they_are(tmp_path: Path, control: Path) -
     release.mkdir()
     values = {"A": 'it\'s "quoted" $HOME `id` \\', "B": ""}
     words = ("3", 'printf \'%s|\' "$A" "$B"', str(release), "config", "program")
-    supervised(tmp_path, _app_units.SUPERVISOR_PREPARE, *words, *values, **values)
+    supervised(tmp_path, _app_scripts.SUPERVISOR_PREPARE, *words, *values, **values)
     said = subprocess.run([release / "run"], capture_output=True, text=True, check=True).stdout
     assert said == f"{values['A']}|{values['B']}|"
     assert (release / "run").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "etc/supervisor.d/tasks.3.kept").read_text(encoding="utf-8") == "program\n"
     assert (tmp_path / "etc/supervisord.conf").read_text(encoding="utf-8") == "config\n"
     (tmp_path / "etc/supervisord.conf").write_text("the owner's own", encoding="utf-8")
-    supervised(tmp_path, _app_units.SUPERVISOR_PREPARE, *words, *values, **values)
+    supervised(tmp_path, _app_scripts.SUPERVISOR_PREPARE, *words, *values, **values)
     assert (tmp_path / "etc/supervisord.conf").read_text(encoding="utf-8") == "the owner's own"
 
 
@@ -383,10 +390,10 @@ def test_programs_come_and_go_one_by_one(tmp_path: Path, control: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("tasks.1.conf", "tasks.2.kept", "other.1.conf"):
         (folder / name).write_text("", encoding="utf-8")
-    supervised(tmp_path, _app_units.SUPERVISOR_START, "2")
-    supervised(tmp_path, _app_units.SUPERVISOR_RETIRE, "1")
+    supervised(tmp_path, _app_scripts.SUPERVISOR_START, "2")
+    supervised(tmp_path, _app_scripts.SUPERVISOR_RETIRE, "1")
     assert {path.name for path in folder.iterdir()} == {"tasks.1.kept", "tasks.2.conf", "other.1.conf"}
-    supervised(tmp_path, _app_units.SUPERVISOR_REMOVE, "1")
+    supervised(tmp_path, _app_scripts.SUPERVISOR_REMOVE, "1")
     assert {path.name for path in folder.iterdir()} == {"tasks.2.conf", "other.1.conf"}
     said = control.read_text(encoding="utf-8").splitlines()
     assert [line for line in said if line.startswith("update")] == [
@@ -402,17 +409,17 @@ def test_what_was_left_behind_is_swept(tmp_path: Path, control: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("tasks.1.kept", "tasks.2.conf", "tasks.3.conf", "tasks.4.conf", "tasks.5.kept", "other.9.conf"):
         (folder / name).write_text("", encoding="utf-8")
-    supervised(tmp_path, _app_units.SUPERVISOR_SWEEP, "3", "1", "2", "3")
+    supervised(tmp_path, _app_scripts.SUPERVISOR_SWEEP, "3", "1", "2", "3")
     expected = {"tasks.1.kept", "tasks.2.kept", "tasks.3.conf", "other.9.conf"}
     assert {path.name for path in folder.iterdir()} == expected
-    supervised(tmp_path, _app_units.SUPERVISOR_SWEEP, "0")
+    supervised(tmp_path, _app_scripts.SUPERVISOR_SWEEP, "0")
     assert {path.name for path in folder.iterdir()} == {"other.9.conf"}
 
 
 def test_program_file_names_no_secret_and_rotates_nothing() -> None:
     found = lines(_app_units.program(place(), APP, 3))
     assert found["command"] == "/home/alice/apps/flasktasks/releases/3/run"
-    assert found["stdout_logfile_maxbytes"] == "0"
+    assert found["stdout_logfile"] == "NONE", "the program writes its log itself"
     assert "environment" not in found
 
 

@@ -15,6 +15,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils import _releases
 from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import CommandFailed, Host
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
+from ansible_collections.vizgate.gateway.plugins.module_utils._bounded import Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import Control, data
@@ -46,23 +47,23 @@ class FakeHost(Host):
     def account(self, user: str) -> tuple[int, int, str] | None:
         return self.accounts.get(user)
 
-    def run(self, command: Any, log: str, seconds: float) -> int:
+    def run(self, command: Any, seconds: float) -> tuple[int, str, list[str]]:
         words = list(command)
         step = words[words.index("/bin/sh") + 3]
-        (file,) = [word.partition("=")[2] for word in words if word.startswith("EnvironmentFile=")]
-        assert os.stat(file).st_mode & 0o777 == 0o600
+        for file in [word.partition("=")[2] for word in words if word.startswith("EnvironmentFile=")]:
+            assert os.stat(file).st_mode & 0o777 == 0o600
+        if step == "tail":
+            return 0, "", ["the app says hello"]
         self.did.append(step)
-        self.during(step)
-        with open(log, "a", encoding="utf-8") as file_:
-            said = {
-                "fetch": f"commit {self.commit}\n",
-                "state": "".join(f"{name} {how}\n" for name, how in self.programs.items()),
-            }
-            file_.write(f"{step} says hello\n" + said.get(step, ""))
-        return self.codes.get(step, 0)
-
-    def log(self, path: str, uid: int, gid: int) -> int:
-        return super().log(path, os.getuid(), os.getgid())
+        try:
+            self.during(step)
+        except Exceeded as error:
+            return -1, str(error), []
+        said = {
+            "fetch": [f"commit {self.commit}"],
+            "state": [f"{name} {how}" for name, how in self.programs.items()],
+        }
+        return self.codes.get(step, 0), "", [f"{step} says hello", *said.get(step, [])]
 
     def systemctl(self, *words: str, check: bool = True) -> str:
         action, unit = words[0], words[-1]
@@ -591,15 +592,10 @@ def test_owner_reads_own_logs_alone(
     deploy: Callable[..., Outcome], gateway: Gateway, host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy(TASKS)
-    log = Path(gateway.paths.root, "var/log/vizgate/alice/tasks.log")
-    log.write_text("".join(f"line {number} \x1b[2J\n" for number in range(1000)), encoding="utf-8")
-    told = ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=3, which="app")
-    assert told == {"lines": [f"line {number} \\x1b[2J" for number in (997, 998, 999)], "path": str(log)}
-    assert len(ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=900, which="app")["lines"]) == 900
-    assert ask(gateway, host, monkeypatch, do="app_log", name="tasks", lines=1, which="build")["lines"] == [
-        "migrate says hello"
-    ]
-    assert "problems" in ask(gateway, host, monkeypatch, do="app_log", name="../bob/x", lines=1, which="app")
+    for which, name in (("app", "tasks.log"), ("build", "tasks.build.log")):
+        told = ask(gateway, host, monkeypatch, do="app_log", name="tasks", which=which)
+        assert told == {"path": f"/home/alice/apps/tasks/log/{name}"}
+    assert "problems" in ask(gateway, host, monkeypatch, do="app_log", name="../bob/x", which="app")
 
 
 def test_who_leaves_leaves_nothing_outside_of_the_home(
@@ -615,6 +611,4 @@ def test_who_leaves_leaves_nothing_outside_of_the_home(
         ("alice/tasks", "kept in /home/alice/apps/tasks/shared")
     ]
     assert not os.path.exists(os.path.join(gateway.paths.state, "apps", "alice"))
-    assert not os.path.exists(os.path.join(gateway.paths.root, "var/log/vizgate/alice"))
-    assert os.path.exists(os.path.join(gateway.paths.root, "var/log/vizgate/bob/tasks.log"))
     assert set(control.entries) - {key for key, value in control.entries.items() if not value} == {"bob/tasks"}

@@ -39,11 +39,11 @@ def test_step_that_hangs_delays_nobody_else(gateway: Gateway, host: FakeHost) ->
     bob_serves = threading.Event()
     run, systemctl = host.run, host.systemctl
 
-    def hang(command: Any, log: str, seconds: float) -> int:
+    def hang(command: Any, seconds: float) -> tuple[int, str, list[str]]:
         if "User=alice" in command:
             assert bob_serves.wait(20), "bob's release waits for alice's"
-            return 1
-        return run(command, log, seconds)
+            return 1, "", []
+        return run(command, seconds)
 
     def settle(*words: str, check: bool = True) -> str:
         if words[0] == "enable" and "-bob:" in words[-1]:

@@ -605,7 +605,7 @@ def app_logs(name: str, build: bool, follow: bool, lines: int) -> None:
       vizgate app logs flasktasks --follow
       vizgate app logs flasktasks --build
     """
-    show.app_log({"do": "app_log", "name": name, "lines": lines, "which": "build" if build else "app"}, follow)
+    show.app_log({"do": "app_log", "name": name, "which": "build" if build else "app"}, lines, follow)
 
 
 @cli.command()

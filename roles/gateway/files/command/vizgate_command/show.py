@@ -221,17 +221,13 @@ def log(request: dict[str, Any], follow: bool, plain: bool) -> None:
         pass
 
 
-def app_log(request: dict[str, Any], follow: bool) -> None:
+def app_log(request: dict[str, Any], lines: int, follow: bool) -> None:
     """What a user's app has said, oldest first; with `follow` also what comes, until ctrl-C."""
-    answer = talk.ask(request)
-    if not follow:
-        for line in answer["lines"]:
-            click.echo(clean(line))
-        return
     import subprocess
 
-    # the file is the user's own to read; once a day it is emptied
-    command = ["tail", f"--lines={request['lines']}", "-F", "--", answer["path"]]
+    # the file is the user's own; when it has become large there is another of its name
+    path = talk.ask(request)["path"]
+    command = ["tail", f"--lines={lines}", *(["-F"] if follow else []), "--", path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, errors="replace") as tail:
         try:
             for line in tail.stdout or ():
