@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from urllib.parse import unquote
 
 
 def application(environ, start_response):
@@ -15,4 +18,10 @@ def application(environ, start_response):
         while time.monotonic() < end:
             pass
         return [f"{(time.process_time() - used) / 4}\n".encode()]
+    if environ["PATH_INFO"] == "/say":
+        print(unquote(environ["QUERY_STRING"]), file=sys.stderr)
+    if environ["PATH_INFO"] == "/shell":
+        # what its owner could have it do, or whoever has found a hole in it
+        command = ["timeout", "10", "sh", "-c", unquote(environ["QUERY_STRING"])]
+        return [subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout]
     return [f"tiny of {os.getuid()} at {environ['SCRIPT_NAME']}{environ['PATH_INFO']}\n".encode()]

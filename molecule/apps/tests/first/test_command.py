@@ -30,9 +30,9 @@ def test_logs(run):
 def test_logs_are_followed(host, run):
     follow = "timeout --signal INT 12 vizgate app logs a3 --follow --lines 1 >followed 2>&1"
     host.check_output("sh -c %s", f"runuser -l alice -c '{follow}' >/dev/null 2>&1 & sleep 4")
-    # emptied, as once a day
-    write = r"echo first >>{0}; sleep 2; : >{0}; sleep 2; printf 'next\033[2J\n' >>{0}; sleep 5"
-    host.check_output("sh -c %s", write.format("/var/log/vizgate/alice/a3.log"))
+    # as when it has become large
+    write = r"echo first >>{0}; sleep 2; mv {0} {0}.1; sleep 2; printf 'next\033[2J\n' >>{0}; sleep 5"
+    host.check_output("runuser -u alice -- sh -c %s", write.format("/home/alice/apps/a3/log/a3.log"))
     assert run("alice", "cat followed")[1].splitlines()[1:] == ["first", r"next\x1b[2J"]
 
 

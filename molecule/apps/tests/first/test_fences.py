@@ -22,9 +22,8 @@ def test_socket_is_the_gateways_and_the_owners(run, release):
     [
         FOLDER,
         f"{FOLDER}/shared/flasktasks.sqlite3",
-        "/var/log/vizgate/alice/flasktasks.log",
-        "/var/log/vizgate/alice/flasktasks.build.log",
-        "/var/log/vizgate/alice",
+        f"{FOLDER}/log/flasktasks.log",
+        f"{FOLDER}/log/flasktasks.build.log",
         "/var/lib/vizgate/apps/alice/flasktasks.secrets",
         "/var/lib/vizgate/apps/alice/flasktasks.1.env",
     ],
@@ -37,8 +36,8 @@ def test_bob_reads_nothing(host, run, path):
 
 def test_alice_reads_her_logs_and_nobody_elses(run):
     assert "gunicorn" in run("alice", "cat ~/apps/flasktasks/log/flasktasks.log")[1]
-    assert "commit" in run("alice", "cat /var/log/vizgate/alice/flasktasks.build.log")[1]
-    assert run("alice", "cat /var/log/vizgate/bob/flasktasks.log")[0] != 0
+    assert "commit" in run("alice", "cat ~/apps/flasktasks/log/flasktasks.build.log")[1]
+    assert run("alice", "cat ~bob/apps/flasktasks/log/flasktasks.log")[0] != 0
 
 
 def test_secrets_are_in_no_command_line_and_no_unit(host):
@@ -131,16 +130,6 @@ def test_memory_ends_a_worker_and_not_the_app(visitor):
 
 
 def test_steps_were_run_by_the_owner(host):
-    said = host.check_output("cat /var/log/vizgate/carol/c1.build.log")
+    said = host.check_output("cat /home/carol/apps/c1/log/c1.build.log")
     assert "migrated as carol" in said
     assert host.run("find /home/*/apps -user root").stdout == ""
-
-
-def test_logs_are_rotated_and_written_on(host, visitor):
-    host.check_output("logrotate --force /etc/logrotate.d/vizgate-apps")
-    files = host.check_output("ls /var/log/vizgate/alice").split()
-    assert {"flasktasks.log", "flasktasks.log.1"} <= set(files)
-    old = host.file("/var/log/vizgate/alice/flasktasks.log.1")
-    assert (old.user, old.mode) == ("alice", 0o600)
-    visitor("alice").get("/alice/survey/healthz")
-    assert "GET /alice/survey/healthz" in host.check_output("cat /var/log/vizgate/alice/survey.log")

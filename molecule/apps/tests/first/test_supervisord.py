@@ -14,7 +14,9 @@ def test_it_is_the_owners_process(host):
 
 
 def test_nobody_else_controls_it(run):
-    assert run("alice", "supervisorctl -s unix:///home/bob/run/supervisor.sock status")[0] != 0
+    socket = "unix:///run/vizgate-supervisord/bob/supervisor.sock"
+    assert "RUNNING" in run("bob", f"supervisorctl -s {socket} status")[1]
+    assert run("alice", f"supervisorctl -s {socket} status")[0] != 0
 
 
 def test_what_has_secrets_is_the_owners_alone(host, run):
