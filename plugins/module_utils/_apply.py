@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import TypeVar
 
 from . import _audit, _files, _guard, _live, _passwords, _render, _resolve, _sockets, _system_accounts
+from ._listening import Listening
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
 from ._paths import Paths
 from ._ports import Holder, Ports, Watch, plain_address
@@ -294,7 +295,7 @@ class Gateway:
         state = self.registry.everything() if user is None else {user: self.registry.sources(user)}
         expected = self._expected(state)
         watching = self._known_ports() is not None
-        listening = _guard.listening() if watching else ()
+        listening = Listening()
         try:
             served, live = _live.served(self.paths.control, list(expected)), True
         except _live.NotLive:

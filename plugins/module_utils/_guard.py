@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from . import _files
@@ -17,7 +17,7 @@ from ._ports import TABLE, Ports, account, guard_rules, is_trusted
 if TYPE_CHECKING:
     import subprocess
 
-    from ._probe import Listener
+    from ._listening import Listening
 
 NFT = "/usr/sbin/nft"
 GATEWAY = "www-data"
@@ -41,23 +41,19 @@ def here(addresses: Iterable[str]) -> frozenset[str]:
     return frozenset(address for address in addresses if address and is_here((address, 0)))
 
 
-def listening() -> Sequence[Listener]:
-    """What listens on this host, its processes not named."""
-    from ._probe import listeners
-
-    return listeners(commands=False)
-
-
-def squatter(entry: str, known: Sequence[Listener]) -> str:
-    """Whose listener keeps the gateway from serving a link with this entry, or ""; `known` is what listens here."""
-    from ._probe import listener_at
-
+def squatter(entry: str, listening: Listening) -> str:
+    """Whose listener keeps the gateway from serving a link with this entry, or ""."""
     words = entry.split(" ")
     if len(words) < 3:
         return ""
     host, _colon, port = words[1].rpartition(":")
-    listener = listener_at((host.strip("[]"), int(port)), known)
-    return listener.user if listener and not is_trusted(entry, listener.uid) else ""
+    uid = listening.owner(host.strip("[]"), int(port))
+    if uid is None or is_trusted(entry, uid):
+        return ""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def is_on(paths: Paths) -> bool:

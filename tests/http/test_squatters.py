@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _guard, _ports
+from ansible_collections.vizgate.gateway.plugins.module_utils import _ports
 from ansible_collections.vizgate.gateway.plugins.module_utils._live import served
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._probe import listeners
 from rig import ALICE, Answer, Rig, eventually, has_ipv6
 from test_dead_backends import assert_is_page
 
@@ -77,8 +78,7 @@ def listening(port: int, uid: int, address: str = "127.0.0.1") -> Iterator[None]
     """A web server of an account's."""
     program = subprocess.Popen([sys.executable, "-c", SAYS, str(port), address, str(uid)])
     try:
-        known = _guard.listening
-        eventually(lambda: any(one.port == port and one.uid == uid for one in known()))
+        eventually(lambda: any(one.port == port and one.uid == uid for one in listeners(commands=False)))
         yield
     finally:
         program.send_signal(signal.SIGKILL)
@@ -179,3 +179,24 @@ def test_without_ranges_entries_are_what_they_were(gate: Rig, port: int) -> None
             assert page(gate).text == f"of {SQUATTER}"
     finally:
         policy.write_text(text)
+
+
+@pytest.fixture
+def deaf_kernel(gate: Rig) -> Iterator[None]:
+    """As under a security module that denies nginx the kernel's socket for questions about sockets."""
+    file = gate.lua.with_name("vizgate_listeners.lua")
+    text = file.read_text()
+    assert "SOCK_DIAG = 3 + 0x800 + 0x80000, 4\n" in text
+    file.write_text(text.replace("SOCK_DIAG = 3 + 0x800 + 0x80000, 4\n", "SOCK_DIAG = 3 + 0x800 + 0x80000, 99\n"))
+    gate.reload()
+    yield
+    file.write_text(text)
+    gate.reload()
+
+
+def test_where_the_kernel_is_not_to_be_asked_its_tables_are_read(deaf_kernel: None, gate: Rig, port: int) -> None:
+    for address in ["127.0.0.1", *(["::"] if has_ipv6() else [])]:
+        with listening(port, SQUATTER, address):
+            assert "in quarantine" in after_a_second(gate).text
+    with listening(port, 0), listening(port, SQUATTER, "127.0.0.2"):
+        assert after_a_second(gate).text == "of 0"

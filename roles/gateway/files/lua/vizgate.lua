@@ -9,6 +9,7 @@
 local balancer = require "ngx.balancer"
 local claims = require "vizgate_claims"
 local ffi = require "ffi"
+local listeners = require "vizgate_listeners"
 local service = require "vizgate_service"
 
 local links = ngx.shared.vizgate_links
@@ -276,63 +277,7 @@ local function authenticate(user)
     end
 end
 
-ffi.cdef "int inet_pton(int family, const char *text, void *address); unsigned int getuid(void);"
-
--- An address as the kernel's tables have it: words of 32 bits in the processor's own byte order.
-local function hexadecimal(host)
-    local six, words = host:find(":", 1, true), ffi.new("uint32_t[4]")
-    if ffi.C.inet_pton(six and 10 or 2, host, words) == 1 then
-        local format = six and "%08X%08X%08X%08X" or "%08X"
-        return format:format(tonumber(words[0]), tonumber(words[1]), tonumber(words[2]), tonumber(words[3]))
-    end
-end
-
-local ANY, ANY6 = hexadecimal("0.0.0.0"), hexadecimal("::")
-local WRAPPED = hexadecimal("::ffff:0.0.0.0"):sub(1, 24)
-local TABLES = { "/proc/net/tcp", "/proc/net/tcp6" }
-
--- Who listens on this host, as of this second: "0100007F:4E21" -> number of the account. Listeners stand first in the
--- kernel's tables; the connections after them are not read.
-local listening = {}
-
-local function listeners()
-    local second = ngx.time()
-    if listening.second ~= second then
-        listening = { second = second }
-        for _, path in ipairs(TABLES) do
-            local file = io.open(path)
-            for line in file and file:lines() or function() end do
-                local place, state, uid = line:match("^ *%d+: (%x+:%x+) %x+:%x+ (%x%x) %S+ %S+ %S+ +(%d+)")
-                if place and state ~= "0A" then
-                    break
-                elseif place then
-                    uid = tonumber(uid)
-                    -- two that share a place are nobody's
-                    listening[place] = (listening[place] or uid) == uid and uid or math.huge
-                end
-            end
-            if file then
-                file:close()
-            end
-        end
-    end
-    return listening
-end
-
--- Whose the listener at a target of this host is: the account's number, or nothing.
-local function listener_at(target)
-    local host, port = target:match("^%[?(.-)%]?:(%d+)$")
-    local address = host and hexadecimal(host)
-    if not address then
-        return
-    end
-    local at, suffix = listeners(), (":%04X"):format(port)
-    local uid = at[address .. suffix]
-    if not uid and #address == 8 then
-        uid = at[WRAPPED .. address .. suffix] or at[ANY .. suffix]
-    end
-    return uid or at[ANY6 .. suffix]
-end
+ffi.cdef "unsigned int getuid(void);"
 
 -- Accounts of services: those below, and what systemd gives to services without one.
 local function is_service_uid(uid, below)
@@ -341,7 +286,7 @@ end
 
 -- Does somebody listen at a target of this host whom its link does not trust? Without a listener nothing is amiss.
 local function is_squatted(target, trusted, below)
-    local uid = listener_at(target)
+    local uid = listeners.owner(target)
     if uid and uid ~= tonumber(trusted) then
         return below == "" and uid > 0 or below ~= "" and not is_service_uid(uid, tonumber(below))
     end
@@ -359,8 +304,10 @@ end
 
 -- Is it the service that the administrator has started? Everybody here could listen at its place while it is away.
 local function is_service()
-    listening = {}  -- what was read before there was a connection says nothing about it
-    local here, uid = service.listener(signing.place, listener_at)
+    local here, uid = service.listener(signing.place, function(place)
+        -- what was read before there was a connection says nothing about it
+        return listeners.owner(place, true)
+    end)
     return not here or uid and (is_service_uid(uid, SYSTEM_UIDS) or uid == ffi.C.getuid())
 end
 

@@ -15,9 +15,9 @@ import hypothesis.strategies as st
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils import _guard, _ports, _render
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._listening import Listening
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._ports import Holder, Ports, Watch
-from ansible_collections.vizgate.gateway.plugins.module_utils._probe import Listener
 from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import POLICY, Control, data
 from hypothesis import given
@@ -153,6 +153,16 @@ def test_whom_a_link_trusts(watch: Watch, link: Link, expected: str) -> None:
     assert watch.trusted(link, "127.0.0.1") == expected
 
 
+def of(owners: Mapping[tuple[str, int], int]) -> Listening:
+    """A host where these accounts listen."""
+
+    class Known(Listening):
+        def owner(self, host: str, port: int) -> int | None:
+            return owners.get((host, port))
+
+    return Known()
+
+
 @pytest.mark.parametrize(
     ("trusted", "uids"),
     [
@@ -166,14 +176,13 @@ def test_whose_listeners_an_entry_trusts(trusted: str, uids: list[int]) -> None:
     entry = f"keep 127.0.0.1:20001{trusted}"
     everybody = (0, 33, 998, 1001, 1002, 61184, 65519, 65534)
     assert [uid for uid in everybody if _ports.is_trusted(entry, uid)] == uids
-    listeners = {uid: (Listener("127.0.0.1", 20001, uid=uid),) for uid in everybody}
-    assert [uid for uid, known in listeners.items() if not _guard.squatter(entry, known)] == uids
+    assert [uid for uid in everybody if not _guard.squatter(entry, of({("127.0.0.1", 20001): uid}))] == uids
 
 
 def test_a_link_without_a_listener_is_nobodys_prey() -> None:
-    assert _guard.squatter("keep 127.0.0.1:20001 1001", (Listener("127.0.0.1", 20002, uid=1002),)) == ""
-    assert _guard.squatter("keep [::1]:20001 1001", (Listener("::", 20001, uid=60123),)) == "60123"
-    assert _guard.squatter("", ()) == ""
+    assert _guard.squatter("keep 127.0.0.1:20001 1001", of({("127.0.0.1", 20002): 1002})) == ""
+    assert _guard.squatter("keep [::1]:20001 1001", of({("::1", 20001): 60123})) == "60123"
+    assert _guard.squatter("", of({})) == ""
 
 
 @pytest.mark.parametrize(

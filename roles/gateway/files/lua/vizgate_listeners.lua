@@ -1,0 +1,170 @@
+-- Whose program gets the connections to a port of this host.
+--
+-- The kernel is asked about the one place (sock_diag(7)), which takes microseconds however many listeners there are, and
+-- answers with the listener that it would choose itself. Where it does not answer (a security module forbids the socket, or
+-- the kernel's module tcp_diag is missing), its tables in /proc are read instead, once a second: that takes longer the more
+-- listeners there are.
+local bit = require "bit"
+local ffi = require "ffi"
+
+local INET, INET6, NETLINK = 2, 10, 16
+local RAW_NONBLOCK_CLOEXEC, SOCK_DIAG = 3 + 0x800 + 0x80000, 4
+local BY_FAMILY, REQUEST, ERROR, NOT_FOUND = 20, 1, 2, -2
+local TCP, LISTEN = 6, 10
+local LOOPBACK = 1              -- the interface, always the first, by which the host's connections to itself come
+local HEAD = 20                 -- bytes of the shortest answer, an error
+
+ffi.cdef [[
+int inet_pton(int family, const char *text, void *address);
+int socket(int family, int type, int protocol);
+long send(int file, const void *data, size_t size, int flags);
+long recv(int file, void *data, size_t size, int flags);
+int close(int file);
+struct vizgate_question {
+    uint32_t size; uint16_t kind, flags; uint32_t number, sender;
+    uint8_t family, protocol, extensions, unused; uint32_t states;
+    uint8_t port[2], peer_port[2]; uint32_t address[4], peer[4], interface, cookie[2];
+};
+struct vizgate_answer {
+    uint32_t size; uint16_t kind, flags; uint32_t number, sender;
+    union {
+        int32_t error;
+        struct {
+            uint8_t family, state, timer, retransmits, port[2], peer_port[2];
+            uint32_t address[4], peer[4], interface, cookie[2], expires, received, sent, uid, inode;
+        } found;
+    };
+    uint8_t attributes[4096];
+};
+]]
+
+local C = ffi.C
+local question, answer = ffi.new "struct vizgate_question", ffi.new "struct vizgate_answer"
+local kernel, number = -1, 0
+local is_proven = false         -- the kernel has found a listener before: where it finds none, there is none
+
+-- An address as the kernel has it: its family, and words of 32 bits in the processor's own byte order. One that IPv6 only
+-- wraps is IPv4.
+local function packed(host)
+    local family, words = host:find(":", 1, true) and INET6 or INET, ffi.new "uint32_t[4]"
+    if C.inet_pton(family, host, words) ~= 1 then
+        return
+    elseif family == INET6 and host:lower():find("^::ffff:%d+%.") then
+        family, words = INET, ffi.new("uint32_t[4]", words[3])
+    end
+    return family, words
+end
+
+-- The kernel's answer: the number of an account, false where it finds no listener, nil where it does not answer.
+local function answered()
+    if tonumber(C.send(kernel, question, ffi.sizeof(question), 0)) ~= ffi.sizeof(question) then
+        return nil
+    elseif tonumber(C.recv(kernel, answer, ffi.sizeof(answer), 0)) < HEAD or answer.number ~= number then
+        return nil
+    elseif answer.kind == ERROR then
+        return answer.error ~= NOT_FOUND and nil
+    end
+    return answer.kind == BY_FAMILY and answer.found.state == LISTEN and answer.found.uid
+end
+
+local function ask(family, words, port)
+    if kernel < 0 then
+        kernel = C.socket(NETLINK, RAW_NONBLOCK_CLOEXEC, SOCK_DIAG)
+    end
+    if kernel < 0 then
+        return nil
+    end
+    number = number % 0x7fffffff + 1
+    question.size, question.kind, question.flags, question.number = ffi.sizeof(question), BY_FAMILY, REQUEST, number
+    question.family, question.protocol, question.states = family, TCP, bit.lshift(1, LISTEN)
+    question.port[0], question.port[1] = bit.rshift(port, 8), bit.band(port, 255)
+    ffi.copy(question.address, words, 16)
+    -- no one socket, but whichever it is
+    question.interface, question.cookie[0], question.cookie[1] = LOOPBACK, 0xffffffff, 0xffffffff
+    local uid = answered()
+    if uid == nil then
+        -- an answer that comes late must not be taken for the next one's
+        C.close(kernel)
+        kernel = -1
+    end
+    return uid
+end
+
+-- Whether the kernel finds listeners at all: the gateway's own, by which the request at hand has come.
+local function finds_the_gateway()
+    local family, words = packed(ngx.var.server_addr or "")
+    return family and ask(family, words, tonumber(ngx.var.server_port)) and true or false
+end
+
+local function hexadecimal(family, words)
+    local format = family == INET6 and "%08X%08X%08X%08X" or "%08X"
+    return format:format(tonumber(words[0]), tonumber(words[1]), tonumber(words[2]), tonumber(words[3]))
+end
+
+local ANY, ANY6 = hexadecimal(packed("0.0.0.0")), hexadecimal(packed("::"))
+local WRAPPED = "0000000000000000" .. hexadecimal(packed("0.0.255.255"))
+local TABLES = { "/proc/net/tcp", "/proc/net/tcp6" }
+
+-- The tables as of this second: "0100007F:4E21" -> number of the account. Listeners stand first in them; the connections
+-- after them are not read.
+local listening = {}
+
+local function listeners()
+    local second = ngx.time()
+    if listening.second ~= second then
+        listening = { second = second }
+        for _, path in ipairs(TABLES) do
+            local file = io.open(path)
+            for line in file and file:lines() or function() end do
+                local place, state, uid = line:match("^ *%d+: (%x+:%x+) %x+:%x+ (%x%x) %S+ %S+ %S+ +(%d+)")
+                if place and state ~= "0A" then
+                    break
+                elseif place then
+                    uid = tonumber(uid)
+                    -- two that share a place are nobody's
+                    listening[place] = (listening[place] or uid) == uid and uid or math.huge
+                end
+            end
+            if file then
+                file:close()
+            end
+        end
+    end
+    return listening
+end
+
+local function look_up(family, words, port)
+    local at, address, suffix = listeners(), hexadecimal(family, words), (":%04X"):format(port)
+    local uid = at[address .. suffix]
+    if not uid and family == INET then
+        uid = at[WRAPPED .. address .. suffix] or at[ANY .. suffix]
+    end
+    return uid or at[ANY6 .. suffix]
+end
+
+local _M = {}
+
+-- Whose the listener at a place of this host is, like "127.0.0.1:8097" or "[::1]:8097": the account's number, or nothing.
+-- `now`: not as of this second, but of this moment.
+function _M.owner(place, now)
+    local host, port = place:match("^%[?(.-)%]?:(%d+)$")
+    local family, words = packed(host or "")
+    if not family then
+        return
+    end
+    local uid = ask(family, words, tonumber(port))
+    if uid then
+        is_proven = true
+    elseif uid == false and not is_proven then
+        is_proven = finds_the_gateway()
+    end
+    if uid == nil or not is_proven then
+        if now then
+            listening = {}
+        end
+        uid = look_up(family, words, tonumber(port))
+    end
+    return uid or nil
+end
+
+return _M
