@@ -54,13 +54,26 @@ def _as_nginx() -> Iterator[None]:
         libc.setfsgid(0)
 
 
-def _called(*words: str) -> subprocess.CompletedProcess[str]:
+def _called(*words: str, asked: str = "") -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            words, cwd="/", capture_output=True, text=True, errors="replace", check=False, timeout=CONTROL_SECONDS
+            words,
+            input=asked,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=CONTROL_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(words, -1, "", f"not done after {CONTROL_SECONDS:g} s")
+
+
+def _as_postgres(*words: str, asked: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs a client of PostgreSQL's as its own account; no user's function is called, and no user's lock is waited for."""
+    options = "PGOPTIONS=-c search_path=pg_catalog -c lock_timeout=10s -c statement_timeout=120s"
+    return _called("runuser", "-u", "postgres", "--", "env", options, *words, asked=asked)
 
 
 class Host:
@@ -140,9 +153,16 @@ class Host:
         return [printable(line) for line in b"".join(found).decode(errors="replace").splitlines()]
 
     @staticmethod
+    def database_owner(name: str) -> str:
+        """Who owns a database of PostgreSQL's; empty if it is not there, or PostgreSQL is not."""
+        question = "select pg_get_userbyid(datdba) from pg_database where datname = :'name'"
+        words = ("psql", "--no-psqlrc", "--dbname=postgres", "-A", "-t", f"--set=name={name}", "--file=-")
+        return _as_postgres(*words, asked=question).stdout.strip()
+
+    @staticmethod
     def drop_database(name: str) -> None:
         """Drops a database of PostgreSQL's, if it is there, also from under whoever has it open; raises CommandFailed."""
-        done = _called("runuser", "-u", "postgres", "--", "dropdb", "--if-exists", "--force", "--", name)
+        done = _as_postgres("dropdb", "--maintenance-db=postgres", "--if-exists", "--force", "--", name)
         if done.returncode != 0:
             raise CommandFailed(f"database {name} was not dropped: {printable(done.stderr.strip())}")
 

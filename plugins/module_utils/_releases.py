@@ -292,6 +292,7 @@ class Deployer:
             step = _step("deploy" if current is None else "update", user, app.name, app.version, current)
             if check:
                 return [step]
+            self._refuse_database_of_others(place, app)
             with self._alone(place):
                 release = self._deploy(place, app, digest)
             if current and update and release is None:
@@ -311,6 +312,16 @@ class Deployer:
         if place.name in links:
             raise InvalidData(
                 [f"a link of this name belongs to source '{links[place.name][0]}'; remove it there, or rename the app"]
+            )
+
+    def _refuse_database_of_others(self, place: Place, app: App) -> None:
+        # their functions would run with the rights of the app
+        owner = self.host.database_owner(place.database) if app.database == POSTGRESQL else ""
+        if owner not in ("", place.user):
+            raise InvalidData(
+                [
+                    f"database {place.database} belongs to {shown(owner)}; rename or drop it, or give the app another name"
+                ]
             )
 
     @contextlib.contextmanager

@@ -59,9 +59,17 @@ def test_of_who_has_left_no_role_is_there(host):
         "bob",
         "postgres",
     ]
-    assert "postgres" in host.check_output(
-        "runuser -u postgres -- psql -AtXc %s carol_c2", "select tableowner from pg_tables where tablename = 'mine'"
-    )
+
+
+def test_nothing_of_who_has_left_runs_with_others_rights(host, run):
+    # what is in her database belongs to a role as which nobody logs in, and nobody enters it
+    (left,) = ask(host, "select rolname, rolcanlogin, rolsuper from pg_roles where rolname like 'left:carol:%'")
+    assert left.split("|")[1:] == ["f", "f"]
+    assert ask(host, "select datallowconn, datacl from pg_database where datname = 'carol_c2'") == ["f|{}"]
+    assert ask(host, "select count(*) from pg_stat_activity where usename = 'carol' or datname = 'carol_c2'") == ["0"]
+    assert "not currently accepting connections" in run("bob", "psql -AtXc 'select lend()' carol_c2")[2]
+    assert ask(host, "select rolname from pg_roles where rolsuper") == ["postgres"]
+    assert host.check_output("ls /tmp/entered") == ""
 
 
 def test_others_serve_on(visitor):

@@ -37,6 +37,8 @@ class FakeHost(Host):
         """Those of the owner's supervisord, and how each is."""
         self.codes: dict[str, int] = {}
         self.refused: set[str] = set()
+        self.databases: dict[str, str] = {}
+        """Of each its owner."""
         self.restarts = 0
         self.answer: int | str = 200
         self.commit = "c" * 40
@@ -104,6 +106,9 @@ class FakeHost(Host):
     def ask(self, path: str, url: str, headers: dict[str, str]) -> int | str:
         self.asked.append((path, url))
         return self.answer
+
+    def database_owner(self, name: str) -> str:
+        return self.databases.get(name, "")
 
     def drop_database(self, name: str) -> None:
         if "dropdb" in self.refused:
@@ -420,6 +425,17 @@ def test_database_that_cannot_be_dropped_is_not_forgotten(deploy: Callable[..., 
     host.refused.clear()
     assert deploy(settings=Settings(remove_data=True)).problems == []
     assert "drop alice_tasks" in host.did
+
+
+def test_app_does_not_open_a_database_of_somebody_else(deploy: Callable[..., Outcome], host: FakeHost) -> None:
+    host.databases = {"alice_tasks": "bob"}
+    outcome = deploy(TASKS._replace(database="postgresql"))
+    assert outcome.problems == [
+        "app alice/tasks: database alice_tasks belongs to 'bob'; rename or drop it, or give the app another name"
+    ]
+    assert host.did == []
+    host.databases = {"alice_tasks": "alice"}
+    assert deploy(TASKS._replace(database="postgresql")).problems == []
 
 
 def test_app_of_an_account_that_is_gone_goes_too(
