@@ -129,7 +129,8 @@ local function parse_head(head, header)
 end
 
 -- Sends a request to the service at `place`, and reads the answer: its status, and the value of the header that names the
--- visitor. `is_service` tells, once there is a connection, whether to trust who listens.
+-- visitor. `is_service` tells whether to trust who listens: asked before there is a connection and after, as somebody could
+-- accept it and then make way for the service, or the other way round.
 function _M.ask(place, request, header, is_service)
     local service, deadline = ngx.socket.tcp(), ngx.now() + ANSWER_SECONDS
     service:settimeouts(1000, 2000, 1000)
@@ -137,7 +138,7 @@ function _M.ask(place, request, header, is_service)
     if place:sub(1, 5) == "unix:" then
         host, port = place, nil
     end
-    if not service:connect(host, tonumber(port)) then
+    if not is_service() or not service:connect(host, tonumber(port)) then
         return
     end
     local head = is_service() and service:send(request) and read_head(service, deadline)
