@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterable
@@ -440,6 +442,21 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
             "e.conf: it is a symbolic link, which is not followed; put the file itself there",
         ]
     )
+    assert time.monotonic() - started < 5
+
+
+def test_a_lease_of_the_owners_delays_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "alice.conf"
+    path.touch()
+    former = signal.signal(signal.SIGIO, signal.SIG_IGN)  # by which the kernel tells the holder of a lease to hurry
+    try:
+        with path.open("r+b") as file:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            started = time.monotonic()
+            refused = read(str(tmp_path), POLICY, everybody).refused
+    finally:
+        signal.signal(signal.SIGIO, former)
+    assert refused == ["alice.conf: it cannot be read (Resource temporarily unavailable)"]
     assert time.monotonic() - started < 5
 
 
