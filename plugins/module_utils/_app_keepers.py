@@ -14,9 +14,17 @@ from ._app_units import Place, Step
 from ._apps import App
 
 RunStep = Callable[[Step, int], list[str]]
-"""Runs a step of a release as the owner; returns the last lines of what it said."""
+"""Runs a step of a release as the owner; returns the last lines of what it said, or raises StepFailed."""
 STATE_SECONDS = 1.0
 SUPERVISOR_STATES = {"RUNNING": "active", "STARTING": "activating", "BACKOFF": "activating", "STOPPING": "deactivating"}
+
+
+class StepFailed(RuntimeError):
+    """A step of a release went wrong; `lines` are the last of the log."""
+
+    def __init__(self, step: str, reason: str, log: str = "", lines: list[str] | None = None) -> None:
+        self.step, self.reason, self.log, self.lines = step, reason, log, lines or []
+        super().__init__(f"step {step}: {reason}")
 
 
 class Keeper(Protocol):

@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from . import _addresses, _app_scripts, _app_units, _files, _turns
+from . import _addresses, _app_scripts, _app_units, _files, _removal, _turns
 from ._app_host import TAIL_LINES, CommandFailed, Host
-from ._app_keepers import Keeper, Supervisord, Systemd
+from ._app_keepers import Keeper, StepFailed, Supervisord, Systemd
 from ._app_units import Place, Step
 from ._apply import Gateway, NginxRefused, NotServed, owned
 from ._apps import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, database_name, with_secrets
@@ -56,14 +56,6 @@ class Settings(NamedTuple):
     remove_data: bool = False
     forget: bool = False
     """Whether an app that is removed leaves nothing outside of its owner's home, as the owner leaves."""
-
-
-class StepFailed(RuntimeError):
-    """A step of a release went wrong; `lines` are the last of the log."""
-
-    def __init__(self, step: str, reason: str, log: str = "", lines: list[str] | None = None) -> None:
-        self.step, self.reason, self.log, self.lines = step, reason, log, lines or []
-        super().__init__(f"step {step}: {reason}")
 
 
 class Release(NamedTuple):
@@ -155,8 +147,8 @@ class Deployer:
     def known(self) -> list[tuple[str, str]]:
         """User and name of every app that is there."""
         found = []
-        for user in _listed(self.state):
-            names = [entry.removesuffix(".json") for entry in _listed(os.path.join(self.state, user))]
+        for user in _removal.listed(self.state):
+            names = [entry.removesuffix(".json") for entry in _removal.listed(os.path.join(self.state, user))]
             found += [(user, name) for name in names if os.path.exists(os.path.join(self.state, user, name + ".json"))]
         return sorted(found)
 
@@ -257,7 +249,7 @@ class Deployer:
                     f"app {user}/{name}: not begun, as the user's apps took {seconds} s; run it again"
                 )
             elif app is None:
-                self._attempt(outcome, user, name, lambda name=name: self._remove(user, name, check))
+                self._attempt_removal(outcome, user, name, check)
             else:
                 self._attempt(
                     outcome, user, name, lambda app=app: self._converge(user, app, update=update, check=check)
@@ -613,14 +605,29 @@ class Deployer:
         outcome = Outcome([], [])
         for owner, name in self.known():
             if user in ("", owner):
-                self._attempt(outcome, owner, name, lambda owner=owner, name=name: self._remove(owner, name, check))
-        if user and self.settings.forget and not check:
-            self.host.systemctl("disable", "--now", "--quiet", f"vizgate-supervisord@{user}.service", check=False)
+                self._attempt_removal(outcome, owner, name, check)
+        if user and self.settings.forget:
+            forgotten = _removal.forget_user(self.host, self._folders, user, check=check)
+            removed = {step["app"] for step in outcome.plan}
+            outcome.plan.extend(step for step in forgotten.steps if step["app"] not in removed)
+            outcome.problems.extend(f"apps of {user}: {problem}" for problem in forgotten.problems)
         return outcome
 
-    def _remove(self, user: str, name: str, check: bool) -> list[dict[str, str]]:
+    @property
+    def _folders(self) -> _removal.Folders:
+        return _removal.Folders(self.gateway.paths.root, self.state, self.logs)
+
+    def _attempt_removal(self, outcome: Outcome, user: str, name: str, check: bool) -> None:
+        def work() -> list[dict[str, str]]:
+            removed = self._remove(user, name, check)
+            outcome.problems.extend(f"app {user}/{name}: {problem}" for problem in removed.problems)
+            return removed.steps
+
+        self._attempt(outcome, user, name, work)
+
+    def _remove(self, user: str, name: str, check: bool) -> _removal.Removed:
         """Stops an app that is not declared any more and removes its releases; its data stay unless told otherwise."""
-        keep = not self.settings.remove_data
+        keep, forget = not self.settings.remove_data, self.settings.forget
         account = self.host.account(user)
         folder = f"{account[2]}/apps/{name}/shared" if account else "nowhere, the account is gone"
         # a release that is kept may be from before the app went to another
@@ -633,45 +640,25 @@ class Deployer:
             "data": (f"kept in {folder}" if keep else "removed") + (f", and database {database}" if database else ""),
         }
         if check:
-            return [step]
+            return _removal.Removed([step], [])
         self._declare(user, {link.name: link for link in self._links(user) if link.name != name})
-        if account:
-            place = self.place(user, name, leaving=True)
-            for keeper in self._keepers(place):
-                keeper.remove_all()
-            script = _app_scripts.KEEP_DATA if keep else _app_scripts.REMOVE_ALL
-            self._run(place, None, Step("remove", script, (place.folder,)))
-        else:
-            # whatever the owner's own processes were is gone with the account
-            Systemd(self.host, self._nowhere(user, name)).remove_all()
+        problems = _removal.stop(self.host, user, name, self._folders)
+        # of who leaves nothing runs any more, and the home goes as a whole
+        if account and not forget:
+            try:
+                problems += _removal.remove_files(self._as_owner(user, name), keep_data=keep)
+            except InvalidData as error:
+                problems += error.problems
         if database and not keep:
             self.host.drop_database(database)
-        forgotten = not keep or self.settings.forget
-        if forgotten:
-            for ending in (".log", ".build.log"):
-                _unlink_rotated(os.path.join(self.logs, user, name + ending))
-            with contextlib.suppress(OSError):  # those of others are in it
-                os.rmdir(os.path.join(self.logs, user))
-        self._forget(user, name, keep and not forgotten)
-        return [step]
+        _removal.forget(self._folders, user, name, secrets=forget or not keep, logs=forget or not keep)
+        return _removal.Removed([step], problems)
 
-    def _nowhere(self, user: str, name: str) -> Place:
-        """Where an app is whose owner's account is gone: all that has a name."""
-        return Place(user, name, "/nonexistent", "", "", "", self.state)
-
-    def _forget(self, user: str, name: str, keep: bool) -> None:
-        folder = os.path.join(self.state, user)
-        for entry in _listed(folder):
-            if entry.startswith(name + ".") and not (keep and entry == f"{name}.secrets"):
-                os.unlink(os.path.join(folder, entry))
-        with contextlib.suppress(OSError):  # others are in it
-            os.rmdir(folder)
-
-
-def _unlink_rotated(path: str) -> None:
-    for entry in _listed(os.path.dirname(path)):
-        if entry.startswith(os.path.basename(path)):
-            os.unlink(os.path.join(os.path.dirname(path), entry))
+    def _as_owner(self, user: str, name: str) -> _removal.Owner:
+        place = self.place(user, name, leaving=True)
+        supervisors = {release.supervisor for release in self.record(user, name).releases} - {SYSTEMD}
+        keepers = [self._keeper(place, supervisor) for supervisor in sorted(supervisors)]
+        return _removal.Owner(place, keepers, lambda step: self._run(place, None, step))
 
 
 def _joined(outcomes: Iterable[Outcome]) -> Outcome:
@@ -680,13 +667,6 @@ def _joined(outcomes: Iterable[Outcome]) -> Outcome:
         [step for outcome in found for step in outcome.plan],
         [problem for outcome in found for problem in outcome.problems],
     )
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _told(release: Release) -> str:

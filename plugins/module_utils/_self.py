@@ -243,12 +243,12 @@ def _apps(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
 
 def _restart_app(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """Restarts one of the user's apps, and waits until it answers."""
-    from . import _app_host, _releases  # likewise
+    from . import _app_host, _app_keepers, _releases  # likewise
 
     deployer = _releases.Deployer(gateway, _releases.Settings(health_seconds=RESTART_SECONDS))
     try:
         release = deployer.restart(user, request["name"])
-    except (_releases.StepFailed, _app_host.CommandFailed) as error:
+    except (_app_keepers.StepFailed, _app_host.CommandFailed) as error:
         raise Unavailable(f"app {shown(request['name'])}: {error}") from None
     return {"release": release.number}
 

@@ -104,7 +104,7 @@ plan:
   elements: dict
   contains:
     action:
-      description: One of deploy, update, start, roll back, remove.
+      description: One of deploy, update, start, roll back, remove, forget (what was left of an app that was removed earlier).
       type: str
       sample: update
     app:
