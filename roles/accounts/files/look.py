@@ -4,6 +4,7 @@
 """Tells what there is of an account, as JSON, and changes nothing: `look.py USER SOCKETS HOME`.
 
 SOCKETS is the folder of all users' folders of sockets; HOME is what is to become of the home: archive, keep or remove.
+take_away.py takes away what is found here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import pwd
 import re
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,8 +28,31 @@ CRONTABS = "/var/spool/cron/crontabs"
 AT_JOBS = "/var/spool/cron/atjobs"
 MAIL = "/var/mail"
 NGINX = "/run/nginx.pid"
-FIRST_UID = 1000
-"""The first number that Debian gives to people."""
+SUBORDINATE = ("/etc/subuid",)
+USAGE = "/etc/systemd/system/vizgate-usage.service"
+FIRST_UID, FIRST_SUBORDINATE = 1000, 65536
+"""The first number that Debian gives to people, and the first that is nobody's by any rule of systemd's."""
+COMMAND_SECONDS = 60
+TRACES = (
+    "/var/lib/vizgate/turns/{user}",
+    "/var/lib/vizgate-usage/lines/{user}.jsonl",
+    "/var/lib/vizgate-usage/pages/{user}.html",
+    "/var/lib/AccountsService/users/{user}",
+    "/var/lib/AccountsService/icons/{user}",
+    "/var/lib/sudo/lectured/{user}",
+    "/var/lib/sudo/lectured/{uid}",
+    "/run/sudo/ts/{user}",
+    "/run/sudo/ts/{uid}",
+    "/run/faillock/{user}",
+    "/run/user/{uid}",
+    *(
+        f"/{top}/systemd/{kind}/{unit}"
+        for top in ("etc", "run")
+        for kind in ("system", "system.control")
+        for unit in ("user-{uid}.slice.d", "user@{uid}.service.d")
+    ),
+)
+"""What else the host keeps for a name or a uid, beside what roles database and apps look after."""
 
 
 def look(user: str, sockets: str, home: str) -> dict[str, Any]:
@@ -37,8 +62,10 @@ def look(user: str, sockets: str, home: str) -> dict[str, Any]:
     except KeyError:
         account = None
     found: dict[str, Any] = {
+        "user": user,
         "account": account is not None,
         "uid": account.pw_uid if account else None,
+        "uids": [],
         "group": bool(account and _own_group(account)),
         "homes": [],
         "sessions": 0,
@@ -47,13 +74,26 @@ def look(user: str, sockets: str, home: str) -> dict[str, Any]:
         "at_jobs": [],
         "linger": _there(os.path.join(LINGER, user)),
         "sockets": "".join(_there(os.path.join(sockets, user))),
+        "units": [],
+        "traces": [],
     }
+    uid = account.pw_uid if account else user
+    found["traces"] = [path for name in TRACES for path in _there(name.format(user=user, uid=uid))]
     if account:
+        found["uids"] = [[account.pw_uid, account.pw_uid], *_subordinate(account)]
         found["homes"] = _homes(account)
         found["sessions"] = sum(_is_session(text, account.pw_uid) for text in _texts(SESSIONS))
-        found["processes"] = sum(_is_process(text, account.pw_uid) for text in _texts(PROC, "status"))
+        found["processes"] = sum(_is_process(text, found["uids"]) for text in _texts(PROC, "status"))
         found["at_jobs"] = [path for path in _paths(AT_JOBS) if _owner(path) == account.pw_uid]
-    found["anything"] = any(found.values())
+        found["units"] = _units(account)
+    found["anything"] = any(value for name, value in found.items() if name != "user")
+    found["traces"] += _there(found["sockets"])
+    found["usage"] = os.path.exists(USAGE)
+    found["starters"] = {
+        "crontab": os.path.join(CRONTABS, user),
+        "linger": os.path.join(LINGER, user),
+        "at": AT_JOBS,
+    }
     found["problems"] = _problems(account, found["homes"], home) if account else []
     found["nginx"] = os.path.exists(NGINX)
     found["at"] = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -98,11 +138,67 @@ def _is_session(text: str, uid: int) -> bool:
     return bool(re.search(rf"^UID={uid}$", text, re.M) and re.search(r"^CLASS=user", text, re.M))
 
 
-def _is_process(text: str, uid: int) -> bool:
+def _is_process(text: str, uids: list[list[int]]) -> bool:
     """Whether a process is the user's, by any of its uids. The dead that nobody has buried do not count."""
     owners = re.search(r"^Uid:\s+(.+)$", text, re.M)
     dead = re.search(r"^State:\s+[ZX]", text, re.M)
-    return bool(owners and str(uid) in owners[1].split() and not dead)
+    among = (first <= int(uid) <= last for uid in (owners[1].split() if owners else ()) for first, last in uids)
+    return any(among) and not dead
+
+
+def _subordinate(account: pwd.struct_passwd) -> list[list[int]]:
+    """The ranges of subordinate uids, as of rootless containers, without what is somebody else's as well."""
+    own, taken = [], [[other.pw_uid, other.pw_uid] for other in pwd.getpwall()]
+    for path in SUBORDINATE:
+        for name, first, count in _ranges(path):
+            (own if name in (account.pw_name, str(account.pw_uid)) else taken).append([first, first + count - 1])
+    own += _named_elsewhere(account.pw_name)
+    found = [[max(first, FIRST_SUBORDINATE), last] for first, last in own]
+    for first, last in taken:
+        found = [part for start, end in found for part in ([start, min(end, first - 1)], [max(start, last + 1), end])]
+        found = [[start, end] for start, end in found if start <= end]
+    return [list(part) for part in sorted({(start, end) for start, end in found})]
+
+
+def _ranges(path: str) -> Iterator[tuple[str, int, int]]:
+    """Name, first uid and count of every line of a file like /etc/subuid."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line.strip().split(":") for line in file]
+    except FileNotFoundError:
+        return
+    for words in lines:
+        if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
+            yield words[0], int(words[1]), int(words[2])
+
+
+def _named_elsewhere(user: str) -> list[list[int]]:
+    """The ranges that the name service knows, where another than files is asked."""
+    try:
+        done = subprocess.run(["getsubids", user], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return []  # package uidmap is not there, or nobody answers: /etc/subuid was read
+    found = re.findall(r"^\d+: \S+ (\d+) (\d+)$", done.stdout, re.M)
+    return [[int(first), int(first) + int(count) - 1] for first, count in found]
+
+
+def _units(account: pwd.struct_passwd) -> list[str]:
+    """The system's units that run as the user, and what triggers them."""
+    names = (account.pw_name, str(account.pw_uid))
+    words = ["systemctl", "show", "--property=Id,User,TriggeredBy", "*.service"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return []  # no systemd here, or one that is too busy: processes are ended by their uid
+    found = set()
+    for block in done.stdout.split("\n\n"):
+        unit = dict(line.partition("=")[::2] for line in block.splitlines())
+        named = unit.get("Id") == f"vizgate-sockets@{account.pw_name}.service"
+        # the user's own service manager ends with the sessions
+        manager = unit.get("Id", "").startswith("user@")
+        if named or (unit.get("User") in names and not manager):
+            found |= {unit["Id"], *unit.get("TriggeredBy", "").split()}
+    return sorted(found)
 
 
 def _texts(folder: str, name: str = "") -> Iterator[str]:
@@ -126,7 +222,7 @@ def _paths(folder: str) -> list[str]:
 
 
 def _there(path: str) -> list[str]:
-    return [path] if os.path.lexists(path) else []
+    return [path] if path and os.path.lexists(path) else []
 
 
 def _owner(path: str) -> int | None:

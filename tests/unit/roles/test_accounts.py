@@ -40,9 +40,13 @@ def test_names_are_those_that_the_gateway_takes() -> None:
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A host with the accounts alice, and bob beside her; every place that is looked at is below the folder."""
-    for name in ("PROC", "SESSIONS", "LINGER", "CRONTABS", "AT_JOBS", "MAIL", "NGINX"):
+    for name in ("PROC", "SESSIONS", "LINGER", "CRONTABS", "AT_JOBS", "MAIL", "NGINX", "USAGE"):
         monkeypatch.setattr(look, name, str(tmp_path / name))
     me = os.getuid()
+    monkeypatch.setattr(look, "TRACES", (f"{tmp_path}/traces/{{user}}", f"{tmp_path}/traces/{{uid}}"))
+    monkeypatch.setattr(look, "SUBORDINATE", (str(tmp_path / "subuid"),))
+    monkeypatch.setattr(look, "_named_elsewhere", lambda user: [])
+    monkeypatch.setattr(look, "_units", lambda account: [])
     monkeypatch.setattr(look, "FIRST_UID", me)
     monkeypatch.delenv("SUDO_UID", raising=False)
     accounts(monkeypatch, account("alice", me, tmp_path / "home/alice"), account("bob", me + 1, tmp_path / "home/bob"))
@@ -90,7 +94,10 @@ def test_everything_is_found(host: Path) -> None:
         "PROC/11/status": f"State:\tZ (zombie)\nUid:\t{me}\t{me}\t{me}\t{me}\n",
         "PROC/12/status": f"State:\tR (running)\nUid:\t{me}\t7\t7\t7\n",
         "PROC/13/status": f"State:\tR (running)\nUid:\t{me}1\t7\t7\t7\n",
+        "PROC/14/status": "State:\tS (sleeping)\nUid:\t200005\t200005\t200005\t200005\n",
         "PROC/version": "Linux",
+        "subuid": "alice:200000:65536\nbob:300000:65536\n",
+        "traces/alice": "",
     }
     for path, text in files.items():
         (host / path).parent.mkdir(parents=True, exist_ok=True)
@@ -99,16 +106,26 @@ def test_everything_is_found(host: Path) -> None:
     found = seen(host)
     assert found.pop("at")
     assert found == {
+        "user": "alice",
         "account": True,
         "uid": me,
+        "uids": [[me, me], [200000, 265535]],
         "group": True,
         "homes": [str(host / "home/alice"), str(host / "MAIL/alice")],
         "sessions": 1,
-        "processes": 2,
+        "processes": 3,
         "crontab": [str(host / "CRONTABS/alice")],
         "at_jobs": [str(host / "AT_JOBS/a00001")],
         "linger": [str(host / "LINGER/alice")],
         "sockets": str(host / "sockets/alice"),
+        "starters": {
+            "crontab": str(host / "CRONTABS/alice"),
+            "linger": str(host / "LINGER/alice"),
+            "at": str(host / "AT_JOBS"),
+        },
+        "units": [],
+        "traces": [str(host / "traces/alice"), str(host / "sockets/alice")],
+        "usage": False,
         "anything": True,
         "problems": [],
         "nginx": False,
@@ -125,6 +142,32 @@ def test_without_an_account_what_bears_the_name_is_found(host: Path) -> None:
     (host / "CRONTABS/stranger").touch()
     found = seen(host, "stranger")
     assert (found["crontab"], found["anything"]) == ([str(host / "CRONTABS/stranger")], True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "uids"),
+    [
+        ("alice:200000:1000", [[200000, 200999]]),
+        ("{me}:200000:1000", [[200000, 200999]]),
+        ("alice:200000:1000\nalice:300000:10", [[200000, 200999], [300000, 300009]]),
+        # what is somebody else's as well is left alone: bob's range, and the system's uids
+        ("alice:200000:1000\nbob:200100:100", [[200000, 200099], [200200, 200999]]),
+        ("alice:200000:1000\nbob:200000:1000", []),
+        ("alice:0:70000", [[65536, 69999]]),
+        ("alice:0:4294967296\nbob:100000:4294867296", [[65536, 99999]]),
+        ("alice:x:1\nalice\n\n# alice:1:2", []),
+    ],
+)
+def test_subordinate_uids_are_those_that_are_nobody_elses(host: Path, lines: str, uids: list[list[int]]) -> None:
+    (host / "subuid").write_text(lines.format(me=os.getuid()) + "\n", encoding="utf-8")
+    assert seen(host)["uids"] == [[os.getuid(), os.getuid()], *uids]
+
+
+def test_an_account_within_the_range_is_somebody_else(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (host / "subuid").write_text("alice:200000:10\n", encoding="utf-8")
+    me = os.getuid()
+    accounts(monkeypatch, account("alice", me, host / "home/alice"), account("bob", 200005, host / "home/bob"))
+    assert seen(host)["uids"] == [[me, me], [200000, 200004], [200006, 200009]]
 
 
 def test_a_home_is_where_it_really_is(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:

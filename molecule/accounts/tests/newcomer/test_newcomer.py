@@ -55,3 +55,27 @@ def test_removed_home_is_gone_without_an_archive(host, report):
 def test_who_lived_on_the_gateway_alone_is_gone(host, report):
     assert (report["ghost"]["links"], report["ghost"]["account"]) == (["/ghost/lab/"], False)
     assert host.run("grep -r ghost/lab /etc/nginx/vizgate").rc == 1
+
+
+def test_alice_inherits_no_secret_no_log_and_no_setting(host):
+    for path in ("/var/lib/vizgate/apps/alice", "/var/log/vizgate/alice"):
+        assert not host.file(path).exists
+    for unit in ("vizgate-app-alice:old:3.service", "vizgate-supervisord@alice.service", f"user-{UID}.slice"):
+        assert "of the first alice" not in host.check_output(f"systemctl show --property=Description '{unit}'")
+    assert host.run("grep -r 'of the first alice' /var/lib/vizgate /var/log/vizgate /etc/systemd /run/systemd").rc == 1
+
+
+def test_alice_has_no_files_but_her_home(host):
+    assert (
+        host.check_output(
+            f"find / /tmp /dev/shm /run -xdev -uid {UID} -not -path '/home/alice*' -not -path '/run/vizgate/*' -not -path '/run/user/*'"
+        )
+        == ""
+    )
+
+
+def test_alice_reads_no_journal_of_the_first(host, run):
+    journals = host.check_output(f"ls /var/log/journal/*/user-{UID}@*.journal").split()
+    assert journals
+    for path in journals:
+        assert "Permission denied" in run("alice", f"cat {path} >/dev/null")[2]
