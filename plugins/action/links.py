@@ -36,6 +36,9 @@ class ActionModule(GatewayAction):
         gc.disable()
         validate_only = boolean(args.pop("validate_only", False))
         source = args.get("source", "inventory")
+        if source != "inventory" and not args.get("src"):
+            # nor would the site's own folder be meant
+            raise Refused("links: src is missing; give the folder of the users files")
         folder = UsersFolder("links", self._users_folder(task_vars))
         # a file that was not read makes it another folder than any that was published
         seen = [folder.texts, *folder.problems]

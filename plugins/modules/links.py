@@ -22,8 +22,8 @@ options:
       - Folder of users files on the controller, one C(<user>.yml) per user with the lists C(links) and C(logins).
       - Passwords, or whole files, may be encrypted with Ansible Vault; so may what apps get, with vault id C(users).
       - A folder below an inventory folder is refused, because Ansible takes every file there for an inventory.
-      - Where it is not given, the host's variable C(gateway_users_dir) is used, or else C(users/<site>) beside the folder
-        that has the inventory, so C(users/lab) for C(inventories/lab).
+      - Required unless I(source) is C(inventory). For that, the host's variable C(gateway_users_dir) is the default, or else
+        C(users/<site>) beside the folder that has the inventory, so C(users/lab) for C(inventories/lab).
     type: path
   source:
     description: Under which name this folder declares; what other sources declare is left alone.
