@@ -33,7 +33,9 @@ def find(what: str, src: str, task_vars: dict[str, Any], loader: Any) -> str:
     for candidate in filter(None, (folder, former)):
         for source in sources:
             if _is_below(candidate, source) and _has_users_files(candidate):
-                raise Refused(_below_an_inventory(what, candidate, source, src, default_folder(inventory_dir)))
+                raise Refused(
+                    _below_an_inventory(what, candidate, source) + _way_out(candidate, inventory_dir, bool(src))
+                )
     # beside an inventory that was named as a file, where Ansible has not read them
     return former if not src and not os.path.isdir(folder) and _has_users_files(former) else folder
 
@@ -55,13 +57,21 @@ def _has_users_files(folder: str) -> bool:
         return False
 
 
-def _below_an_inventory(what: str, folder: str, source: str, src: str, default: str) -> str:
-    into = default or "a folder outside"
-    also = f", and set gateway_users_dir to {into}" if src else ""
+def _below_an_inventory(what: str, folder: str, source: str) -> str:
     return (
         f"{what}: users files are in {folder}, below the inventory {source}. Ansible takes every file there for an inventory:"
-        f" it runs those that are executable, and templates in the others. The gateway was not touched; {_move(folder, into)}{also}"
+        " it runs those that are executable, and evaluates templates in the others. The gateway was not touched; "
     )
+
+
+def _way_out(folder: str, inventory_dir: str, named: bool) -> str:
+    """What to do about users files in a folder below an inventory; whether a variable or task has `named` that folder."""
+    default = default_folder(inventory_dir) if inventory_dir else ""
+    if os.path.abspath(folder) == default:
+        return f"name the inventory alone: -i {inventory_dir}"
+    if not default:
+        return "move them out of it, and set gateway_users_dir"
+    return _move(folder, default) + (f", and set gateway_users_dir to {default}" if named else "")
 
 
 def _move(old: str, new: str) -> str:

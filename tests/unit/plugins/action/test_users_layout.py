@@ -109,6 +109,14 @@ def test_the_folder_that_a_variable_names_is_refused_as_well(site: Site, link: b
     assert f"and set gateway_users_dir to {site.folder}/users/lab" in said
 
 
+def test_an_inventory_above_the_users_folder_is_refused(site: Site) -> None:
+    users = site.folder / "users" / "lab"
+    users.mkdir(parents=True)
+    (users / "alice.yml").write_text(LINKS, encoding="utf-8")
+    said = " ".join(site.converge("-i", ".").split())
+    assert f"name the inventory alone: -i {site.inventory}" in said
+
+
 def test_beside_an_inventory_that_is_named_as_a_file_users_files_stay_where_they_are(site: Site) -> None:
     site.attack(site.inventory / "users")
     assert "users/eve.yml:1: the file: unknown key 'all'" in site.converge("-i", "inventories/lab/hosts.yml")
