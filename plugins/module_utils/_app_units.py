@@ -52,6 +52,11 @@ class Place(NamedTuple):
         return f"{self.folder}/shared"
 
     @property
+    def log_folder(self) -> str:
+        """Where the logs are, as a place to write to for systemd: the owner may have removed it."""
+        return f"-{self.folder}/log"
+
+    @property
     def log(self) -> str:
         """What the app's processes say. It is the user's: root opens it never, neither to write nor to read."""
         return f"{self.folder}/log/{self.name}.log"
@@ -142,7 +147,7 @@ def server(place: Place, app: App, number: int) -> list[str]:
 
 def unit(place: Place, app: App, number: int) -> str:
     """The unit file of a release."""
-    writable = (place.shared, f"{place.folder}/log")
+    writable = (place.shared, place.log_folder)
     properties = [*limits(app), *_app_sandbox.fence(place.user, place.home, writable, place.sockets, app.gpu)]
     launcher = _app_sandbox.launcher(place.log, home=place.home, folder=place.folder)
     sockets = f"vizgate-sockets@{place.user}.service"
@@ -301,12 +306,12 @@ def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str 
                 *app.shared,
             ),
             workdir(place, app, number),
-            (place.release(number), place.shared, place.cache, f"{place.folder}/log"),
+            (place.release(number), place.shared, place.cache, place.log_folder),
             SITE,
         ),
     ]
     if app.migrate:
-        writable = (place.shared, f"{place.folder}/log")
+        writable = (place.shared, place.log_folder)
         found.append(Step("migrate", app.migrate, (), workdir(place, app, number), writable, APP))
     return found
 

@@ -403,11 +403,14 @@ class Deployer:
             raise StepFailed(step, reason, place.log, self._said(place) + keeper.said(release.number))
 
     def _said(self, place: Place) -> list[str]:
-        """The last lines of what an app has said, read by its owner."""
+        """The last lines of what an app has said, read by its owner.
+
+        That is fenced, as the app may have put a link to one of the owner's keys there, and administrators see what is read.
+        """
+        words = (place.log, str(TAIL_LINES))
+        step = Step("tail", _app_scripts.TAIL, words, writable=(place.log_folder,), seconds=TAIL_SECONDS)
         try:
-            return self._run(
-                place, None, Step("tail", _app_scripts.TAIL, (place.log, str(TAIL_LINES)), seconds=TAIL_SECONDS)
-            )
+            return self._run(place, None, step)
         except StepFailed as error:
             return error.lines
 

@@ -64,7 +64,7 @@ def test_unit_fences_the_app() -> None:
         "TasksMax": "20",
         "Restart": "on-failure",
         "WantedBy": "multi-user.target",
-        "ReadWritePaths": "/home/alice/apps/flasktasks/shared /home/alice/apps/flasktasks/log",
+        "ReadWritePaths": "/home/alice/apps/flasktasks/shared -/home/alice/apps/flasktasks/log",
         "TemporaryFileSystem": "/run:ro,mode=0755",
         "BindPaths": "/run/vizgate/sockets/alice",
     }
