@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 RUN = "/usr/local/lib/vizgate/bin/vizgate-app-run"
@@ -83,4 +84,7 @@ def fence(user: str, home: str, writable: Sequence[str], sockets: str = "", gpu:
 
 def launcher(log: str, *, echo: bool = False, home: str = "", folder: str = "") -> list[str]:
     """The words before a command that write its log, and with a home restrict it to the app's folder there."""
+    if not home and not os.path.exists(RUN):
+        # a host of an earlier version: apps are removed from there, without a log
+        return []
     return [RUN, log, *(["--echo"] if echo else []), *(["--home", home, "--open", folder] if home else []), "--"]

@@ -41,10 +41,11 @@ def shell(visitor):
 
 
 @pytest.fixture(scope="module")
-def manager(host):
-    """Alice has a user manager; the variable by which programs find it."""
+def manager(host, run):
+    """Alice has a user manager, and had it before her app was started; the variable by which programs find it."""
     uid = host.user("alice").uid
     host.check_output(f"systemctl start user@{uid}.service")
+    assert run("alice", "vizgate app restart a3")[0] == 0
     yield f"XDG_RUNTIME_DIR=/run/user/{uid}"
     host.check_output(f"systemctl stop user@{uid}.service")
 
