@@ -279,6 +279,8 @@ class Step(NamedTuple):
     """Whose variables it gets: the app's, the site's for what comes from the network, or nobody's."""
     seconds: int = 0
     """How long it may take; 0 for as long as the site gives all steps."""
+    quiet: bool = False
+    """Whether systemd says nothing about it."""
 
 
 def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str = "") -> list[Step]:
@@ -339,6 +341,7 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     words = ["systemd-run", "--pipe", "--wait", "--collect", "--service-type=exec", f"--unit={place.step_unit}"]
     # without one it is the whole command, line by line; systemd would read these as settings at its next reload, and lose the unit's
     words += [f"--description=vizgate app {place.user}/{place.name}, step {step.name}"]
+    words += ["--quiet"] if step.quiet else []
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]
     launcher = _app_sandbox.launcher(place.build_log, echo=True, home=home, folder=place.folder)
     # systemd puts variables into the words of a command, and a dollar for two

@@ -408,7 +408,7 @@ class Deployer:
         That is fenced, as the app may have put a link to one of the owner's keys there, and administrators see what is read.
         """
         words = (place.log, str(TAIL_LINES))
-        step = Step("tail", _app_scripts.TAIL, words, writable=(place.log_folder,), seconds=TAIL_SECONDS)
+        step = Step("tail", _app_scripts.TAIL, words, writable=(place.log_folder,), seconds=TAIL_SECONDS, quiet=True)
         try:
             return self._run(place, None, step)
         except StepFailed as error:
