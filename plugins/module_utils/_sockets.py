@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders for the unix sockets of users' own programs: the user's and nginx's, nobody else's."""
+"""Folders for the unix sockets of users' own programs: the user's and nginx's, nobody else's.
+
+Each is a small file system of its own, so that a user who fills it keeps nobody else from making sockets.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ NO_SYMLINKS = 0x2000
 """The mount option nosymfollow, among the flags of statvfs(3). Without it a link in one's own folder would lead nginx to
 another's socket."""
 NGINX_GROUP = "www-data"
+FILES = 1024
+"""So many files a user's folder holds, and so many times 1 KiB: sockets take no more than their names."""
+_OPTIONS = f"size={FILES}k,nr_inodes={FILES},mode=2710,nosuid,nodev,noexec,nosymfollow"
 
 
 def is_made(folder: str, user: str, rootless: bool) -> bool:
@@ -28,10 +34,10 @@ def is_made(folder: str, user: str, rootless: bool) -> bool:
 
 
 def make_folder(folder: str, user: str, rootless: bool) -> None:
-    """Makes a user's folder for sockets below its parent, unless it is there. Raises OSError.
+    """Makes and mounts a user's folder for sockets below its parent, unless it is there. Raises OSError.
 
     It is the user's, with nginx's group; an account that does not exist gets none. That of a `rootless` gateway is its
-    owner's alone.
+    owner's alone, and no mount.
     """
     if is_made(folder, user, rootless):
         return
@@ -41,21 +47,48 @@ def make_folder(folder: str, user: str, rootless: bool) -> None:
         return
     if not os.statvfs(parent).f_flag & NO_SYMLINKS:
         raise OSError(f"{parent} follows symbolic links; run role gateway again, which mounts it otherwise")
-    with contextlib.suppress(FileNotFoundError):
-        # that of somebody who has the number of an earlier account, or half made
-        os.chown(folder, 0, 0)
-        # Python's own rmtree gives up on folders that nest deep enough
-        import subprocess
-
-        subprocess.run(["rm", "-rf", "--one-file-system", "--", folder], check=False, capture_output=True)
+    _remove(folder)
     owner = _uid(user)
     if owner is None:
         return
     os.mkdir(folder, mode=0o700)
     # the sockets get the folder's group, and nginx with it
-    os.chown(folder, 0, grp.getgrnam(NGINX_GROUP).gr_gid)
-    os.chmod(folder, 0o2710)  # noqa: S103  # others get nothing
-    os.chown(folder, owner, -1)
+    ids = f"uid={owner},gid={grp.getgrnam(NGINX_GROUP).gr_gid}"
+    _on_host("mount", "-t", "tmpfs", "-o", f"{_OPTIONS},{ids}", "vizgate", folder)
+    if not is_made(folder, user, rootless):
+        raise OSError(
+            f"{folder} was mounted for the host, but cannot be seen from here; run this in a session of the host"
+        )
+
+
+def _remove(folder: str) -> None:
+    """Removes what an earlier account of the name has left, or who was interrupted here. Programs keep what they have open."""
+    if _is_mount(folder):
+        _on_host("umount", "--lazy", folder)
+    with contextlib.suppress(FileNotFoundError):
+        # of a gateway that had one file system for all
+        os.chown(folder, 0, 0)
+        # Python's own rmtree gives up on folders that nest deep enough
+        import subprocess
+
+        subprocess.run(["rm", "-rf", "--one-file-system", "--", folder], check=False, capture_output=True)
+
+
+def _is_mount(folder: str) -> bool:
+    try:
+        return os.lstat(folder).st_dev != os.lstat(os.path.dirname(folder)).st_dev
+    except FileNotFoundError:
+        return False
+
+
+def _on_host(*command: str) -> None:
+    """Runs a command where PID 1 sees it: whoever changes links may do so in a session with mounts of its own."""
+    import subprocess  # folders are there most of the time
+
+    line = ["nsenter", "--mount=/proc/1/ns/mnt", "--", *command]
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def _name(uid: int) -> str | None:
