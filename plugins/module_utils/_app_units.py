@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -344,6 +346,7 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     words += ["--quiet"] if step.quiet else []
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]
     launcher = _app_sandbox.launcher(place.build_log, echo=True, home=home, folder=place.folder)
-    # systemd puts variables into the words of a command, and a dollar for two
-    script = [word.replace("$", "$$") for word in ("/bin/sh", "-euc", step.script, step.name, *step.arguments)]
-    return [*words, "--", *launcher, *script]
+    # No word has a dollar, for which systemd puts a variable in. Two would be one; but where systemd is reloaded before the command
+    # runs, it reads the words from a file in which it has doubled each.
+    script = base64.b64encode(f"set -- {shlex.join(step.arguments)}\n{step.script}".encode()).decode()
+    return [*words, "--", *launcher, "/bin/sh", "-euc", f'eval "`echo {script} | base64 -d`"', step.name]

@@ -165,8 +165,18 @@ def test_steps_are_run_as_the_owner_and_secrets_are_in_no_word() -> None:
     assert {"ReadWritePaths=/home/alice/apps/flasktasks/shared", "MemoryMax=1G"} < set(words)
     step = Step("fetch", 'echo "$1 ${HOME}"', ("$(id)",))
     words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
-    assert words[-5:] == ["/bin/sh", "-euc", 'echo "$$1 $${HOME}"', "fetch", "$$(id)"]
     assert "User=alice" in words
+
+
+def test_systemd_finds_nothing_to_replace_in_the_words_of_a_step() -> None:
+    step = Step("fetch", "echo \"$0 $1 ${HOME} 100%n\"\necho '$2'", ("$(id) ${HOME} 'a\"", ""))
+    words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    assert not [word for word in words if "$" in word or "\n" in word or "%" in word]
+    command = words[words.index("/bin/sh") :]
+    said = subprocess.run(
+        command, env={"HOME": "/x", "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "fetch $(id) ${HOME} 'a\" /x 100%n\n$2\n"
 
 
 # scripts
