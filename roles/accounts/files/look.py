@@ -18,7 +18,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 PROC = "/proc"
@@ -130,7 +130,24 @@ def _homes(account: pwd.struct_passwd) -> list[str]:
     """Home and mailbox, where they are the user's."""
     home, mail = os.path.realpath(account.pw_dir), os.path.join(MAIL, account.pw_name)
     kinds = ((home, stat.S_ISDIR), (mail, stat.S_ISREG))
-    return [path for path, is_kind in kinds if _owner(path) == account.pw_uid and is_kind(os.lstat(path).st_mode)]
+    return [
+        path for path, is_kind in kinds if _is_hidden(path, account.pw_uid) or _is_own(path, account.pw_uid, is_kind)
+    ]
+
+
+def _is_own(path: str, uid: int, is_kind: Callable[[int], bool]) -> bool:
+    return _owner(path) == uid and is_kind(os.lstat(path).st_mode)
+
+
+def _is_hidden(path: str, uid: int) -> bool:
+    """Whether the user has mounted a FUSE file system over it, which does not let root look, or never answers."""
+    try:
+        with open(os.path.join(PROC, "self/mountinfo"), encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.rstrip("\n").split(" ") for line in file]
+    except FileNotFoundError:
+        return False
+    options = [words[-1] for words in lines if words[4] == path and " - fuse" in " ".join(words)]
+    return any(re.search(rf"(?:^|,)user_id={uid}(?:,|$)", text) for text in options)
 
 
 def _is_session(text: str, uid: int) -> bool:
@@ -228,8 +245,8 @@ def _there(path: str) -> list[str]:
 def _owner(path: str) -> int | None:
     try:
         return os.lstat(path).st_uid
-    except FileNotFoundError:
-        return None
+    except OSError:
+        return None  # it is not there, or below something that does not let root look
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def end_processes(left: dict[str, Any]) -> Iterator[str]:
     # logind does not know users who have processes but no session
     run(["loginctl", "terminate-user", str(uid)])
     wait_until(lambda: not running(left["uids"]), GRACE_SECONDS)
-    abort_fuse(left["uids"])
+    abort_fuse(left["uids"])  # or its victims would not end
     end = time.monotonic() + KILL_SECONDS
     while time.monotonic() < end:
         # all of the slice in one go, whatever uid it has; then what has left the slice
@@ -107,6 +107,8 @@ def end_processes(left: dict[str, Any]) -> Iterator[str]:
     if stubborn:
         names = ", ".join(f"{pid} ({name})" for pid, (_uid, name) in sorted(stubborn.items())[:10])
         yield f"processes that SIGKILL does not end: {names}; they wait for a disk or a mount, which has to answer or go"
+    for mount in () if stubborn else reversed(fuse_mounts(left["uids"])):
+        yield from unmount(mount.path, itself=True)
     yield from remove_ipc(left["uids"])
 
 
@@ -224,14 +226,22 @@ def mounts() -> list[Mount]:
     return found
 
 
-def abort_fuse(uids: list[list[int]]) -> None:
-    """Ends the FUSE mounts that the user has made: who waits for one that never answers is not ended by SIGKILL."""
+def fuse_mounts(uids: list[list[int]]) -> list[Mount]:
+    """The FUSE mounts that the user has made."""
+    found = []
     for mount in mounts():
         owner = re.search(r"(?:^|,)user_id=(\d+)", mount.options)
         if mount.kind.startswith("fuse") and owner and is_among(int(owner[1]), uids):
-            path = f"{FUSE_CONNECTIONS}/{mount.device.partition(':')[2]}/abort"
-            with contextlib.suppress(OSError), open(path, "w", encoding="ascii") as file:  # sysfs may be read-only
-                file.write("1")
+            found.append(mount)
+    return found
+
+
+def abort_fuse(uids: list[list[int]]) -> None:
+    """Ends what the user's FUSE mounts wait for: not even SIGKILL ends who waits for one that never answers."""
+    for mount in fuse_mounts(uids):
+        path = f"{FUSE_CONNECTIONS}/{mount.device.partition(':')[2]}/abort"
+        with contextlib.suppress(OSError), open(path, "w", encoding="ascii") as file:  # fusectl may not be mounted
+            file.write("1")
 
 
 def unmount(folder: str, *, itself: bool = False) -> Iterator[str]:

@@ -176,6 +176,18 @@ def test_a_home_is_where_it_really_is(host: Path, monkeypatch: pytest.MonkeyPatc
     assert seen(host)["homes"] == [str(host / "home/alice")]
 
 
+@pytest.mark.parametrize(("uid", "kind", "found"), [(0, "fuse", True), (1, "fuse.sshfs", False), (0, "ext4", False)])
+def test_a_home_below_a_file_system_of_the_users_own_is_not_asked(
+    host: Path, monkeypatch: pytest.MonkeyPatch, uid: int, kind: str, found: bool
+) -> None:
+    home = host / "home/alice"
+    monkeypatch.setattr(look, "_owner", lambda path: None)  # root may not look
+    (host / "PROC/self").mkdir(parents=True)
+    line = f"2 1 0:53 / {home} rw shared:1 - {kind} x rw,user_id={os.getuid() + uid},group_id=1\n"
+    (host / "PROC/self/mountinfo").write_text(line, encoding="utf-8")
+    assert seen(host)["homes"] == ([str(home)] if found else [])
+
+
 def test_a_home_of_somebody_elses_is_left_alone(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     accounts(monkeypatch, account("alice", os.getuid() + 5, host / "home/alice"))
     assert seen(host)["homes"] == []

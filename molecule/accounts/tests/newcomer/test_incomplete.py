@@ -1,4 +1,5 @@
-"""Eve's off-boarding could not be completed at first: that was said, everything else was done, and a second run did the rest."""
+"""Eve's off-boarding could not be completed at first, nor bob's keys written: that was said, everything else was done, and a second
+run did the rest."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ def test_the_run_failed_with_user_step_reason_and_fix(host, eve):
     assert "Device or resource busy; " in home
     assert account.startswith(f"eve on {here}: step account: the account stays, locked and expired")
     assert said[:2] == eve["problems"]
+    assert said[2] == f"bob on {here}: step keys: not done after 15 s; put it right, and run the role again"
     assert "run it again" in said[-1]
 
 
@@ -44,6 +46,7 @@ def test_the_others_came_and_went(host):
 def test_the_second_run_did_the_rest(host):
     assert not host.user("eve").exists
     assert not host.file("/home/eve").exists
+    assert host.check_output("cat /home/bob/.ssh/authorized_keys") == "ssh-ed25519 AAAA bob"
     archives = host.check_output("ls /var/backups/vizgate/homes/").split()
     assert any(
         "home/eve/thesis.txt" in host.check_output(f"tar -tzf /var/backups/vizgate/homes/{archive}")
