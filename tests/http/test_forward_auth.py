@@ -262,7 +262,8 @@ def test_websockets_sign_in_too(site: Site) -> None:
 
 
 def test_the_services_pages_are_its_own(site: Site) -> None:
-    told = site.get(f"{BASE}/told", X_Auth_Request_User="alice", X_Forwarded_For="10.9.9.9")
+    claims = dict.fromkeys(("X_Auth_Request_User", "X_Forwarded_Email", "X_Remote_User", "X_Original_URL"), "alice")
+    told = site.get(f"{BASE}/told", **claims, X_Forwarded_For="10.9.9.9")
     assert told.status == 200
     assert "alice" not in told.text
     assert "('X-Forwarded-For', '127.0.0.1')" in told.text

@@ -37,8 +37,8 @@ def full(host, run):
     """Makes mallory's log full, its oldest file of a day so many days ago, after she has let an outsider in."""
 
     def full(days):
-        assert run("mallory", "echo outsider-secret | vizgate login add outsider --password-stdin")[0] == 0
-        assert run("mallory", "vizgate add noise --host 10.9.9.9 --port 9099")[0] == 0
+        assert run("mallory", "echo outsider-secret | vizgate login add outsider --password-stdin")[::2] == (0, "")
+        assert run("mallory", "vizgate add noise --host 10.9.9.9 --port 9099")[::2] == (0, "")
         day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - days * 86400))
         host.check_output("python3 -c %s %s %s", FILL, LOG, day)
 
