@@ -32,7 +32,7 @@ def hostile(host, run):
     yield
     host.check_output("systemctl stop leaser")
     host.check_output("rm -f /home/alice/leased")
-    host.check_output("systemctl restart 'vizgate-app-alice:a3:1.service'")
+    assert run("alice", "vizgate app restart a3")[0] == 0, "which waits until it answers"
 
 
 @pytest.fixture
