@@ -311,7 +311,7 @@ def remove(path: str, seconds: float = REMOVE_SECONDS) -> Iterator[str]:
     """Removes a file, or a folder with all that is in it."""
     problem = run(["rm", "-rf", "--one-file-system", "--", path], seconds)
     if problem:
-        yield f"{path} is not removed: {problem}; see what keeps it"
+        yield f"{path} is not removed: {problem}; end or unmount what keeps it, which findmnt and fuser -m name"
 
 
 def take_home(left: dict[str, Any], how: str, archive: str, seconds: str) -> Iterator[str]:
