@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 
-
 @pytest.fixture(scope="session")
 def said():
     """What the administrator's converge has printed, for all hosts."""
