@@ -23,9 +23,10 @@ def say(visitor, user, name, text):
 
 
 @pytest.fixture
-def hostile(host, run):
+def hostile(host, run, release):
     """Alice's log has 15 TB, and a lease that holds up for 45 s whoever opens it."""
-    host.check_output("systemctl stop 'vizgate-app-alice:a3:1.service'")
+    # a lease is to be had of a file that nobody has open
+    host.check_output(f"systemctl stop 'vizgate-app-alice:a3:{release('alice', 'a3')}.service'")
     assert run("alice", f"truncate -s 15T {LOG} && rm -f leased")[0] == 0
     host.check_output("systemd-run --quiet --collect --unit=leaser -p User=alice python3 -c %s", LEASE)
     host.check_output("timeout 10 sh -c 'until [ -e /home/alice/leased ]; do sleep 0.1; done'")
