@@ -88,7 +88,7 @@ def run(command: Iterable[str], seconds: float, most: int, write: Callable[[byte
         open_files = {pipe, ended}
         try:
             while True:
-                ready, _, _ = select.select(open_files, [], [], max(0.0, deadline - time.monotonic()))
+                ready = select.select(open_files, [], [], max(0.0, deadline - time.monotonic()))[0]
                 if not ready:
                     raise Exceeded(f"not done after {seconds:g} s")
                 if pipe not in ready:

@@ -170,11 +170,11 @@ def _subordinate(account: pwd.struct_passwd) -> list[list[int]]:
         for name, first, count in _ranges(path):
             (own if name in (account.pw_name, str(account.pw_uid)) else taken).append([first, first + count - 1])
     own += _named_elsewhere(account.pw_name)
-    found = [[max(first, FIRST_SUBORDINATE), last] for first, last in own]
+    found = [(max(first, FIRST_SUBORDINATE), last) for first, last in own]
     for first, last in taken:
-        found = [part for start, end in found for part in ([start, min(end, first - 1)], [max(start, last + 1), end])]
-        found = [[start, end] for start, end in found if start <= end]
-    return [list(part) for part in sorted({(start, end) for start, end in found})]
+        found = [part for start, end in found for part in ((start, min(end, first - 1)), (max(start, last + 1), end))]
+        found = [(start, end) for start, end in found if start <= end]
+    return [list(part) for part in sorted(set(found))]
 
 
 def _ranges(path: str) -> Iterator[tuple[str, int, int]]:
