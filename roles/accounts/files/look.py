@@ -30,8 +30,10 @@ MAIL = "/var/mail"
 NGINX = "/run/nginx.pid"
 SUBORDINATE = ("/etc/subuid",)
 USAGE = "/etc/systemd/system/vizgate-usage.service"
-FIRST_UID, FIRST_SUBORDINATE = 1000, 65536
-"""The first number that Debian gives to people, and the first that is nobody's by any rule of systemd's."""
+FIRST_UID = 1000
+"""The first number that Debian gives to people."""
+FIRST_SUBORDINATE = 65536
+"""The first number that is nobody's by any rule of systemd's."""
 COMMAND_SECONDS = 60
 TRACES = (
     "/var/lib/vizgate/turns/{user}",

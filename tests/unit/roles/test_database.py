@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils import _system_accounts
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 _loader = importlib.machinery.SourceFileLoader(
@@ -70,6 +71,13 @@ def test_a_name_is_no_connection_string(name: str, quoted: str) -> None:
 
 def test_system_accounts_own_no_users_database() -> None:
     assert [program.account(name) for name in ("root", "daemon", "nobody", "no-such", "a\0b")] == [None] * 5
+
+
+@pytest.mark.parametrize("uid", [0, 999, 1000, 59999, 60000, 61183, 61184, 65519, 65520, 65534, 1_234_567_890])
+def test_services_are_those_of_the_gateway(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pwd.struct_passwd(("alice", "x", uid, uid, "", "/home/alice", "/bin/sh"))
+    monkeypatch.setattr(program.pwd, "getpwnam", lambda name: found)
+    assert program.account("alice") == (None if _system_accounts.is_system(uid) else found)
 
 
 def client(script: str, limits: Any, into: Path) -> int:
