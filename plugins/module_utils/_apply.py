@@ -627,7 +627,9 @@ class Gateway:
                 coming = UserData(tuple(set(data.links) - set(had.links)))
                 local = _watches(ports, {user: {source: coming}}, addresses)[user].local
                 for link in _local_links({source: coming}, local, addresses):
-                    found.append(ports.problem(user, link, own=source == SELF))
+                    # where a name leads may change under everybody's feet; whom such a link trusts is in its entry
+                    if source == SELF or not _resolve.is_name(link.host):
+                        found.append(ports.problem(user, link, own=source == SELF))
             for login in set(data.logins) - set(had.logins):
                 found += [_taken("login", login.name, logins[login.name][0])] if login.name in logins else []
             problems += sorted(f"user {shown(user)}: {text}" for text in found if text)

@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ._probe import Listener, listeners
+from ._probe import Listener, listeners_on
 
 _ABSENT = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 """What a host without IPv6 says."""
@@ -63,7 +63,7 @@ def hold(ports: Iterable[int], held: Collection[str], keep: Callable[[str, socke
             elif error.errno not in _ABSENT:
                 raise
     if taken:
-        raise Taken("; ".join(problem(port, listeners()) for port in sorted(set(taken))))
+        raise Taken("; ".join(problem(port, listeners_on([port])) for port in sorted(set(taken))))
 
 
 def bound(place: Place) -> socket.socket:

@@ -24,7 +24,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._bounded import Place, Stream
@@ -139,9 +139,18 @@ class Reply:
 def listeners(commands: bool = True) -> tuple[Listener, ...]:
     """Everything that listens on this machine, with `commands` also the processes; those of other users only root can
     name."""
-    found = [*_tcp("/proc/net/tcp"), *_tcp("/proc/net/tcp6"), *_unix()]
+    found = (*_tcp("/proc/net/tcp"), *_tcp("/proc/net/tcp6"), *_unix())
+    return _named(found) if commands else found
+
+
+def listeners_on(ports: Collection[int]) -> tuple[Listener, ...]:
+    """Those on some TCP ports, with their processes. Of all other programs no command line is read."""
+    return _named([listener for listener in listeners(commands=False) if listener.port in ports])
+
+
+def _named(found: Collection[Listener]) -> tuple[Listener, ...]:
     me = os.geteuid()
-    processes = _processes({listener.inode for listener in found if commands and me in (0, listener.uid)})
+    processes = _processes({listener.inode for listener in found if me in (0, listener.uid)})
     named = []
     for listener in found:
         pid = processes.get(listener.inode, 0)

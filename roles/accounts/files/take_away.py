@@ -34,7 +34,7 @@ SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/scre
 """Folders in which every user may leave files."""
 JOURNALS = "/var/log/journal"
 USAGE = "vizgate-usage.service"
-GRACE_SECONDS, KILL_SECONDS, COMMAND_SECONDS, REMOVE_SECONDS = 3.0, 60.0, 60.0, 600.0
+GRACE_SECONDS, KILL_SECONDS, COMMAND_SECONDS, REMOVE_SECONDS, CHILD_SECONDS = 3.0, 60.0, 60.0, 600.0, 0.5
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 ARCHIVE_SHARE = 0.9
 """How much of the free space an archive may take: a full disk would stop everybody."""
@@ -96,7 +96,7 @@ def end_processes(left: dict[str, Any]) -> Iterator[str]:
         # all of the slice in one go, whatever uid it has; then what has left the slice
         for unit in (slice_, *left["units"]):
             run(["systemctl", "kill", "--signal=SIGKILL", "--", unit])
-        wait_until(lambda: not kill(left["uids"]), 2.0)
+        wait_until(lambda: not kill(left["uids"], end), 2.0)
         if not running(left["uids"]):
             break
     run(["systemctl", "stop", "--", *left["units"], manager, f"user-runtime-dir@{uid}.service", slice_])
@@ -166,14 +166,16 @@ def is_account(uid: int) -> bool:
     return True
 
 
-def kill(uids: list[list[int]]) -> bool:
-    """Kills what runs as these uids; whether there was anything.
+def kill(uids: list[list[int]], end: float) -> bool:
+    """Kills what runs as these uids, until the monotonic time `end`; whether there was anything.
 
     One kill(-1) with the rights of each uid reaches all its processes before one of them can fork. Going through a list
     would lose against a fork bomb.
     """
     found = running(uids)
     for uid in {uid for uid, _name in found.values()}:
+        if time.monotonic() > end:
+            break
         child = os.fork()
         if child == 0:
             try:
@@ -182,18 +184,28 @@ def kill(uids: list[list[int]]) -> bool:
                 os.kill(-1, signal.SIGKILL)
             finally:
                 os._exit(0)
-        os.waitpid(child, 0)
+        reap(child)
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)  # those that have it as an effective uid only
     return bool(found)
 
 
-def wait_until(done: Callable[[], bool], seconds: float) -> None:
+def reap(child: int) -> None:
+    """Waits until a child has ended. One that has the user's rights the user may stop: it is killed, and the next round tries again."""
+    wait_until(
+        lambda: os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None, CHILD_SECONDS, 0.001
+    )
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def wait_until(done: Callable[[], bool], seconds: float, pause: float = 0.1) -> None:
     """Waits until something is so, or until the time is up."""
     end = time.monotonic() + seconds
     while not done() and time.monotonic() < end:
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def remove_ipc(uids: list[list[int]]) -> Iterator[str]:
@@ -289,11 +301,12 @@ def remove_traces(left: dict[str, Any]) -> Iterator[str]:
         owners += ["-o", "-uid", f"+{first - 1}", "-uid", f"-{last + 1}"]
     if owners:
         folders = [folder for folder in SHARED if os.path.isdir(folder)]
-        words = ["find", *folders, "-xdev", "-mindepth", "1", "-depth", "(", *owners[1:], ")", "-delete"]
-        # exit code 1: a folder with files of others in it stays
-        problem = run(words, REMOVE_SECONDS, good=(0, 1))
-        if problem:
-            yield f"files in {' '.join(folders)}: {problem}; remove those of uid {left['uid']}"
+        words = ["find", *folders, "-xdev", "-mindepth", "1", "-depth", "(", *owners[1:], ")"]
+        # exit code 1: a folder with files of others in it stays, but is no longer the user's
+        for action in (["-delete"], ["-exec", "chown", "--no-dereference", "root:root", "--", "{}", "+"]):
+            problem = run([*words, *action], REMOVE_SECONDS, good=(0, 1))
+            if problem:
+                yield f"files in {' '.join(folders)}: {problem}; remove those of uid {left['uid']}"
 
 
 def close_journals(uid: int | None) -> None:

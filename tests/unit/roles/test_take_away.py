@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import tarfile
@@ -97,6 +98,16 @@ def test_a_fuse_mount_of_the_users_alone_is_aborted(tmp_path: Path, monkeypatch:
         (tmp_path / str(number) / "abort").touch()
     take_away.abort_fuse([[1501, 1501]])
     assert [(tmp_path / str(number) / "abort").read_text() for number in (53, 54, 55)] == ["1", "", ""]
+
+
+def test_a_child_that_the_user_stops_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_away, "running", lambda uids: {2**31 - 1: (1001, "x")})
+    monkeypatch.setattr(take_away.os, "setgroups", lambda groups: None)
+    # it has become the user's, and the user is quicker
+    monkeypatch.setattr(take_away.os, "setresuid", lambda *uids: os.kill(os.getpid(), signal.SIGSTOP))
+    started = time.monotonic()
+    assert take_away.kill([[1001, 1001]], started + 60)
+    assert time.monotonic() - started < 10
 
 
 @pytest.fixture

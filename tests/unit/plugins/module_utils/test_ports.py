@@ -336,6 +336,17 @@ def test_inventory_may_use_any_port_but_anothers(ranged: Gateway, control: Contr
         ranged.declare("inventory", lambda _: {"alice": data({"name": "x", "port": 20001})})
 
 
+def test_a_name_that_comes_to_lead_into_anothers_range_refuses_nobody(
+    ranged: Gateway, control: Control, names: dict[str, list[str]]
+) -> None:
+    ask(ranged, "bob", do="ports")
+    names["viz"] = ["127.0.0.1"]
+    declared = {"alice": data({"name": "x", "host": "viz", "port": 20001}), "carol": data({"name": "y", "port": 3000})}
+    ranged.declare("inventory", lambda _: declared)
+    assert "carol/y" in control.entries
+    assert control.entries["alice/x"] == f"strip 127.0.0.1:20001 {os.getuid()}", "bob's listener is not trusted"
+
+
 def test_what_a_user_had_before_there_were_ranges_stays(gateway: Gateway, control: Control) -> None:
     ask(gateway, "alice", do="add", link={"name": "old", "port": 8097})
     Path(gateway.paths.policy).write_text(json.dumps(RANGES))
