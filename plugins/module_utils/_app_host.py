@@ -9,9 +9,11 @@ import contextlib
 import ctypes
 import os
 import pwd
+import stat
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 
 from . import _bounded, _files, _probe
 from ._model import printable
@@ -87,6 +89,21 @@ class Host:
         except KeyError:
             return None
         return found.pw_uid, found.pw_gid, found.pw_dir
+
+    @staticmethod
+    def home_problem(user: str, home: str) -> str | None:
+        """Why PID 1 may not bind a home: somebody else than root could replace it while PID 1 does."""
+        start = f"user '{user}': apps need a home in folders of root's:"
+        for above in [*PurePath(home).parents, *PurePath(os.path.realpath(home)).parents]:
+            try:
+                found = os.stat(above)
+            except OSError as error:
+                return f"{start} {above}: {error.strerror}; create it"
+            if found.st_uid != 0:
+                return f"{start} {above} belongs to uid {found.st_uid}; chown it to root, or move the home"
+            if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid != 0):
+                return f"{start} others may write to {above}; chmod go-w {above}, or move the home"
+        return None
 
     @staticmethod
     def run(command: Iterable[str], seconds: float) -> tuple[int, str, list[str]]:

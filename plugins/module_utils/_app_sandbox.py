@@ -38,10 +38,11 @@ _GPU_DEVICES = [
 Properties = list[tuple[str, str]]
 
 
-def fence(user: str, home: str, writable: Sequence[str], sockets: str = "", gpu: bool = False) -> Properties:
+def fence(user: str, home: str, sockets: str = "", gpu: bool = False) -> Properties:
     """The properties of systemd that keep a user's processes within what is theirs.
 
-    They write to the `writable` folders and the folder of `sockets` alone, and see nothing that acts for the owner elsewhere.
+    They write to the home and the folder of `sockets` alone, and see nothing that acts for the owner elsewhere. Where in the home
+    they write is restricted by Landlock.
     """
     runtime = [*RUNTIME, *(GPU_RUNTIME if gpu else ())]
     return [
@@ -54,9 +55,10 @@ def fence(user: str, home: str, writable: Sequence[str], sockets: str = "", gpu:
         ("ProtectSystem", "strict"),
         # which leaves homes out
         ("ProtectHome", "read-only"),
-        # Everything is read-only but this. Nothing is bound from the home to elsewhere: PID 1 would follow a link that the owner
-        # puts there into a folder which others' homes keep closed, and the bound folder would be open.
-        ("ReadWritePaths", " ".join(writable)),
+        # Everything is read-only but this. PID 1 makes a path writable by binding it to itself, and looks it up twice for that. Below
+        # the home, the owner could exchange a folder for a link between the two: PID 1 would bind the inside of a closed home of
+        # another user's to where the owner sees it. The home itself is in a folder of root's.
+        ("ReadWritePaths", home),
         ("InaccessiblePaths", " ".join(f"-{path}" for path in (*(f"{home}/{name}" for name in HIDDEN), *OUTSIDE))),
         # What is bound here is root's, and so is the way to it. What comes to /run later is not seen.
         ("TemporaryFileSystem", "/run:ro,mode=0755"),
@@ -82,9 +84,12 @@ def fence(user: str, home: str, writable: Sequence[str], sockets: str = "", gpu:
     ]
 
 
-def launcher(log: str, *, echo: bool = False, home: str = "", folder: str = "") -> list[str]:
-    """The words before a command that write its log, and with a home restrict it to the app's folder there."""
+def launcher(
+    log: str, *, echo: bool = False, home: str = "", folder: str = "", writable: Sequence[str] = ()
+) -> list[str]:
+    """The words before a command that write its log; with a home the command reads the app's folder there, and writes `writable`."""
     if not home and not os.path.exists(RUN):
         # a host of an earlier version: apps are removed from there, without a log
         return []
-    return [RUN, log, *(["--echo"] if echo else []), *(["--home", home, "--open", folder] if home else []), "--"]
+    restriction = ["--home", home, "--open", folder, *(word for path in writable for word in ("--write", path))]
+    return [RUN, log, *(["--echo"] if echo else []), *(restriction if home else []), "--"]

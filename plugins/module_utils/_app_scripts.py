@@ -130,7 +130,7 @@ BUILD = r"""
 umask 077
 release=$1 requirements=$2 server=$3 shared=$4 cache=$5 uv=$6 python=$7 conda=$8 environment=$9
 shift 9
-# the home is read-only here
+# the home is not written to here
 export HOME=/tmp UV_CACHE_DIR="$cache/uv" RATTLER_CACHE_DIR="$cache/rattler"
 [ -z "$requirements" ] || [ -f "$requirements" ] || { echo "there is no file '$requirements' in $PWD" >&2; exit 1; }
 if [ -n "$environment" ]; then

@@ -55,18 +55,18 @@ class Place(NamedTuple):
 
     @property
     def log_folder(self) -> str:
-        """Where the logs are, as a place to write to for systemd: the owner may have removed it."""
-        return f"-{self.folder}/log"
+        """Where the logs are."""
+        return f"{self.folder}/log"
 
     @property
     def log(self) -> str:
         """What the app's processes say. It is the user's: root opens it never, neither to write nor to read."""
-        return f"{self.folder}/log/{self.name}.log"
+        return f"{self.log_folder}/{self.name}.log"
 
     @property
     def build_log(self) -> str:
         """What the steps of releases have said; likewise."""
-        return f"{self.folder}/log/{self.name}.build.log"
+        return f"{self.log_folder}/{self.name}.build.log"
 
     @property
     def cache(self) -> str:
@@ -149,9 +149,8 @@ def server(place: Place, app: App, number: int) -> list[str]:
 
 def unit(place: Place, app: App, number: int) -> str:
     """The unit file of a release."""
-    writable = (place.shared, place.log_folder)
-    properties = [*limits(app), *_app_sandbox.fence(place.user, place.home, writable, place.sockets, app.gpu)]
-    launcher = _app_sandbox.launcher(place.log, home=place.home, folder=place.folder)
+    properties = [*limits(app), *_app_sandbox.fence(place.user, place.home, place.sockets, app.gpu)]
+    launcher = _app_sandbox.launcher(place.log, home=place.home, folder=place.folder, writable=(place.shared,))
     sockets = f"vizgate-sockets@{place.user}.service"
     lines = [
         "# Written by vizgate.gateway.apps; what changes here is lost.",
@@ -310,13 +309,12 @@ def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str 
                 *app.shared,
             ),
             workdir(place, app, number),
-            (place.release(number), place.shared, place.cache, place.log_folder),
+            (place.release(number), place.shared, place.cache),
             SITE,
         ),
     ]
     if app.migrate:
-        writable = (place.shared, place.log_folder)
-        found.append(Step("migrate", app.migrate, (), workdir(place, app, number), writable, APP))
+        found.append(Step("migrate", app.migrate, (), workdir(place, app, number), (place.shared,), APP))
     return found
 
 
@@ -331,7 +329,7 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     if step.writable:
         if app and step.environment == APP:
             properties = limits(app)
-        properties += _app_sandbox.fence(place.user, place.home, step.writable)
+        properties += _app_sandbox.fence(place.user, place.home)
         home = place.home
     else:
         properties += [("User", place.user), ("UMask", "0077"), ("NoNewPrivileges", "yes"), ("PrivateTmp", "yes")]
@@ -345,7 +343,7 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
     words += [f"--description=vizgate app {place.user}/{place.name}, step {step.name}"]
     words += ["--quiet"] if step.quiet else []
     words += [word for key, value in properties for word in ("-p", f"{key}={value}")]
-    launcher = _app_sandbox.launcher(place.build_log, echo=True, home=home, folder=place.folder)
+    launcher = _app_sandbox.launcher(place.build_log, echo=True, home=home, folder=place.folder, writable=step.writable)
     # No word has a dollar, for which systemd puts a variable in. Two would be one; but where systemd is reloaded before the command
     # runs, it reads the words from a file in which it has doubled each.
     script = base64.b64encode(f"set -- {shlex.join(step.arguments)}\n{step.script}".encode()).decode()

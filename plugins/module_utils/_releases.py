@@ -116,7 +116,7 @@ class Deployer:
         elif not _app_units.HOME.fullmatch(account[2]):
             problem = f"user '{user}': the home {account[2]!r} has others than letters, digits, '.', '_' and '-'"
         elif not leaving:
-            problem = account_problem(user, account[0])
+            problem = account_problem(user, account[0]) or self.host.home_problem(user, account[2])
         if problem or account is None:
             raise InvalidData([problem or ""])
         prefix = _addresses.below(self.policy.url_style, f"/{user}/{name}/").rstrip("/")

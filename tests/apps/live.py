@@ -37,6 +37,10 @@ class LocalHost(Host):
     def account(self, user: str) -> tuple[int, int, str] | None:
         return 1501, 1501, str(self.home)
 
+    @staticmethod
+    def home_problem(user: str, home: str) -> str | None:
+        return None  # no PID 1 binds it
+
     def run(self, command: Any, seconds: float) -> tuple[int, str, list[str]]:
         words = list(command)
         given = dict(word.split("=", 1) for flag, word in itertools.pairwise(words) if flag == "-p")

@@ -24,6 +24,15 @@ for line in list(open("/proc/net/unix"))[1:]:
                 pass
 print(json.dumps(sorted(found)))
 """
+EXCHANGE = """
+import ctypes, os, time
+os.chdir("/home/alice/apps/a3")
+os.symlink("/home/bob/open", "link")
+libc = ctypes.CDLL(None)
+while True:
+    libc.renameat2(-100, b"shared", -100, b"link", 2)
+    time.sleep(0.0001)
+"""
 OWN = (
     "/tmp/gunicorn.ctl",
     "/run/vizgate/sockets/alice/",
@@ -115,6 +124,58 @@ def test_an_app_reaches_not_its_owners_supervisord(run, shell):
 def test_an_app_moves_files_between_its_folders(shell):
     moved = "cd $VIZGATE_SHARED && mkdir -p one two && echo moved >one/file && mv one/file two/ && cat two/file && rm -r one two"
     assert shell(moved) == "moved\n"
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "echo evil >>kept",
+        "echo evil >kept",
+        "truncate -s 0 kept",  # from Linux 6.2 on
+        "rm kept",
+        "mv kept other",
+        "mv kept $VIZGATE_SHARED",
+        "ln kept $VIZGATE_SHARED/kept",
+        "ln -s kept .profile.new",
+        "mkdir .local-bin",
+        "mkfifo pipe",
+        "touch $VIZGATE_SHARED/../new",
+        "touch $VIZGATE_SHARED/../log/new",
+        "touch $VIZGATE_SHARED/../cache/new",
+        "mv $VIZGATE_SHARED $VIZGATE_SHARED.old",
+    ],
+)
+def test_an_app_writes_to_nothing_of_the_home_but_its_shared_folder(run, shell, attempt):
+    # the app sees what was there when it started
+    assert run("alice", "[ -e kept ] || { echo kept >kept && vizgate app restart a3; }")[0] == 0
+    said = shell(f"cd /home/alice && cat kept && touch $VIZGATE_SHARED/mine && ! {{ {attempt}; }} && echo refused")
+    assert said.splitlines()[0] == "kept"
+    assert said.splitlines()[-1] == "refused", said
+    assert run("alice", "cat kept")[1] == "kept\n"
+
+
+def test_no_folder_that_is_exchanged_leads_pid_1_into_a_closed_home(host, run, release):
+    assert (
+        run("bob", "mkdir -p open && chmod 755 open && echo secret >open/exchanged && chmod 644 open/exchanged")[0] == 0
+    )
+    unit = f"vizgate-app-alice:a3:{release('alice', 'a3')}.service"
+    host.check_output("systemd-run --quiet --collect --unit=exchange -p User=alice python3 -c %s", EXCHANGE)
+    host.check_output("timeout 10 sh -c 'until [ -e /home/alice/apps/a3/link ]; do sleep 0.1; done'")
+    try:
+        restart = f"systemctl kill -s KILL '{unit}'; systemctl restart '{unit}'"
+        mounts = f"cat /proc/$(systemctl show --property=MainPID --value '{unit}')/mountinfo"
+        # where PID 1 looks up what is exchanged, it starts the unit at times, and at times does not
+        seen = host.run(f"for _ in $(seq 12); do {restart}; {mounts}; done").stdout
+    finally:
+        host.check_output("systemctl stop exchange")
+        assert (
+            run("alice", "cd apps/a3 && if [ -L shared ]; then rm shared && mv link shared; else rm link; fi")[0] == 0
+        )
+        assert run("alice", "vizgate app restart a3")[0] == 0
+    found = [line.split() for line in seen.splitlines() if "/home/" in line]
+    assert not [words for words in found if "/home/bob" in words[3]]
+    assert {words[4] for words in found if words[3] != words[4]} <= {"/home/alice/.ssh"}, "nothing at another place"
+    assert len([words for words in found if words[4] == "/home/alice"]) == 12, "the home is bound each time"
 
 
 def test_a_package_that_is_built_sees_no_keys(host):

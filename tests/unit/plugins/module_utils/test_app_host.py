@@ -12,6 +12,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import NGINX, Host
@@ -75,3 +76,16 @@ def test_run_waits_for_no_process_that_is_left_behind() -> None:
     start = time.monotonic()
     assert Host.run(["sh", "-c", "sleep 20 & echo started"], 60) == (0, "", ["started"])
     assert time.monotonic() - start < 10
+
+
+def test_home_has_to_be_in_folders_of_roots(tmp_path: Path) -> None:
+    assert Host.home_problem("alice", "/usr/alice") is None
+    (tmp_path / "link").symlink_to("/usr")
+    for home in (tmp_path / "alice", tmp_path / "link" / "alice"):
+        problem = Host.home_problem("alice", str(home)) or ""
+        assert problem.startswith("user 'alice': apps need a home in folders of root's: "), (
+            "pytest's folders are in /tmp"
+        )
+    assert Host.home_problem("alice", "/no-such/alice") == (
+        "user 'alice': apps need a home in folders of root's: /no-such: No such file or directory; create it"
+    )

@@ -49,6 +49,10 @@ class FakeHost(Host):
     def account(self, user: str) -> tuple[int, int, str] | None:
         return self.accounts.get(user)
 
+    @staticmethod
+    def home_problem(user: str, home: str) -> str | None:
+        return "others may write to /lab" if home.startswith("/lab/") else None
+
     def run(self, command: Any, seconds: float) -> tuple[int, str, list[str]]:
         words = list(command)
         step = words[words.index("/bin/sh") + 3]
@@ -473,6 +477,7 @@ def test_secrets_are_roots_alone(deploy: Callable[..., Outcome], gateway: Gatewa
         (None, "user 'alice' has apps, but no account on this host; role accounts creates it"),
         ((0, 0, "/root"), "user 'alice' is root by another name, and may have no apps"),
         ((5, 5, "/home/a b"), "user 'alice': the home '/home/a b' has others than letters, digits, '.', '_' and '-'"),
+        ((1501, 1501, "/lab/alice"), "others may write to /lab"),
     ],
 )
 def test_accounts_that_have_no_apps(
