@@ -132,6 +132,8 @@ release=$1 requirements=$2 server=$3 shared=$4 cache=$5 uv=$6 python=$7 conda=$8
 shift 9
 # the home is not written to here
 export HOME=/tmp UV_CACHE_DIR="$cache/uv" RATTLER_CACHE_DIR="$cache/rattler"
+# no links to the cache, to which the builds of later releases write
+export UV_LINK_MODE=copy
 [ -z "$requirements" ] || [ -f "$requirements" ] || { echo "there is no file '$requirements' in $PWD" >&2; exit 1; }
 if [ -n "$environment" ]; then
     [ -f "$conda" ] || { echo "there is no $conda; role apps installs it" >&2; exit 1; }
