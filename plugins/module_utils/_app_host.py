@@ -74,7 +74,7 @@ def _called(*words: str, asked: str = "") -> subprocess.CompletedProcess[str]:
 
 def _as_postgres(*words: str, asked: str = "") -> subprocess.CompletedProcess[str]:
     """Runs a client of PostgreSQL's as its own account; no user's function is called, and no user's lock is waited for."""
-    options = "PGOPTIONS=-c search_path=pg_catalog -c lock_timeout=10s -c statement_timeout=120s"
+    options = "PGOPTIONS=-c search_path=pg_catalog -c lc_messages=C -c lock_timeout=10s -c statement_timeout=120s"
     return _called("runuser", "-u", "postgres", "--", "env", options, *words, asked=asked)
 
 
@@ -171,10 +171,14 @@ class Host:
 
     @staticmethod
     def database_owner(name: str) -> str:
-        """Who owns a database of PostgreSQL's; empty if it is not there, or PostgreSQL is not."""
+        """Who owns a database of PostgreSQL's; empty if it is not there. Raises CommandFailed if PostgreSQL does not answer."""
         question = "select pg_get_userbyid(datdba) from pg_database where datname = :'name'"
-        words = ("psql", "--no-psqlrc", "--dbname=postgres", "-A", "-t", f"--set=name={name}", "--file=-")
-        return _as_postgres(*words, asked=question).stdout.strip()
+        variables = (f"--set=name={name}", "--set=ON_ERROR_STOP=1")  # otherwise psql ends well after an error
+        words = ("psql", "--no-psqlrc", "--dbname=postgres", "-A", "-t", *variables, "--file=-")
+        done = _as_postgres(*words, asked=question)
+        if done.returncode != 0:
+            raise CommandFailed(f"PostgreSQL does not say who owns database {name}: {printable(done.stderr.strip())}")
+        return done.stdout.strip()
 
     @staticmethod
     def drop_database(name: str) -> None:

@@ -284,7 +284,7 @@ class Deployer:
             step = _step("deploy" if current is None else "update", user, app.name, app.version, current)
             if check:
                 return [step]
-            self._refuse_database_of_others(place, app)
+            self._refuse_database(place, app)
             with self._alone(place):
                 release = self._deploy(place, app, digest)
             if current and update and release is None:
@@ -306,10 +306,14 @@ class Deployer:
                 [f"a link of this name belongs to source '{links[place.name][0]}'; remove it there, or rename the app"]
             )
 
-    def _refuse_database_of_others(self, place: Place, app: App) -> None:
+    def _refuse_database(self, place: Place, app: App) -> None:
+        if app.database != POSTGRESQL:
+            return
+        owner = self.host.database_owner(place.database)
+        if not owner:
+            raise InvalidData([f"database {place.database} is not there; role database makes it, or tells why it did not"])
         # their functions would run with the rights of the app
-        owner = self.host.database_owner(place.database) if app.database == POSTGRESQL else ""
-        if owner not in ("", place.user):
+        if owner != place.user:
             raise InvalidData(
                 [
                     f"database {place.database} belongs to {shown(owner)}; rename or drop it, or give the app another name"

@@ -9,13 +9,15 @@ import http.server
 import os
 import pwd
 import socketserver
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import NGINX, Host
+from ansible_collections.vizgate.gateway.plugins.module_utils import _app_host
+from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import NGINX, CommandFailed, Host
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 
@@ -89,3 +91,13 @@ def test_home_has_to_be_in_folders_of_roots(tmp_path: Path) -> None:
     assert Host.home_problem("alice", "/no-such/alice") == (
         "user 'alice': apps need a home in folders of root's: /no-such: No such file or directory; create it"
     )
+
+
+def test_no_answer_of_postgresql_is_not_the_answer_that_there_is_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([(0, "alice\n", ""), (0, "", ""), (2, "", "FATAL:  sorry, too many clients already")])
+    monkeypatch.setattr(
+        _app_host, "_as_postgres", lambda *words, asked: subprocess.CompletedProcess(words, *next(answers))
+    )
+    assert [Host.database_owner("alice_tasks"), Host.database_owner("alice_tasks")] == ["alice", ""]
+    with pytest.raises(CommandFailed, match="does not say who owns database alice_tasks: FATAL: .*too many clients"):
+        Host.database_owner("alice_tasks")

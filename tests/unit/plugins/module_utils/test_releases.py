@@ -37,7 +37,7 @@ class FakeHost(Host):
         """Those of the owner's supervisord, and how each is."""
         self.codes: dict[str, int] = {}
         self.refused: set[str] = set()
-        self.databases: dict[str, str] = {}
+        self.databases: dict[str, str] = {"alice_tasks": "alice"}
         """Of each its owner."""
         self.restarts = 0
         self.answer: int | str = 200
@@ -113,6 +113,8 @@ class FakeHost(Host):
         return self.answer
 
     def database_owner(self, name: str) -> str:
+        if "psql" in self.refused:
+            raise CommandFailed(f"PostgreSQL does not say who owns database {name}")
         return self.databases.get(name, "")
 
     def drop_database(self, name: str) -> None:
@@ -441,6 +443,22 @@ def test_app_does_not_open_a_database_of_somebody_else(deploy: Callable[..., Out
     assert host.did == []
     host.databases = {"alice_tasks": "alice"}
     assert deploy(TASKS._replace(database="postgresql")).problems == []
+
+
+def test_app_opens_no_database_that_is_not_there_or_whose_owner_is_unknown(
+    deploy: Callable[..., Outcome], host: FakeHost
+) -> None:
+    host.databases = {}
+    assert deploy(TASKS._replace(database="postgresql"), check=True).problems == [], "it may be made in the same run"
+    assert deploy(TASKS._replace(database="postgresql")).problems == [
+        "app alice/tasks: database alice_tasks is not there; role database makes it, or tells why it did not"
+    ]
+    host.databases = {"alice_tasks": "alice"}
+    host.refused.add("psql")
+    assert deploy(TASKS._replace(database="postgresql")).problems == [
+        "app alice/tasks: PostgreSQL does not say who owns database alice_tasks"
+    ]
+    assert host.did == []
 
 
 def test_app_of_an_account_that_is_gone_goes_too(
