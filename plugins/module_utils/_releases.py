@@ -311,7 +311,9 @@ class Deployer:
             return
         owner = self.host.database_owner(place.database)
         if not owner:
-            raise InvalidData([f"database {place.database} is not there; role database makes it, or tells why it did not"])
+            raise InvalidData(
+                [f"database {place.database} is not there; role database makes it, or tells why it did not"]
+            )
         # their functions would run with the rights of the app
         if owner != place.user:
             raise InvalidData(

@@ -1,42 +1,79 @@
--- Takes everything from role :"role" that reaches beyond its databases; run as postgres in database postgres. psql goes on after an
--- error and tells it, so that each statement is tried. No session enters a database of the user's: what is in there keeps its
--- owner, a role that nobody logs in as, and is never given to a superuser, who would lend his rights to functions of the user's.
+-- Takes everything from role :"role" that reaches beyond its databases; run as postgres in database postgres. No session enters a
+-- database of the user's: what is in there keeps its owner, a role that nobody logs in as, and is never given to a superuser, who
+-- would lend his rights to functions of the user's.
+-- psql goes on after an error. What counts is the state at the end: each line "problem: …" says what is left to do, and "looked"
+-- that this is known.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
+set application_name = 'vizgate-offboard'; -- offboard-blockers.sql ends users' sessions for which this one waits
 
-select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity
-where usename = :'role' or datid in (select d.oid from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = :'role')
-\g /dev/null
+select oid as id, array(select d.oid from pg_database d where d.datdba = r.oid)::text as databases
+from pg_roles r where rolname = :'role'
+\gset
+prepare end_sessions as select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity
+where usesysid = :id or datid = any (:'databases'::oid[]);
+-- Names of databases are bytes of any kind, which psql could not send back.
+create function pg_temp.try(commands text[]) returns void language plpgsql as $$
+declare
+    command text;
+begin
+    foreach command in array commands loop
+        begin
+            execute command;
+        exception when others then
+            raise warning '%: %', encode(textsend(command), 'escape'), encode(textsend(sqlerrm), 'escape');
+        end;
+    end loop;
+end $$;
+
+execute end_sessions \g /dev/null
 alter role :"role" nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls password null connection limit 0;
-select format('alter database %I allow_connections false', datname)
-from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = :'role'
-\gexec
-select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity
-where usename = :'role' or datid in (select d.oid from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = :'role')
+select pg_temp.try(array(
+    select format('alter database %I allow_connections false', datname) from pg_database where datdba = :id))
 \g /dev/null
-select format('revoke all on database %I from %s cascade', d.datname, coalesce(quote_ident(g.rolname), 'public'))
-from pg_database d join pg_roles r on r.oid = d.datdba
-cross join lateral aclexplode(d.datacl) a left join pg_roles g on g.oid = a.grantee
-where r.rolname = :'role'
-\gexec
-select format('alter database %I reset all', datname), format('revoke all on database %I from public', datname),
-       format('alter database %I owner to postgres', datname)
-from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = :'role'
-\gexec
+execute end_sessions \g /dev/null
+select pg_temp.try(array(
+    select format('revoke all on database %I from %s cascade', d.datname, coalesce(quote_ident(g.rolname), 'public'))
+    from pg_database d cross join lateral aclexplode(d.datacl) a left join pg_roles g on g.oid = a.grantee
+    where d.datdba = :id))
+\g /dev/null
+select pg_temp.try(array(
+    select format(command, datname) from pg_database d cross join unnest(array[
+        'alter database %I reset all', 'revoke all on database %I from public', 'alter database %I owner to postgres']) command
+    where d.datdba = :id))
+\g /dev/null
 
 -- what the role has in database postgres, and what others have granted it on theirs
 drop owned by :"role" cascade;
-select format('revoke %I from %I', g.rolname, m.rolname)
-from pg_auth_members a join pg_roles g on g.oid = a.roleid join pg_roles m on m.oid = a.member
-where :'role' in (g.rolname, m.rolname)
-\gexec
+select pg_temp.try(array(
+    select format('revoke %I from %I', g.rolname, m.rolname)
+    from pg_auth_members a join pg_roles g on g.oid = a.roleid join pg_roles m on m.oid = a.member
+    where :id in (g.oid, m.oid)))
+\g /dev/null
 alter role :"role" reset all;
 
--- The name is free for somebody else. A role that owns nothing any more goes.
-select format('alter role %I rename to %I', rolname, format('left:%s:%s', rolname, oid)) from pg_roles where rolname = :'role'
+-- The name is free for somebody else when all else is done. A role that owns nothing any more goes.
+create function pg_temp.left_open(role oid, databases oid[]) returns table (problem text) language sql as $$
+    select 'PostgreSQL''s role can log in, or has rights of an administrator' from pg_authid where oid = role
+        and (rolcanlogin or rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls or rolpassword is not null)
+    union all
+    select 'the role is a member of another, or another of it' where exists (
+        select from pg_auth_members where role in (roleid, member))
+    union all
+    select count(*) || ' of the databases accept connections, or belong to the role' from pg_database
+    where datdba = role or oid = any (databases) and datallowconn
+    having count(*) > 0
+$$;
+select format('alter role %I rename to %I', rolname, format('left:%s:%s', rolname, oid)) from pg_roles
+where oid = :id and not exists (select from pg_temp.left_open(:id, :'databases'))
 \gexec
-select format('drop role %I', rolname) from pg_roles r
-where rolname like 'left:%' and not exists (
-    select from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = r.oid)
+select format('drop role %I', rolname) from pg_roles
+where oid = :id and rolname like 'left:%' and not exists (
+    select from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = :id)
 \gexec
+select 'problem: ' || problem from pg_temp.left_open(:id, :'databases')
+union all
+select 'problem: the role has its name' from pg_roles where rolname = :'role'
+union all
+select 'looked';

@@ -72,6 +72,18 @@ def test_nothing_of_who_has_left_runs_with_others_rights(host, run):
     assert host.check_output("ls /tmp/entered") == ""
 
 
+def test_transactions_of_others_do_not_keep_who_leaves(host):
+    # alice had granted rights to carol's role, and held her own database's row meanwhile
+    (access,) = ask(host, "select datacl from pg_database where datname = 'alice_survey'")
+    assert access == "{alice=CTc/alice}"
+    assert (
+        ask(host, "select 1 from pg_stat_activity where usename = 'alice' and state like 'idle in transaction%'") == []
+    )
+    assert ask(host, "select 1 from pg_roles where rolname = 'left:gone:1'") == ["1"], (
+        "not part of carol's off-boarding"
+    )
+
+
 def test_others_serve_on(visitor):
     assert visitor("alice").get("/alice/survey/healthz").status_code == 200
     assert visitor("alice").get("/alice/a4/").status_code == 200
