@@ -25,7 +25,11 @@ def test_a_version_that_cannot_be_made_leaves_the_one_before(get, user):
     assert get(f"/{user}/page/", user).body.startswith(b"tiny of")
 
 
-@pytest.mark.parametrize("user", ["dead", "full", "hanging", "unreadable"])
+def test_an_app_that_cannot_start_is_its_own_trouble(get):
+    assert get("/dead/page/", "dead").status == 502
+
+
+@pytest.mark.parametrize("user", ["full", "hanging", "unreadable"])
 def test_the_administrator_reads_who_has_a_problem(said, user):
     assert f"app {user}/page: " in said
 
