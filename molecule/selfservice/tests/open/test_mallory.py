@@ -16,7 +16,7 @@ PASSWORD = "never-in-a-log-7381"
 HERS = "/tmp /var/tmp /dev/shm /run/lock /home/mallory /run/vizgate/sockets/mallory"
 """Folders that she can write to."""
 OTHERS = """find /etc /root /usr/local /var/lib/vizgate /home/alice /home/bob -xdev -type f \
-! -path '*/turns/*' ! -path '*/audit/*' ! -path '*/mallory*' ! -path '*/carol*' ! -name '*.pyc' ! -name lock ! -name addresses.json \
+! -path '*/turns/*' ! -path '*/audit/*' ! -path '*/mallory*' ! -path '*/carol*' ! -name '*.pyc' ! -name lock ! -name addresses.json ! -name audit.jsonl \
 ! -path '/etc/*-' ! -name .pwd.lock -exec stat -c '%n %a %U %G' {} + -exec md5sum {} + | sort"""
 
 KIT = """
@@ -76,6 +76,7 @@ def nobody_else_notices(host, python):
     python("mallory", TIDY)
     host.check_output("touch /root/mallory-begins")
     before = host.check_output(OTHERS).splitlines()
+    known = len(host.check_output("cat /var/lib/vizgate/audit.jsonl").splitlines())
     yield
     python("mallory", TIDY)
     left = f"find {HERS} -xdev -newer /root/mallory-begins ! -type d ! -user mallory"
@@ -83,6 +84,9 @@ def nobody_else_notices(host, python):
     host.check_output("rm /root/mallory-begins")
     after = host.check_output(OTHERS).splitlines()
     assert sorted(set(before) ^ set(after)) == []
+    # what root has done for her here is the administrators' to read; nothing of her own is in their log
+    log = host.check_output("cat /var/lib/vizgate/audit.jsonl").splitlines()[known:]
+    assert {json.loads(line)["by"] for line in log} <= {"root"}
     unfinished = "find /etc/nginx/vizgate /var/lib/vizgate -name '*.new' -o -name '*.old' -o -name 'journal*'"
     assert host.check_output(unfinished) == ""
     assert host.run("pgrep -f 'vizgate/[a]pply'").stdout == ""
