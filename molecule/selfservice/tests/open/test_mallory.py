@@ -16,8 +16,8 @@ PASSWORD = "never-in-a-log-7381"
 HERS = "/tmp /var/tmp /dev/shm /run/lock /home/mallory /run/vizgate/sockets/mallory"
 """Folders that she can write to."""
 OTHERS = """find /etc /root /usr/local /var/lib/vizgate /home/alice /home/bob -xdev -type f \
-! -path '*/turns/*' ! -path '*/audit/*' ! -path '*/mallory*' ! -path '*/carol*' ! -name '*.pyc' ! -name lock ! -name addresses.json ! -name audit.jsonl \
-! -path '/etc/*-' ! -name .pwd.lock -exec stat -c '%n %a %U %G' {} + -exec md5sum {} + | sort"""
+! -path '*/turns/*' ! -path '*/audit/*' ! -path '*/mallory*' ! -path '*/carol*' ! -name '*.pyc' ! -name lock ! -name addresses.json \
+! -name audit.jsonl ! -path '/etc/*-' ! -name .pwd.lock -exec stat -c '%n %a %U %G' {} + -exec md5sum {} + | sort"""
 
 KIT = """
 import glob, json, os, pty, signal, subprocess, sys, time
