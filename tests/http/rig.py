@@ -116,6 +116,7 @@ class Rig:
             "gateway_rootless_dir": str(self.root),
             "gateway_listen_port": self.port,
             "gateway_listen_addresses": ["127.0.0.1"],
+            "gateway_users_dir": str(folder / "inventory/users"),
             **variables,
         }
         (folder / "inventory").mkdir()
