@@ -57,10 +57,10 @@ molecule: .venv/test ## Debian 12 and 13 in containers, two scenarios at a time
 	tests/packages
 	tests/docker/engine
 	tests/docker/images
-	$(MAKE) --jobs 2 --keep-going --output-sync=line $(SCENARIOS)
+	$(MAKE) --jobs 2 --keep-going $(SCENARIOS) || { cat .build/molecule/*.failed; exit 1; }
 
 $(SCENARIOS): molecule/%: .venv/test # one of them: make molecule/default
-	MOLECULE_COMMAND_BORDERS=false molecule test --scenario-name $*
+	tests/scenario $*
 
 fresh: .venv/test ## README's commands on bare machines, in containers
 	tests/docker/engine

@@ -15,7 +15,7 @@ def test_every_suite_and_scenario_is_run() -> None:
     command = ["make", "--dry-run", "--always-make", "--no-print-directory", "test"]
     found = subprocess.run(command, cwd=COLLECTION, check=True, capture_output=True, text=True).stdout
     scenarios = {path.parent.name for path in COLLECTION.glob("molecule/*/molecule.yml")}
-    assert set(re.findall(r"molecule test --scenario-name (\S+)", found)) == scenarios
+    assert set(re.findall(r"tests/scenario (\S+)", found)) == scenarios
     suites = {path.name for path in COLLECTION.glob("tests/*") if path.is_dir() and list(path.rglob("test_*.py"))}
     # security is the tests of scenario fortress
     assert {path.split("/")[1] for path in re.findall(r"pytest (tests/\S+)", found)} == suites - {"security"}
