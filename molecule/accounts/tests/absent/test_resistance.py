@@ -35,8 +35,17 @@ def test_nothing_of_the_name_but_what_root_keeps(host):
         "find / /run /tmp -xdev '(' -name '*alice*' -o -path '*user-1501*' ')' -not -path '*/user-1501*.journal'"
     )
     kept = [line for line in found.splitlines() if not line.startswith(("/var/backups/vizgate/homes/alice-", "/root/"))]
-    # an empty map, which nginx may be about to open, and the audit log, whose history is closed
-    assert set(kept) <= {"/etc/nginx/vizgate/links.d/alice.map", "/var/lib/vizgate/audit/alice.jsonl"}
+    # an empty map, which nginx may be about to open; the audit log, whose history is closed; a folder with a file of bob's in it
+    assert set(kept) <= {
+        "/etc/nginx/vizgate/links.d/alice.map",
+        "/var/lib/vizgate/audit/alice.jsonl",
+        "/tmp/of-alice",
+    }
+
+
+def test_a_folder_with_a_file_of_bobs_stays_and_is_roots(host):
+    assert host.file("/tmp/of-alice").user == "root"
+    assert host.file("/tmp/of-alice/file-of-bobs").user == "bob"
 
 
 def test_no_mount_in_the_home(host):
