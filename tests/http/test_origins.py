@@ -45,6 +45,8 @@ NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 FRAME = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
 FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 PICTURE = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+SOCKET = {"Sec-Fetch-Mode": "websocket", "Sec-Fetch-Dest": "empty"}
+WEBKITS_SOCKET = {"Sec-Fetch-Mode": "websocket", "Sec-Fetch-Dest": "websocket"}
 PLAIN_NAVIGATION = {"Upgrade-Insecure-Requests": "1"}
 """How a browser marks a navigation where it has no encryption to trust; frames look the same."""
 
@@ -246,8 +248,9 @@ def handshake(gate: Rig, headers: Mapping[str, str], path: str = "/alice/ws/", u
     [
         {},
         {"Origin": OWN},
-        # Firefox says this much; Chromium only the origin
-        {"Origin": OWN, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "websocket", "Sec-Fetch-Dest": "empty"},
+        # Chromium says no more than that; Firefox this, WebKit the next
+        {"Origin": OWN, **site("same-origin", SOCKET)},
+        {"Origin": OWN, **site("same-origin", WEBKITS_SOCKET)},
     ],
 )
 def test_websockets_of_own_pages_and_of_programs_open(gate: Rig, path: str, headers: dict[str, str]) -> None:
@@ -268,7 +271,13 @@ def test_a_websocket_needs_exactly_the_gateways_origin(gate: Rig, origin: str) -
         {"Origin": OWN, "Referer": BOBS, **PLAIN_NAVIGATION},
         {"Origin": OWN, **site("cross-site", NAVIGATION)},
         {"Origin": OWN, **site("same-origin", NAVIGATION, BOBS)},
-        {"Origin": OWN, **site("same-site", {"Sec-Fetch-Mode": "websocket", "Sec-Fetch-Dest": "empty"})},
+        *(
+            {"Origin": OWN, **site(where, socket, referer)}
+            for socket in (SOCKET, WEBKITS_SOCKET)
+            for where, referer in (("same-origin", BOBS), ("same-site", ""), ("cross-site", ""))
+        ),
+        # a page without scripts can ask for this much by itself
+        {"Origin": OWN, **site("same-origin", {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "websocket"})},
     ],
 )
 def test_a_websocket_is_no_navigation(gate: Rig, headers: dict[str, str]) -> None:

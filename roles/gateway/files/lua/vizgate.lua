@@ -432,10 +432,11 @@ local function is_navigation(var, site)
 end
 
 -- Has a script asked? One could write whatever Referer it likes, and in a worker made of a blob it has none to show, so
--- nothing is won by insisting on it. Pictures, styles, frames and forms need no script.
+-- nothing is won by insisting on it. Pictures, styles, frames and forms need no script. Only a script opens a websocket, and
+-- no browser sends a Referer with that.
 local function is_scripted(var)
-    local dest = var.http_sec_fetch_dest or ""
-    return dest == "empty" and var.http_sec_fetch_mode ~= "no-cors" or dest == "script" or dest:find("work", 1, true)
+    local mode, dest = var.http_sec_fetch_mode, var.http_sec_fetch_dest or ""
+    return mode == "websocket" or dest == "empty" and mode ~= "no-cors" or dest == "script" or dest:find("work", 1, true)
 end
 
 -- Of a Referer what stands after the origin, if that is the gateway's own; "/" where a page says no more, or nothing.
