@@ -324,7 +324,7 @@ def gateway_headers(site_url: str, base: str) -> dict[str, str]:
         "X-Forwarded-For": "127.0.0.1",
         "X-Forwarded-Proto": scheme,
         "X-Forwarded-Host": host,
-        "X-Forwarded-Prefix": base,
+        "X-Forwarded-Prefix": base.rstrip("/"),
     }
 
 

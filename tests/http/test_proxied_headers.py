@@ -61,7 +61,7 @@ def test_no_client_speaks_for_the_gateway(gate: Rig, backends: Backends, link: s
         "for": "127.0.0.1",
         "proto": "http",
         "host": "gate:1",
-        "prefix": f"/alice/{link}/",
+        "prefix": f"/alice/{link}",
     }
     assert (told["x-real-ip"], told["host"]) == ("127.0.0.1", "gate:1")
 

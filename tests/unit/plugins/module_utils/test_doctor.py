@@ -200,7 +200,7 @@ def test_the_tool_is_asked_as_through_the_gateway() -> None:
     assert [path for path, _ in tool.requests] == ["/alice/run/", *pages]
     assert {headers["Host"] for _, headers in tool.requests} == {HOST}
     assert tool.requests[-1][1]["Origin"] == f"http://{HOST}"
-    assert tool.requests[-1][1]["X-Forwarded-Prefix"] == "/alice/run/"
+    assert tool.requests[-1][1]["X-Forwarded-Prefix"] == "/alice/run"
 
 
 # the gateway

@@ -256,7 +256,7 @@ def test_a_tool_that_answers() -> None:
     assert asked == [
         "GET / HTTP/1.1\r\nConnection: close\r\nHost: gate.example:1234\r\nAccept: text/html,*/*\r\n"
         "X-Real-IP: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
-        "X-Forwarded-Host: gate.example:1234\r\nX-Forwarded-Prefix: /alice/run/\r\n\r\n"
+        "X-Forwarded-Host: gate.example:1234\r\nX-Forwarded-Prefix: /alice/run\r\n\r\n"
     ]
 
 
