@@ -33,6 +33,49 @@ def test_a_websocket_talks_both_ways(gate: Rig, link: str, path: str) -> None:
         assert socket.ping().wait(5)
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/alice/ws", "/"),
+        ("/alice/ws?x=%2F", "/?x=%2F"),
+        # as it was written: the tool knows its own address
+        ("/alice/wskeep", "/alice/wskeep"),
+        ("/alice/wskeep?x=%2F", "/alice/wskeep?x=%2F"),
+    ],
+)
+def test_a_websocket_needs_no_slash_at_the_end(gate: Rig, path: str, asked: str) -> None:
+    for _ in range(4):
+        with gate.websocket(path) as socket:
+            # unlike a browser, this client follows redirects
+            assert socket.request
+            assert socket.request.path == path
+            assert socket.recv(5) == asked
+            socket.send("hello")
+            assert socket.recv(5) == "hello"
+
+
+@pytest.mark.parametrize("login", [None, ("alice", "wrong"), BOB])
+def test_no_websocket_without_a_slash_opens_without_a_login(gate: Rig, login: tuple[str, str] | None) -> None:
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused, gate.websocket("/alice/ws", login):
+        pass
+    assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["/alice%2Fws", "//alice/ws", "/alice/./ws", "/alice/x/../ws", "/alice/ws%3Fx", "/alice/w%73"]
+)
+def test_no_other_spelling_of_it_is_a_links(gate: Rig, path: str) -> None:
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused, gate.websocket(path):
+        pass
+    assert refused.value.response.status_code == 404
+
+
+def test_what_is_no_websocket_is_sent_to_the_slash(gate: Rig) -> None:
+    for upgrade in ("h2c", "websocketx", ""):
+        answer = gate.raw("/alice/echo?x=1", ALICE, f"Upgrade: {upgrade}", "Connection: Upgrade")
+        assert (answer.status, answer.all("Location")) == (302, ["/alice/echo/?x=1"])
+
+
 @pytest.mark.parametrize(("login", "status"), [(None, 401), (("alice", "wrong"), 401), (BOB, 401), (ALICE, 404)])
 def test_a_websocket_needs_login_and_link(gate: Rig, login: tuple[str, str] | None, status: int) -> None:
     path = "/alice/nolink/" if login == ALICE else "/alice/ws/"

@@ -224,6 +224,8 @@ def test_a_websocket_needs_exactly_the_users_origin(gate: Rig) -> None:
     for _ in range(4):
         assert handshake(gate, {**mine, "Origin": OWN}, "/ws/") == 101
     assert handshake(gate, mine, "/ws/") == 101
+    # browsers follow no redirect to the slash
+    assert handshake(gate, mine, "/ws") == 101
     others = [other.replace("gate.example:81", f"alice.{DOMAIN}") for other in OTHERS]
     for origin in (*others, f"http://bob.{DOMAIN}", f"http://{DOMAIN}", f"http://x.alice.{DOMAIN}"):
         assert handshake(gate, {**mine, "Origin": origin}, "/ws/") == 403

@@ -28,6 +28,7 @@ local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashe
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
 local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
 local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
+local SLASH = 47
 local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
 
 local _M = {}
@@ -538,10 +539,12 @@ local function find_link(uri, written, user)
         return ngx.exec("/-/look")
     elseif status and tail == "" then
         return report_status(target, mode == "keep" and prefix or "/", squatted, "")
-    elseif path == base and tail == "" then
+    end
+    local is_bare = path == base and tail == ""
+    if is_bare and ngx.var.vizgate_upgrade == "" then
         -- 302, not 301, which a browser would remember for ever
         return ngx.redirect(prefix .. written:sub(#prefix), 302)
-    elseif path:sub(1, #prefix) ~= prefix or tail:sub(1, 1) ~= "/" then
+    elseif not is_bare and (path:sub(1, #prefix) ~= prefix or tail:sub(1, 1) ~= "/") then
         return ngx.exit(404)
     elseif target:sub(1, 1) == ":" then
         ngx.var.vizgate_base = base
@@ -558,6 +561,13 @@ local function find_link(uri, written, user)
     }
     learnt.links[found.name .. "/"] = found
     return found
+end
+
+-- What a backend without a prefix is asked for. A websocket may come to the link's address without the slash at its end, as
+-- browsers follow no redirect for one.
+local function below(base, written)
+    local rest = written:sub(#base + 1)
+    return rest:byte() == SLASH and rest or "/" .. rest
 end
 
 -- Access phase of every request: a link that was found a moment ago and let the same credential pass, or a new search.
@@ -583,7 +593,7 @@ function _M.route()
     claims.drop()
     var.vizgate_base = link.base
     var.vizgate_target = link.target
-    var.vizgate_uri = link.keep and written or written:sub(#link.base + 1)
+    var.vizgate_uri = link.keep and written or below(link.base, written)
     local cookies = var.http_cookie
     if cookies then
         var.vizgate_cookies = own_cookies(cookies, tag_of(link.name))
