@@ -55,6 +55,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.tell(302, {"Location": asked["rd"][0], "Set-Cookie": cookie})
         elif path == f"{BASE}/told":
             self.tell(200, {}, repr(list(self.headers.items())))
+        elif path == f"{BASE}/long":
+            self.tell(200, {"X-Long": "x" * int(query)})
         else:
             self.tell(404, {})
 

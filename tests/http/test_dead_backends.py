@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 
 import pytest
@@ -126,3 +127,92 @@ def test_a_restarted_backend_is_found_again(gate: Rig, backends: Backends) -> No
 
     backends.alice.answers["leave"] = leave
     assert [gate.get("/alice/echo/leave", ALICE).status for _ in range(30)] == [200] * 30
+
+
+def head_of(size: int) -> str:
+    """The path at which a backend answers with one header of so many bytes."""
+    return "/alice/echo/long?" + urllib.parse.urlencode({"size": size})
+
+
+@pytest.fixture
+def long_heads(gate: Rig, backends: Backends) -> None:
+    def answer(handler: Handler, request: Request) -> None:
+        handler.send_response(200)
+        handler.send_header("X-Long", "x" * int(request.target.rpartition("=")[2]))
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    backends.alice.answers["long"] = answer
+
+
+@pytest.mark.usefixtures("long_heads")
+def test_a_long_head_of_a_backend_passes(gate: Rig) -> None:
+    for size in (3000, 5000, 9000, 31000):
+        assert gate.get(head_of(size), ALICE).status == 200
+
+
+@pytest.mark.usefixtures("long_heads")
+def test_a_head_that_is_too_long_is_called_so(gate: Rig) -> None:
+    for size in (33000, 60000):
+        answer = gate.get(head_of(size), ALICE)
+        assert_is_page(answer, 502, "echo answers with too long a head", "32 kB", "Set-Cookie")
+        assert "is not running" not in answer.text
+
+
+@pytest.fixture
+def broken() -> Iterator[int]:
+    """A port where answers break off within their head."""
+
+    def answer() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_answer_that_breaks_off_is_called_so(gate: Rig, broken: int) -> None:
+    gate.declare("alice", [Link("half", broken)])
+    answer = gate.get("/alice/half/", ALICE)
+    assert_is_page(answer, 502, "half answers, but not with a page", f"127.0.0.1:{broken}", "breaks off")
+
+
+def test_long_addresses_and_headers_pass(gate: Rig, backends: Backends) -> None:
+    for size in (7000, 9000, 31000):
+        assert gate.get("/alice/echo/?" + "x" * size, ALICE).status == 200
+        assert gate.get("/alice/echo/", ALICE, headers={"X-Long": "x" * size}).status == 200
+    assert [len(seen.target) for seen in backends.alice.seen[::2]] == [7002, 9002, 31002]
+    assert [len(seen.header("X-Long") or "") for seen in backends.alice.seen[1::2]] == [7000, 9000, 31000]
+
+
+def test_what_is_too_long_gets_a_page(gate: Rig) -> None:
+    assert_is_page(gate.get("/alice/echo/?" + "x" * 33000, ALICE), 414, "This address is too long", "32 kB")
+    answer = gate.get("/alice/echo/", ALICE, headers={"Cookie": "x" * 33000})
+    assert_is_page(answer, 431, "header of this request is too long", "cookies of this host", "32 kB")
+
+
+def test_what_is_no_request_gets_a_page(gate: Rig) -> None:
+    assert_is_page(gate.raw("/alice/echo/", ALICE, "Content-Length: none"), 400, "This is no request")
+    claims = [f"X-Forwarded-{number}: x" for number in range(60)]
+    assert_is_page(gate.raw("/alice/echo/", ALICE, *claims), 400, "This is no request", "fifty headers")
+
+
+def test_a_long_password_is_refused_like_any_other(gate: Rig) -> None:
+    """The password checker reads the header as the gateway got it."""
+    for size in (100, 9000, 20000):
+        answer = gate.get("/alice/echo/", ("alice", "x" * size), source=gate.address())
+        assert answer.status == 401
+
+
+def test_no_body_is_too_long(gate: Rig, backends: Backends) -> None:
+    """No answer 413: how much a page may take is for its backend to say."""
+    body = bytes(3 << 20)
+    assert gate.get("/alice/echo/", ALICE, method="PUT", body=body).json()["bytes"] == len(body)

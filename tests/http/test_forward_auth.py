@@ -270,6 +270,12 @@ def test_the_services_pages_are_its_own(site: Site) -> None:
     assert site.get("/-/other/told").status == 404
 
 
+def test_the_services_own_pages_have_long_heads(site: Site) -> None:
+    """Sessions are cookies, often several of 4 kB each."""
+    assert [site.get(f"{BASE}/long?{size}").status for size in (3000, 9000, 31000)] == [200] * 3
+    assert site.get(f"{BASE}/start?rd=/", Cookie="x" * 31000).status == 302
+
+
 def test_a_service_that_is_away(site: Site, backends: Backends) -> None:
     port = site.service.port
     site.service.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._certificate import self_signed
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
-from backends import Backend, WebsocketBackend
+from backends import Backend, Handler, Request, WebsocketBackend
 from rig import ALICE, Answer, Rig, free_port, resolving
 
 NAMES = {"node7": ["127.0.0.1"], "node8": ["127.0.0.1"]}
@@ -122,6 +122,22 @@ def test_encrypted_requests_do_not_go_over_kept_plain_connections(site: Site) ->
             assert answer.status == 502
             assert f"<h1>{name} speaks no HTTPS</h1>" in answer.text
     assert {request.header("X-Forwarded-Prefix") for request in site.plain.seen} == {"/alice/clear"}
+
+
+def test_long_heads_pass_as_on_other_links(site: Site) -> None:
+    def answer(handler: Handler, request: Request) -> None:
+        handler.send_response(200)
+        handler.send_header("X-Long", "x" * int(request.target.rpartition("=")[2]))
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    site.good.answers["long"] = answer
+    site.declare(site.link("good"), site.link("blind", host="127.0.0.1", verify=False))
+    for name in ("good", "blind"):
+        assert [site.get(f"/alice/{name}/long?={size}").status for size in (5000, 31000)] == [200, 200]
+        refused = site.get(f"/alice/{name}/long?=33000")
+        assert refused.status == 502
+        assert f"<h1>{name} answers with too long a head</h1>" in refused.text
 
 
 def test_verification_begins_with_the_change(site: Site) -> None:

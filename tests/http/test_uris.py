@@ -12,7 +12,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
 from conftest import Backends
 from rig import ALICE, BOB, Credential, Rig, has_ipv6
 
-OVERLONG = "a" * 9000
+OVERLONG = "a" * 33000
 
 
 def brief(value: object) -> str:

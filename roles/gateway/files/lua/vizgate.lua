@@ -619,6 +619,22 @@ function _M.look()
     return ngx.exec("/-/error")
 end
 
+-- What has come back from a backend whose answer nginx did not pass on; nothing where none has.
+local function bad_answer(var)
+    local bytes = tonumber((var.upstream_bytes_received or ""):match("%d+$")) or 0
+    return bytes >= _M.head_bytes and "oversized " or bytes > 0 and "broken " or nil
+end
+
+-- Access phase of an error page: finds out what it can say besides the status.
+function _M.explain()
+    local var, status = ngx.var, ngx.status
+    if (var.vizgate_problem or "") ~= "" then
+        return
+    elseif status == 502 then
+        var.vizgate_case = bad_answer(var) or ""
+    end
+end
+
 -- Balancer phase: the one upstream leads to wherever the request's link does.
 function _M.balance()
     local target = ngx.var.vizgate_target
@@ -746,7 +762,7 @@ function _M.init(settings)
     if file then
         file:close()
     end
-    _M.checker, _M.scheme, _M.suffix = settings.checker, settings.scheme, settings.suffix
+    _M.checker, _M.scheme, _M.suffix, _M.head_bytes = settings.checker, settings.scheme, settings.suffix, settings.head_bytes
     _M.cookie_key = key
 end
 
