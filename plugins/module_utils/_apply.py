@@ -13,7 +13,6 @@ import select
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import zip_longest
 from types import SimpleNamespace
 from typing import TypeVar
 
@@ -475,7 +474,8 @@ class Gateway:
             # whoever shares a host with these users follows it, too
             others = {user: state for user, state in self.registry.everything().items() if user not in after}
             before, after = {**before, **others}, {**after, **others}
-            users = [user for user in sorted(after) if user in users or _hosts(after[user]) & moved]
+            asked_for = set(users)
+            users = [user for user in sorted(after) if user in asked_for or _hosts(after[user]) & moved]
         old = {user: merged(before.get(user, {})) for user in users}
         new = {user: merged(after[user]) for user in users}
         # of those who only follow nothing is told, as whoever asks need not know what they have
@@ -715,8 +715,9 @@ class Gateway:
         known = self.registry.addresses()
         skipped = known.keys() if known_will_do else ()
         # one name of each user, then another of each: who has many that no name server answers delays only their own
-        turns = zip_longest(*(sorted(_hosts(sources)) for sources in users))
-        return _resolve.resolve((host for turn in turns for host in turn if host and host not in skipped), known)
+        turns = [turn for sources in users for turn in enumerate(sorted(_hosts(sources)))]
+        turns.sort(key=lambda turn: turn[0])
+        return _resolve.resolve((host for _number, host in turns if host not in skipped), known)
 
     def _strangers(self, users: Iterable[str]) -> list[str]:
         """Per-user include files of nobody for whom anything is declared."""
@@ -773,15 +774,16 @@ class Gateway:
             "by": self.registry.by,
             "from": whence() if self.registry.whence is None else self.registry.whence,
         }
-        texts: dict[_audit.Log, str] = {}
+        # lists, as a text that grows by each of many thousand steps would be copied as often
+        lines: dict[_audit.Log, list[str]] = {}
         steps = [step for step in outcome.plan if step["action"] != "unresolved"]
         for step in steps:
             for found in self._logs(step, log):
-                texts[found] = texts.get(found, "") + json.dumps({**line, **step}) + "\n"
+                lines.setdefault(found, []).append(json.dumps({**line, **step}) + "\n")
         needs_room = bool(log) and any(map(_audit.adds, steps))
         files: dict[str, str] = {}
-        for found, text in texts.items():
-            files.update(found.extended(text, needs_room))
+        for found, texts in lines.items():
+            files.update(found.extended("".join(texts), needs_room))
         return files
 
     def _logs(self, step: Mapping[str, str], log: str) -> list[_audit.Log]:

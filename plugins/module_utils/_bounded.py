@@ -61,14 +61,18 @@ class Stream:
         """Ends the connection."""
         self.socket.close()
 
-    def read(self, enough: Callable[[bytes], bool]) -> None:
+    def read(self, enough: Callable[[bytes | bytearray], bool]) -> None:
         """Reads until what has been `got` is enough, or the other side ends; `enough` has to know a greatest length."""
-        while not enough(self.got):
-            more = self._hurry().recv(65536)
-            if not more:
-                return
-            self.first = self.first or time.monotonic()
-            self.got += more
+        got = bytearray(self.got)
+        try:
+            while not enough(got):
+                more = self._hurry().recv(65536)
+                if not more:
+                    return
+                self.first = self.first or time.monotonic()
+                got += more
+        finally:
+            self.got = bytes(got)
 
 
 def run(command: Iterable[str], seconds: float, most: int, write: Callable[[bytes], object]) -> int:

@@ -78,22 +78,24 @@ class Ports(NamedTuple):
         Of those who are `gone`, ranges are taken when no other is left. Raises InvalidData when there is none at all.
         """
         holders = dict(self.holders)
+        now = self._replace(holders=holders)
+        taken = {holder.number: name for name, holder in holders.items() if holder.number is not None}
+        free = [number for number in range(self.users) if number not in taken]
+        free += [number for number in range(self.users) if taken.get(number) in gone]
+        numbers = iter(free)
         for user in sorted(set(users)):
-            now = self._replace(holders=holders)
             if now.of(user) is not None:
                 continue
-            taken = {holder.number: name for name, holder in holders.items() if holder.number is not None}
-            free = [number for number in range(self.users) if number not in taken]
-            free += [number for number in range(self.users) if taken.get(number) in gone]
-            if not free:
+            number = next(numbers, None)
+            if number is None:
                 raise InvalidData(
                     [
                         f"user {shown(user)}: all {self.users} port ranges are taken; ask the administrator, who can raise"
                         " gateway_port_range_users"
                     ]
                 )
-            holders.pop(taken.get(free[0], ""), None)
-            holders[user] = holders.get(user, Holder())._replace(number=free[0])
+            holders.pop(taken.get(number, ""), None)
+            holders[user] = holders.get(user, Holder())._replace(number=number)
         return self._replace(holders=holders)
 
     def known_as(self, uids: Mapping[str, int | None]) -> Ports:

@@ -413,7 +413,7 @@ def ask(
     return Reply(status, fields, body, ((stream.first or started) - started) * 1000, True)
 
 
-def _may_be_http(got: bytes) -> bool:
+def _may_be_http(got: bytes | bytearray) -> bool:
     return got[:5] == b"HTTP/"[: len(got)]
 
 
@@ -478,7 +478,7 @@ def _fields(head: bytes) -> dict[str, str]:
     return fields
 
 
-def _whole(fields: Mapping[str, str], got: bytes, start: int, limit: int) -> bool:
+def _whole(fields: Mapping[str, str], got: bytes | bytearray, start: int, limit: int) -> bool:
     """Whether the body that begins at `start` is complete, or as long as anybody wants it."""
     size = fields.get("content-length", "")
     if size.isdecimal():
