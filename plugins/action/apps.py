@@ -24,7 +24,9 @@ class ActionModule(GatewayAction):
         if args.get("state", "present") not in ("present", "updated", "listed"):
             return super().run(tmp, task_vars)
         try:
-            declared = UsersFolder("apps", self._users_folder(task_vars or {})).declared()
+            src = self._users_folder(task_vars or {})
+            folder = UsersFolder("apps", src)
+            declared = folder.declared()
         except Refused as error:
             return {"failed": True, "msg": str(error)}
         if args.get("state") == "listed":
@@ -39,6 +41,8 @@ class ActionModule(GatewayAction):
             packed = self._connection._shell.join_path(self._make_tmp_path(), "apps.json")
             self._transfer_data(packed, json.dumps(apps))
             self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
-            return self._run_module({**args, "root": self._root(task_vars or {}), "packed": packed}, task_vars or {})
+            args.update(root=self._root(task_vars or {}), packed=packed)
+            args.update(empty_folder=self._doubtful(src, folder.is_empty, task_vars or {}))
+            return self._run_module(args, task_vars or {})
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)

@@ -39,7 +39,8 @@ class ActionModule(GatewayAction):
         if source != "inventory" and not args.get("src"):
             # nor would the site's own folder be meant
             raise Refused("links: src is missing; give the folder of the users files")
-        folder = UsersFolder("links", self._users_folder(task_vars))
+        src = self._users_folder(task_vars)
+        folder = UsersFolder("links", src)
         # a file that was not read makes it another folder than any that was published
         seen = [folder.texts, *folder.problems]
         digest = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
@@ -52,7 +53,7 @@ class ActionModule(GatewayAction):
         if validate_only:
             return unchanged
 
-        args.update(root=paths.root, digest=digest)
+        args.update(root=paths.root, digest=digest, empty_folder=self._doubtful(src, folder.is_empty, task_vars))
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "users.json")
             self._transfer_data(packed, json.dumps({user: data.as_json() for user, data in users.items()}))

@@ -31,6 +31,7 @@ __all__ = [
     "connect",
     "declare_one",
     "parse_user",
+    "refuse_empty",
     "run",
     "withdraw",
 ]
@@ -64,6 +65,20 @@ def checked(parsed: tuple[UserData, list[Problem]]) -> UserData:
     if problems:
         raise InvalidData(problem.text for problem in problems)
     return data
+
+
+def refuse_empty(gateway: Gateway, source: str, folder: str) -> None:
+    """Raises InvalidData where an empty users `folder` would take everything away that `source` has declared."""
+    users = [user for user, sources in gateway.registry.everything().items() if source in sources] if folder else []
+    if users:
+        some = ", ".join(users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
+        raise InvalidData(
+            [
+                f"users folder {folder} has no users files, which would withdraw what source '{source}' declares for {some};"
+                " nothing was touched: put the files back, or correct gateway_users_dir, or set"
+                " gateway_users_dir_may_be_empty to true if all are to go"
+            ]
+        )
 
 
 def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:

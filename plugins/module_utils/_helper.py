@@ -14,7 +14,7 @@ import pwd
 import resource
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ._system_accounts import is_system
@@ -79,9 +79,17 @@ def caller(uid: str) -> str:
     return user
 
 
+def wake(program: str) -> None:
+    """Lets helpers go on that somebody has stopped with a session which they were about to leave. Each then answers, or ends, as it
+    has waited for too long. No user can send root's processes a signal of their own."""
+    words = ["pkill", "-CONT", "--runstates", "T", "--euid", "root", "--full", f"^/usr/bin/python3 -IBS {program}$"]
+    with contextlib.suppress(OSError):  # without procps, the minute's refresh cannot either
+        os.waitpid(os.posix_spawn("/usr/bin/pkill", words, os.environ), 0)
+
+
 @contextlib.contextmanager
-def place(folder: str, uid: str) -> Iterator[None]:
-    """One of the places for requests of this user; raises Refused where all are taken."""
+def place(folder: str, uid: str, make_room: Callable[[], None]) -> Iterator[None]:
+    """One of the places for requests of this user; raises Refused where all are taken, after an attempt to `make_room`."""
     for number in range(AT_ONCE):
         file = os.open(f"{folder}/{int(uid)}.{number}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -94,6 +102,7 @@ def place(folder: str, uid: str) -> Iterator[None]:
         finally:
             os.close(file)
         return
+    make_room()
     raise Refused(f"{AT_ONCE} requests of yours are under way; try again when they are done")
 
 
@@ -133,7 +142,7 @@ def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
     except (OSError, ValueError) as error:
         raise Refused(f"the caller's limits cannot be lifted ({error}); call it without them") from None
     user = caller(uid)
-    with place("/run/vizgate/requests", uid):
+    with place("/run/vizgate/requests", uid, lambda: wake(arguments[0])):
         # nothing here lives long enough to leave garbage that is worth looking for
         gc.disable()
         # before the request is there: its sender needs the time to start, too
@@ -144,6 +153,8 @@ def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
                 raise Refused("it cannot leave the caller's cgroup; call it without limits")
             request = read_request()
         if request is None:
+            # of a command that needs nothing after all; or waits for another helper, see `talk`
+            wake(arguments[0])
             return True
         gateway = _apply.Gateway(_paths.Paths(), by=user, whence=_registry.whence(cgroup))
         answer = _self.answer(gateway, user, request)

@@ -53,11 +53,11 @@ class Registry:
             return []
 
     def sources(self, user: str) -> dict[str, UserData]:
-        """Source → what it declares for the user. A damaged file is an error that names it."""
+        """Source → what it declares for the user. Damaged files are an error that names them all."""
         problem = name_problem("user", user)
         if problem:
             raise InvalidData([problem])
-        found = {}
+        found, wrong = {}, []
         folder = os.path.join(self.paths.users, user)
         try:
             names = sorted(os.listdir(folder))
@@ -66,15 +66,27 @@ class Registry:
         for name in names:
             if name.endswith(".json"):
                 path = os.path.join(folder, name)
-                data, problems = parse_user(self._json(path, {}), stored=True)
-                if problems:
-                    raise InvalidData(f"{path}: {problem.text}" for problem in problems)
+                try:
+                    data, problems = parse_user(self._json(path, {}), stored=True)
+                except InvalidData as error:
+                    wrong += error.problems
+                    continue
+                wrong += [f"{path}: {problem.text}" for problem in problems]
                 found[name[: -len(".json")]] = data
+        if wrong:
+            raise InvalidData(wrong)
         return found
 
     def everything(self) -> dict[str, dict[str, UserData]]:
-        """User → source → what is declared."""
-        found = {user: self.sources(user) for user in self.users()}
+        """User → source → what is declared. Raises InvalidData with all files that are damaged."""
+        found, problems = {}, []
+        for user in self.users():
+            try:
+                found[user] = self.sources(user)
+            except InvalidData as error:
+                problems += error.problems
+        if problems:
+            raise InvalidData(problems)
         return {user: sources for user, sources in found.items() if sources}
 
     def history(self, user: str) -> dict[str, list[dict[str, str]]]:

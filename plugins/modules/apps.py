@@ -81,9 +81,18 @@ options:
     description: Whether apps that are removed leave nothing outside of their owners' homes, as when the owner leaves.
     type: bool
     default: false
+  may_be_empty:
+    description:
+      - Whether a folder without users files withdraws everything that it had declared; otherwise it is refused.
+      - By default what the host's variable C(gateway_users_dir_may_be_empty) says.
+    type: bool
   packed:
     description: Internal; the users' apps, as the action plugin sends them.
     type: path
+  empty_folder:
+    description: Internal; the users folder, where no users file is in it and nobody has said that this is meant.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -177,7 +186,9 @@ def work(module: AnsibleModule) -> _releases.Outcome:
     if params["state"] == "absent" and not os.path.isdir(os.path.join(_door.Paths(params["root"]).state, "apps")):
         # a host without apps need not be a gateway
         return _releases.Outcome([], [])
-    deployer = _releases.Deployer(_door.connect(module), settings(params), imagined=check)
+    gateway = _door.connect(module)
+    _door.refuse_empty(gateway, _releases.SOURCE, params["empty_folder"])
+    deployer = _releases.Deployer(gateway, settings(params), imagined=check)
     if params["state"] == "rolled_back":
         user, _slash, name = (params["app"] or "").partition("/")
         return deployer.roll_back(user, name, params["release"], check)
@@ -213,7 +224,9 @@ def main() -> None:
             "conda": {"type": "path", "default": "/usr/local/lib/vizgate/conda/bin/conda-environment"},
             "remove_data": {"type": "bool", "default": False},
             "forget": {"type": "bool", "default": False},
+            "may_be_empty": {"type": "bool"},
             "packed": {"type": "path"},
+            "empty_folder": {"type": "str", "default": ""},
         },
         required_if=[("state", "rolled_back", ("app",))],
         supports_check_mode=True,

@@ -92,12 +92,21 @@ options:
         description: How many ranges there are.
         type: int
         default: 100
+  may_be_empty:
+    description:
+      - Whether a folder without users files withdraws everything that it had declared; otherwise it is refused.
+      - By default what the host's variable C(gateway_users_dir_may_be_empty) says.
+    type: bool
   packed:
     description: Internal; the users' data, as the action plugin sends it.
     type: path
   digest:
     description: Internal; what the data was read from.
     type: str
+  empty_folder:
+    description: Internal; the users folder, where no users file is in it and nobody has said that this is meant.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -173,8 +182,10 @@ def main() -> None:
                     "port_range_users": {"type": "int", "default": 100},
                 },
             },
+            "may_be_empty": {"type": "bool"},
             "packed": {"type": "path"},
             "digest": {"type": "str"},
+            "empty_folder": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -184,6 +195,7 @@ def main() -> None:
     def work() -> _door.Outcome:
         with open(module.params["packed"], encoding="utf-8") as file:
             users = {user: _door.checked(_door.parse_user(data)) for user, data in json.load(file).items()}
+        _door.refuse_empty(gateway, source, module.params["empty_folder"])
         outcome = gateway.declare(
             source,
             lambda registry: users,

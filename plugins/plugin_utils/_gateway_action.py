@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.vizgate.gateway.plugins.plugin_utils import _users_folder
 
@@ -37,3 +38,10 @@ class GatewayAction(ActionBase):
         """The users folder: `src`, or `gateway_users_dir` of the host, or the site's default. Raises Refused."""
         given = self._task.args.get("src") or self._templar.template(task_vars.get("gateway_users_dir", ""))
         return _users_folder.find(self._task.action.rpartition(".")[2], str(given or ""), task_vars, self._loader)
+
+    def _doubtful(self, folder: str, is_empty: bool, task_vars: dict[str, Any]) -> str:
+        """The users folder if nothing is in it, unless the task or the host's variables say that this is meant."""
+        may_be = self._task.args.get("may_be_empty")
+        if may_be is None:
+            may_be = self._templar.template(task_vars.get("gateway_users_dir_may_be_empty", False))
+        return folder if is_empty and not boolean(may_be) else ""

@@ -41,6 +41,8 @@ class UsersFolder:
         except OSError as error:
             message = f"{what}: src {folder}: {error.strerror}; give the folder of the users files"
             raise Refused(message) from None
+        self.is_empty = not names
+        """Whether there is no users file at all, as in a folder that was mistyped, or not checked out yet."""
         left = FOLDER_BYTES
         for name in names:
             if len(self.problems) >= PROBLEMS:

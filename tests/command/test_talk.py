@@ -102,6 +102,17 @@ def test_no_answer(sudo: Sudo, words: list[str], script: str, reason: str) -> No
     assert done.err == f"sudo or {HELPER} fails ({reason}); ask root to run role gateway\n"
 
 
+def test_a_helper_that_does_not_answer_is_woken_by_another_without_a_request(sudo: Sudo) -> None:
+    """As root's helper may have been stopped together with the caller's session, which cannot continue it."""
+    woken = sudo.lib / "woken"
+    sudo.does(
+        f'if [ "$(readlink /proc/self/fd/0)" = /dev/null ]; then echo woken >&3; : >{woken}; exit; fi;'
+        f' cat >/dev/null; until [ -e {woken} ]; do sleep 0.05; done; echo \'{{"problems": ["answered"]}}\''
+    )
+    done = sudo.vizgate("list")
+    assert (done.code, done.err, sudo.notes()) == (1, "answered\n", ["woken"])
+
+
 def test_no_sudo(sudo: Sudo) -> None:
     done = sudo.vizgate("list")
     assert (done.code, done.err) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ def bans(gate: Rig) -> Iterator[Path]:
     folder = gate.folder / "fail2ban"
     bans = folder / "bans"
     shutil.copytree("/etc/fail2ban", folder)
-    for kind in ("filter", "jail"):
+    for kind in ("action", "filter", "jail"):
         text = rendered(f"fail2ban/{kind}.conf.j2", gateway_fail2ban_failures=FAILURES)
         (folder / f"{kind}.d/vizgate.conf").write_text(text.replace(LOGINS, f"{gate.root}{LOGINS}"))
     (folder / "action.d/note.conf").write_text(ACTION.format(bans=bans))
@@ -50,7 +51,8 @@ def test_who_guesses_is_banned(gate: Rig, bans: Path) -> None:
     for number in range(FAILURES - 1):
         gate.get("/alice/echo/", ("alice", f"mistyped {number}"), source=clumsy)
     gate.get("/alice/echo/", ALICE, source=clumsy)
-    forged = f'","address":"{VICTIM}","outcome":"refused"}}\n{{"time":"","address":"{VICTIM}","outcome":"refused",'
+    victim = f'"address":"{VICTIM}","network":"{VICTIM}","outcome":"refused"'
+    forged = f'",{victim}}}\n{{"time":"",{victim},'
     for number in range(FAILURES):
         gate.get("/alice/echo/", (forged.replace(":", "="), f"{number}"), source=forger)
         gate.get("/alice/echo/", ("alice", f"guess {number}"), source=attacker)
@@ -58,3 +60,26 @@ def test_who_guesses_is_banned(gate: Rig, bans: Path) -> None:
     eventually(lambda: {attacker, forger} <= set(bans.read_text().split()), 30)
     time.sleep(3)  # for all the rest that it has to read
     assert not {clumsy, VICTIM, "127.0.0.1"} & set(bans.read_text().split())
+
+
+def as_if_from(gate: Rig, address: str) -> None:
+    """Appends the newest line of the log of logins once more, with the address of another client."""
+    log = Path(f"{gate.root}{LOGINS}")
+    line = json.loads(log.read_text().splitlines()[-1])
+    line.update(address=address, network=address + "/64" if ":" in address else address)
+    with log.open("a") as file:
+        file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def test_a_client_of_ipv6_is_its_network(gate: Rig, bans: Path) -> None:
+    """As the gateway counts: 64 bits are everybody's own to choose, and no two guesses need come from one address."""
+    gate.get("/alice/echo/", ("alice", "the form of a line"), source=gate.address())
+    eventually(lambda: '"network":"127.' in Path(f"{gate.root}{LOGINS}").read_text(), 10)
+    for number in range(FAILURES):
+        as_if_from(gate, f"2001:db8:0:7::{number + 1:x}")
+    for number in range(FAILURES):
+        as_if_from(gate, f"2001:db8::{number + 1:x}:0:0:0:1")
+    as_if_from(gate, VICTIM)
+    eventually(lambda: "2001:db8:0:7::/64" in bans.read_text().split(), 30)
+    time.sleep(3)  # for all the rest that it has to read
+    assert [ban for ban in bans.read_text().split() if ":" in ban or ban == VICTIM] == ["2001:db8:0:7::/64"]

@@ -26,7 +26,9 @@ ATTACKER, VICTIM = "192.0.2.66", "198.51.100.1"
 
 def failure(login: str, address: str = ATTACKER, outcome: str = "refused", user: str = "alice") -> str:
     """A line of the log of logins, as nginx writes it."""
-    line = {"time": "2026-11-25T15:10:39+01:00", "address": address, "outcome": outcome, "user": user, "login": login}
+    network = address + "/64" if ":" in address and not address.startswith("::ffff:") else address
+    line = {"time": "2026-11-25T15:10:39+01:00", "address": address, "network": network, "outcome": outcome}
+    line |= {"user": user, "login": login}
     return json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
@@ -91,7 +93,7 @@ def fail2ban(tmp_path: Path) -> Path:
     """A folder of fail2ban's configuration: Debian's, and what the role adds."""
     folder = tmp_path / "fail2ban"
     shutil.copytree("/etc/fail2ban", folder)
-    for kind in ("filter", "jail"):
+    for kind in ("action", "filter", "jail"):
         (folder / f"{kind}.d/vizgate.conf").write_text(rendered(f"fail2ban/{kind}.conf.j2"), encoding="utf-8")
     (folder / "jail.d/vizgate-sshd.conf").write_text(rendered("fail2ban/sshd.conf.j2"), encoding="utf-8")
     return folder
@@ -113,17 +115,18 @@ def banned(folder: Path, *lines: str) -> list[str]:
 
 @pytest.mark.parametrize("address", [ATTACKER, "2001:db8::66", "::ffff:192.0.2.66"])
 @pytest.mark.parametrize("outcome", ["refused", "locked out"])
-def test_fail2ban_finds_the_address(fail2ban: Path, address: str, outcome: str) -> None:
-    assert banned(fail2ban, failure("alice", address, outcome)) == [address.removeprefix("::ffff:")]
+def test_fail2ban_finds_the_address_or_network(fail2ban: Path, address: str, outcome: str) -> None:
+    network = {"2001:db8::66": "2001:db8::/64"}.get(address, address.removeprefix("::ffff:"))
+    assert banned(fail2ban, failure("alice", address, outcome)) == [network]
 
 
 @pytest.mark.parametrize(
     "login",
     [
         VICTIM,
-        f'","address":"{VICTIM}","outcome":"refused","user":"',
-        f'x"}}\n{{"time":"2026-11-25T15:10:39+01:00","address":"{VICTIM}","outcome":"refused",',
-        f'{{"time":"","address":"{VICTIM}","outcome":"refused",',
+        f'","address":"{VICTIM}","network":"{VICTIM}","outcome":"refused","user":"',
+        f'x"}}\n{{"time":"2026-11-25T15:10:39+01:00","address":"{VICTIM}","network":"{VICTIM}","outcome":"refused",',
+        f'{{"time":"","address":"{VICTIM}","network":"{VICTIM}","outcome":"refused",',
         f" - {VICTIM} - ",
         f"alice from {VICTIM} port 22 ssh2",
         f"\r{VICTIM}\u2028{VICTIM}\u0085{VICTIM}",
@@ -141,7 +144,9 @@ def test_no_name_of_a_login_bans_somebody_else(fail2ban: Path, login: str) -> No
 
 
 def test_the_address_is_the_first_even_if_nothing_was_escaped(fail2ban: Path) -> None:
-    forged = failure("LOGIN").replace("LOGIN", f'","address":"{VICTIM}","outcome":"refused","user":"')
+    forged = failure("LOGIN").replace(
+        "LOGIN", f'","address":"{VICTIM}","network":"{VICTIM}","outcome":"refused","user":"'
+    )
     assert banned(fail2ban, forged) == [ATTACKER]
 
 
@@ -170,6 +175,8 @@ def test_fail2ban_takes_the_configuration(fail2ban: Path) -> None:
         assert f"['set', 'vizgate', {words}" in found
     assert "['port', '1234']" in found
     assert "dport \\\\{ $(echo '1234'" in found
+    # a set of single addresses would not take a network
+    assert "ipv6_addr \\\\; flags interval" in found
 
 
 @pytest.mark.parametrize(
@@ -191,7 +198,7 @@ def test_nothing_of_it_is_left_behind() -> None:
     written = re.findall(r"(?:dest|path): \"?(/etc/[^\"\n]+)", tasks)
     assert len(written) == 4
     for path in written:
-        for kind in ("filter", "jail"):
+        for kind in ("action", "filter", "jail"):
             assert path.replace("{{ item }}", kind) in files
 
 

@@ -473,7 +473,7 @@ def helper():
 # of root's, in place of her session's, which would have to come in the very milliseconds
 os.kill(int(pid), signal.SIGSTOP)
 stopped = until(5, lambda: state(pid) == "T")
-subprocess.run(["systemctl", "start", "vizgate-resolve.service"], check=True)
+subprocess.run(json.loads(sys.argv[1]), stdin=subprocess.DEVNULL, check=True)
 ended = until(20, lambda: state(pid) in ("Z", "gone"))
 # runuser and sudo stop with what they have started
 os.killpg(session.pid, signal.SIGKILL)
@@ -482,8 +482,16 @@ print(json.dumps([stopped, ended]))
 """
 
 
-def test_a_helper_that_was_stopped_ends(python):
-    assert python("root", LEFT_STOPPED) == [True, True]
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["systemctl", "start", "vizgate-resolve.service"],
+        # as the command does for its user after a few seconds without an answer
+        ["runuser", "-u", "mallory", "--", "/usr/bin/sudo", "-n", "/usr/local/libexec/vizgate/apply"],
+    ],
+)
+def test_a_helper_that_was_stopped_ends(python, command):
+    assert python("root", LEFT_STOPPED, command) == [True, True]
 
 
 # requests that are none

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import verify_password
-from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, POLICY, Control, tree
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, POLICY, Control, data, tree
 
 VAULT_PASSWORD = "for these tests"
 
@@ -125,6 +125,27 @@ def test_a_folder_is_published_once(users: Path, gateway: Gateway, control: Cont
     again = links(users, root=root)
     assert (again["changed"], again["plan"]) == (False, [])
     assert tree(root) == before
+
+
+@pytest.mark.parametrize("check", [["--check"], []])
+def test_an_empty_folder_withdraws_nobody_unless_that_is_meant(
+    users: Path, gateway: Gateway, control: Control, check: list[str]
+) -> None:
+    root = gateway.paths.root
+    # where nothing is declared, there is nothing to lose
+    assert links(users, "--check", root=root)["changed"] is False
+    gateway.declare("inventory", lambda registry: {"alice": data({"name": "a", "port": 8000})})
+    before = tree(root)
+    refused = links(users, *check, root=root)["msg"]
+    assert (
+        f"users folder {users} has no users files, which would withdraw what source 'inventory' declares for alice;"
+        in refused
+    )
+    assert "set gateway_users_dir_may_be_empty to true if all are to go" in refused
+    assert tree(root) == before
+    done = links(users, *check, "-e", "gateway_users_dir_may_be_empty=true", root=root)
+    assert done["plan"] == [{"action": "remove", "url": "/alice/a/", "target": "127.0.0.1:8000", "user": "alice"}]
+    assert gateway.registry.everything() == ({"alice": gateway.registry.sources("alice")} if check else {})
 
 
 def test_a_folder_that_is_not_there(users: Path) -> None:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils import _helper
 
 SLOW = (
@@ -37,3 +39,40 @@ def test_nothing_slow_is_on_the_way_of_a_change(tmp_path: Path) -> None:
     imported = done.stdout.split()
     assert "vizgate._apply" in imported
     assert not set(SLOW) & set(imported)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's processes are helpers")
+def test_helpers_that_were_stopped_go_on_and_no_other_program_does(tmp_path: Path) -> None:
+    program, other = tmp_path / "apply", tmp_path / "other"
+    started = []
+    for path in (program, other):
+        path.write_text("import sys; sys.stdin.read()", encoding="utf-8")
+        # with the name that the kernel gives to the helper's interpreter
+        words = ["/usr/bin/python3", "-IBS", str(path)]
+        started.append(subprocess.Popen(words, executable=sys.executable, stdin=subprocess.PIPE))
+    try:
+        for process in started:
+            process.send_signal(signal.SIGSTOP)
+            assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        _helper.wake(str(program))
+        assert os.WIFCONTINUED(os.waitpid(started[0].pid, os.WCONTINUED)[1])
+        assert os.waitpid(started[1].pid, os.WCONTINUED | os.WNOHANG) == (0, 0)
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def test_helpers_are_woken_where_no_place_is_free(tmp_path: Path) -> None:
+    woken: list[bool] = []
+    places = [
+        _helper.place(str(tmp_path), "1000", lambda: woken.append(True)) for _number in range(_helper.AT_ONCE + 1)
+    ]
+    for place in places[:-1]:
+        place.__enter__()
+    assert woken == []
+    with pytest.raises(_helper.Refused, match="4 requests of yours are under way"):
+        places[-1].__enter__()
+    assert woken == [True]
+    for place in places[:-1]:
+        place.__exit__(None, None, None)

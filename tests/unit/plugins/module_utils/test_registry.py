@@ -269,3 +269,14 @@ def test_a_holder_without_a_name_is_a_number(registry: Registry, monkeypatch: py
     registry = Registry(registry.paths)
     with registry.locked(), pytest.raises(Locked, match=f" of uid {os.getuid()}, since "), registry.locked(0.05):
         pass
+
+
+def test_all_damaged_files_of_all_users_are_named_at_once(registry: Registry) -> None:
+    for user, source in (("alice", "inventory"), ("alice", "self"), ("bob", "inventory")):
+        path = Path(registry.file(user, source))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{", encoding="utf-8")
+    with pytest.raises(InvalidData) as caught:
+        registry.everything()
+    named = [problem.partition(" is damaged")[0] for problem in caught.value.problems]
+    assert named == [registry.file(*name) for name in (("alice", "inventory"), ("alice", "self"), ("bob", "inventory"))]

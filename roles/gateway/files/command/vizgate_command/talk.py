@@ -22,6 +22,8 @@ ROOT = LIB.removesuffix("usr/local/lib/vizgate")
 """The gateway's root: `/`, or the folder of a rootless gateway."""
 SUDO = "/usr/bin/sudo"
 HELPER = "/usr/local/libexec/vizgate/apply"
+PATIENCE = 3
+"""Seconds without an answer after which the helper may be one that was stopped."""
 
 AT_ONCE = frozenset({"add", "app", "doctor", "edit", "export", "history", "list", "log", "open", "ports", "status"})
 """Commands that ask the gateway something whatever comes, without a question to the user before."""
@@ -132,6 +134,9 @@ class _Helper:
         except BrokenPipeError:
             pass  # it had reasons, and tells them
         with open(self._answer, "rb") as pipe:
+            if not _answers(pipe.fileno()):
+                # it may have been stopped together with this process, which was continued; only root's can continue it
+                _wake_helpers()
             text = pipe.read()
         os.waitpid(self._process, 0)
         try:
@@ -145,6 +150,18 @@ class _Helper:
                 f"sudo or {HELPER} fails ({ascii(reason[0])[1:-1]}); ask root to run role gateway"
             ) from None
         return told
+
+
+def _answers(pipe: int) -> bool:
+    import select
+
+    return bool(select.select([pipe], [], [], PATIENCE)[0])
+
+
+def _wake_helpers() -> None:
+    """Has another helper, without a request, let those go on that are stopped."""
+    nowhere = [(os.POSIX_SPAWN_OPEN, end, "/dev/null", os.O_RDWR, 0) for end in range(3)]
+    os.waitpid(os.posix_spawn(SUDO, [SUDO, "-n", HELPER], os.environ, file_actions=nowhere), 0)
 
 
 _waiting: list[_Helper] = []
