@@ -307,7 +307,13 @@ def test_locks_can_be_switched_off(gate: Rig, strict: Strict) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["gateway_lockout_seconds=0", "gateway_lockout_failures=-1", "gateway_throttle_failures=-1"]
+    "wrong",
+    [
+        "gateway_lockout_seconds=0",
+        "gateway_lockout_failures=-1",
+        "gateway_throttle_failures=-1",
+        "gateway_login_cache_seconds=0",
+    ],
 )
 def test_limits_that_make_no_sense_are_refused(gate: Rig, wrong: str) -> None:
     done = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/site.yml", "-e", wrong)

@@ -126,6 +126,26 @@ def test_few_passwords_of_one_client_are_checked(gate: Rig, backends: Backends, 
     assert all(request.target == "/" for request in backends.alice.seen)
 
 
+def test_an_accepted_password_is_remembered_for_as_long_as_is_set(gate: Rig) -> None:
+    """By default for half a day after its last use, so that nobody waits again after lunch."""
+    conf = gate.root / "etc/nginx/vizgate/gateway.conf"
+    text = conf.read_text()
+    usual = "accepted_seconds = 43200,"
+    assert usual in text
+    try:
+        for setting, checks in ((usual, 1), ("accepted_seconds = 1,", 2)):
+            conf.write_text(text.replace(usual, setting))
+            gate.reload()
+            before, source = len(gate.checks()), gate.address()
+            assert gate.get("/bob/echo/", BOB, source=source).status == 200
+            time.sleep(2.1)  # a worker's own memory ends with the second
+            assert gate.get("/bob/echo/", BOB, source=source).status == 200
+            assert len(gate.checks()) == before + checks
+    finally:
+        conf.write_text(text)
+        gate.reload()
+
+
 def test_a_changed_password_counts_at_once(gate: Rig) -> None:
     """One connection kept open: a change of logins counts for its next request."""
     old, new = ("guest", "old"), ("guest", "new")
@@ -208,4 +228,4 @@ def test_the_checker_yields_the_processor_to_the_proxy(gate: Rig) -> None:
     pid = (gate.root / "run/vizgate/auth/nginx.pid").read_text().strip()
     autogroup = Path("/proc", pid, "autogroup")
     assert os.getpriority(os.PRIO_PROCESS, int(pid)) == 10
-    assert not autogroup.exists() or autogroup.read_text().split()[-2:] == ["nice", "10"]
+    assert not autogroup.exists() or autogroup.read_text().split()[-2:] == ["nice", "5"]

@@ -45,7 +45,7 @@ def test_the_core_reads_what_nginx_writes() -> None:
     assert formats
     written = re.sub(r"'\s*'", "", formats[1]).strip("'")
     assert written.count("$") == 18
-    values = {"$vizgate_prefix": "alice", "$vizgate_link": "run", "$time_iso8601": "2026-11-25T15:10:39+01:00"}
+    values = {"$vizgate_user": "alice", "$vizgate_link": "run", "$time_iso8601": "2026-11-25T15:10:39+01:00"}
     text = re.sub(r"\$\w+", lambda found: values.get(found[0], "7"), written)
     for link in ("", "run"):
         lines = _log.Lines("alice", link, 0, 10)

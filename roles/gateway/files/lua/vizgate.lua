@@ -26,7 +26,8 @@ local BEYOND = 10               -- times too many are too many for whoever is in
 local lockout                   -- so many wrong passwords are too many, and for how long: see _M.lock_out
 local REFUSAL_SECONDS = 0.25    -- every refused password takes this long, hashed or not
 local SETTLED_SECONDS = 300     -- after which nginx is sure to have read an include file again if it was told to
-local ACCEPTED_SECONDS, REFUSED_SECONDS = 300, 60   -- how long a verdict is remembered after its last use, or at all
+local REFUSED_SECONDS = 60      -- how long a refusal is remembered, and how long PAM's verdict on a password holds
+local accepted_seconds          -- how long an accepted password is remembered after its last use
 local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
 local SLASH = 47
 local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
@@ -208,9 +209,9 @@ local function verdict_on(digest, user, generation, credential)
     if verdict and signing.way == "pam" then
         -- PAM is asked again after a minute: the account may have been locked
         verdicts:set(digest, true, REFUSED_SECONDS)
-        verdicts:set("good " .. digest, true, ACCEPTED_SECONDS)
+        verdicts:set("good " .. digest, true, accepted_seconds)
     elseif verdict ~= nil then
-        verdicts:set(digest, verdict, verdict and ACCEPTED_SECONDS or REFUSED_SECONDS)
+        verdicts:set(digest, verdict, verdict and accepted_seconds or REFUSED_SECONDS)
         verdicts:delete("good " .. digest)
     end
     verdicts:delete(busy)
@@ -248,6 +249,7 @@ local function authenticate(user)
     end
     local passed, who = recall().passed, visitor(ngx.var)
     if passed[user] and passed[user][who] then
+        ngx.var.vizgate_login = passed[user][who]
         return
     end
     local started = ngx.now()
@@ -264,12 +266,14 @@ local function authenticate(user)
             return too_many(seconds)
         elseif signing.way ~= "pam" then
             -- whoever is here does not queue behind a guesser again
-            verdicts:expire(digest, ACCEPTED_SECONDS)
+            verdicts:expire(digest, accepted_seconds)
         end
     end
     if verdict then
+        local login = ngx.var.remote_user
+        ngx.var.vizgate_login = login
         passed[user] = passed[user] or {}
-        passed[user][who] = true
+        passed[user][who] = login
     elseif verdict == nil then
         return ngx.exit(503)
     else
@@ -364,7 +368,7 @@ local function admit(user)
     end
     local status, name = ask_service()
     if status and status:sub(1, 1) == "2" and name and is_welcome(user, name) then
-        ngx.var.vizgate_visitor = name
+        ngx.var.vizgate_login = name
         return
     elseif status == "403" or status and status:sub(1, 1) == "2" and name then
         ngx.var.vizgate_problem = "stranger"
@@ -472,7 +476,7 @@ end
 -- What the cookies of the link /user/name are called in browsers begins with this. Pages of others may write cookies for
 -- its address, but do not guess it; whoever has had a login of the user's knows it for that login alone.
 local function tag_of(link)
-    local tags, told = recall().tags, link .. "\n" .. (signing.way == "forward" and ngx.var.vizgate_visitor or ngx.var.http_authorization or "")
+    local tags, told = recall().tags, link .. "\n" .. (signing.way == "forward" and ngx.var.vizgate_login or ngx.var.http_authorization or "")
     if not tags[told] then
         local digest = ngx.hmac_sha1(_M.cookie_key, told):sub(1, 8)
         tags[told] = "vizgate." .. digest:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) .. "."
@@ -512,9 +516,8 @@ local function find_link(uri, written, user)
     if not user or #user > 32 then
         return ngx.exit(404)
     end
-    ngx.var.vizgate_asked = user
-    admit(user)
     ngx.var.vizgate_user = user
+    admit(user)
     if path == home or path == home .. "/" then
         return ngx.exec("/-/index")
     elseif path == home .. "/_usage/" then
@@ -547,16 +550,16 @@ local function find_link(uri, written, user)
     elseif not is_bare and (path:sub(1, #prefix) ~= prefix or tail:sub(1, 1) ~= "/") then
         return ngx.exit(404)
     elseif target:sub(1, 1) == ":" then
-        ngx.var.vizgate_base = base
+        ngx.var.vizgate_link, ngx.var.vizgate_base = link, base
         ngx.var.vizgate_target = "a host that has no address"
         return ngx.exit(502)
     elseif squatted then
-        ngx.var.vizgate_base = base
+        ngx.var.vizgate_link, ngx.var.vizgate_base = link, base
         ngx.var.vizgate_target = "quarantined"
         return ngx.exit(502)
     end
     local found = {
-        name = "/" .. user .. "/" .. link, base = base, target = target, keep = mode == "keep", tls = tls, peer = peer,
+        name = "/" .. user .. "/" .. link, user = user, link = link, base = base, target = target, keep = mode == "keep", tls = tls, peer = peer,
         passed = learnt.passed[user] or {},
     }
     learnt.links[found.name .. "/"] = found
@@ -574,6 +577,9 @@ end
 function _M.route()
     local var = ngx.var
     local uri, written = var.uri, var.request_uri
+    -- what the log says, without the query, which is for the backend alone
+    local path = (written:find("?", 1, true) or written:find("#", 1, true)) and written:match("^[^?#]*") or written
+    var.vizgate_written = path
     local user = _M.suffix and host_owner(var.http_host)
     local origin, referer, site = var.http_origin, var.http_referer, var.http_sec_fetch_site
     if (origin or referer or site) and is_foreign(user or uri:match("^/([^/]*)"), var, origin, referer, site) then
@@ -585,12 +591,14 @@ function _M.route()
     end
     local prefix = slash and uri:sub(1, slash)
     local link = prefix and recall().links[user and "/" .. user .. prefix or prefix]
-    if not link or written:sub(1, slash) ~= prefix or not link.passed[visitor(var)] then
+    local login = link and written:sub(1, slash) == prefix and link.passed[visitor(var)]
+    if login then
+        var.vizgate_user, var.vizgate_login = link.user, login
+    else
         link = find_link(uri, written, user)
-    elseif user then
-        var.vizgate_user = user
     end
     claims.drop()
+    var.vizgate_link = link.link
     var.vizgate_base = link.base
     var.vizgate_target = link.target
     var.vizgate_uri = link.keep and written or below(link.base, written)
@@ -746,7 +754,7 @@ function _M.control()
 end
 
 -- Master, at start and at every reload: the password checker's socket, the file with the key of cookies' names, the scheme
--- of the public address and, where users have host names, what those end in. The secret outlives reloads, and with it the
+-- of the public address, where users have host names what those end in, and for how long accepted passwords are remembered. The secret outlives reloads, and with it the
 -- remembered verdicts.
 function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
@@ -763,7 +771,7 @@ function _M.init(settings)
         file:close()
     end
     _M.checker, _M.scheme, _M.suffix, _M.head_bytes = settings.checker, settings.scheme, settings.suffix, settings.head_bytes
-    _M.cookie_key = key
+    _M.cookie_key, accepted_seconds = key, settings.accepted_seconds
 end
 
 -- Likewise: after so many wrong passwords of a client for one `login`, within so many seconds, its passwords for that are not
