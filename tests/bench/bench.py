@@ -16,7 +16,6 @@ import itertools
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -28,12 +27,13 @@ sys.path += [str(REPOSITORY / "collections"), str(REPOSITORY / "tests/http")]
 
 # these are found in the folders above alone, hence not at the top
 import load  # noqa: E402
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link  # noqa: E402
+import peers  # noqa: E402
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData  # noqa: E402
 from backends import WebsocketBackend  # noqa: E402
 from figures import Figure, compare, rounds  # noqa: E402
 from host import IMAGES  # noqa: E402
 from plays import PASSWORD, Gate, gate, users  # noqa: E402
-from rig import basic, free_port  # noqa: E402
+from rig import SOURCE, basic, free_port  # noqa: E402
 from selfservice import SelfService, self_service  # noqa: E402
 from websockets.exceptions import ConnectionClosed  # noqa: E402
 from websockets.sync.client import ClientConnection  # noqa: E402
@@ -47,6 +47,7 @@ ATTACK = 20
 """Seconds of guessing for which single requests of a bystander are timed: before the gateway throttles it, and after."""
 LOGIN = ("user0", PASSWORD)
 WEBSOCKETS = 20
+MESSAGE_BYTES = 256 << 10
 
 
 def answers(socket: ClientConnection) -> bool:
@@ -65,31 +66,81 @@ class Bench:
         self.many, self.few, self.none, self.ports = many, few, none, ports
 
     def requests(self) -> list[Figure]:
-        """Requests with a login, by requests to a fixed upstream without any."""
+        """Small requests with a login, by what the same costs a fixed upstream and HAProxy's map without any login."""
         names = [f"user{number}" for number in range(LOADED)]
         for name in names:  # hashing is no part of it: verdicts are remembered
             assert self.many.get(f"/{name}/link0/", (name, PASSWORD)).status == 200
-        credentials = [basic((name, PASSWORD)).split()[1] for name in names]
-        pairs = []
-        with load.measured(self.many, self.ports[0]) as fixed:
+        arguments = [str(LINKS), *(basic((name, PASSWORD)).split()[1] for name in names)]
+        rows = []
+        with self._sides() as sides:
             for _ in rounds("requests"):
-                pair = [load.Run(), load.Run()]
+                runs = [load.Run() for _ in sides]
                 for _ in range(SLICES):
-                    for side, port in enumerate((self.many.port, fixed)):
+                    for side, (pid, port) in enumerate(sides):
                         url = f"http://127.0.0.1:{port}"
-                        arguments = [str(LINKS), *credentials]
-                        pair[side] += load.wrk(self.many, url, *arguments, seconds=1, script="requests.lua")
-                pairs.append(pair)
-        cpu = [statistics.median(run.microseconds for run in side) for side in zip(*pairs, strict=True)]
+                        runs[side] += load.wrk(pid, url, *arguments, seconds=1, script="requests.lua")
+                rows.append([run.microseconds for run in runs])
+        links = f"{MANY * LINKS:,} links"
+        what = (
+            f"CPU of a small request by a fixed upstream without login, by the same with a login (bcrypt-10) at {links}"
+        )
+        of_map = f"CPU of a small request by HAProxy's map of {links} without login, by the same with a login here"
+        return [
+            compare(what, "≥ 0.8", "µs", [(fixed, ours) for ours, fixed, _ in rows]),
+            compare(of_map, "≥ 1.1", "µs", [(haproxy, ours) for ours, _, haproxy in rows]),
+        ]
+
+    def bodies(self) -> list[Figure]:
+        """Large answers, uploads and websocket messages with a login, by a fixed upstream and by HAProxy without any."""
+        assert self.many.get("/user0/link0/", LOGIN).status == 200
+        backend = WebsocketBackend()
+        self.many.declare("user0", [Link("socket", backend.port)])
+        authorization = basic(LOGIN)
+        header = ("-H", f"Authorization: {authorization}")
+
+        def get(pid: int, place: str) -> float:
+            url = f"http://{place}/user0/link0/big"
+            return load.wrk(pid, url, *header, seconds=3, connections=8).microseconds
+
+        def put(pid: int, place: str) -> float:
+            url, script = f"http://{place}/user0/link0/put", "put.lua"
+            return load.wrk(pid, url, authorization, seconds=3, connections=8, script=script).microseconds
+
+        def echo(pid: int, place: str) -> float:
+            return load.echo(pid, f"ws://{place}/user0/socket/", authorization, MESSAGE_BYTES)
+
+        loads = {"a GET of 1 MiB": get, "a PUT of 1 MiB": put, "a websocket message of 256 KiB and its echo": echo}
+        costs: dict[str, list[list[float]]] = {what: [] for what in loads}
+        with self._sides(backend.port) as sides:
+            for _ in rounds("bodies"):
+                for what, measure in loads.items():
+                    costs[what].append([measure(pid, f"127.0.0.1:{port}") for pid, port in sides])
+        self.many.withdraw()
+        backend.close()
         return [
             compare(
-                f"Requests with a login (bcrypt-10) at {MANY * LINKS:,} links, by a fixed upstream without login",
-                "≥ 0.8",
-                "requests/s",
-                [(with_login.rate, without.rate) for with_login, without in pairs],
-                f"; {cpu[0]:.1f} against {cpu[1]:.1f} µs of CPU a request",
+                f"CPU of {what} with a login, by {peer} without", "≤ 1", "µs", [(row[0], row[side]) for row in found]
             )
+            for what, found in costs.items()
+            for side, peer in enumerate(("a fixed upstream", "HAProxy's map"), 1)
         ]
+
+    @contextlib.contextmanager
+    def _sides(self, socket: int = 0) -> Iterator[list[tuple[int, int]]]:
+        """Process and port of the gateway, of a fixed upstream in the same nginx, and of HAProxy with a map of all links.
+
+        Where `socket` is the port of a websocket's backend, the two peers lead there what is below /user0/socket/.
+        """
+        links = {f"user{user}/link{number}": port for user in range(MANY) for number, port in enumerate(self.ports)}
+        fixed = free_port()
+        server = peers.fixed_server(self.many.folder, fixed, self.ports[0], socket)
+        if socket:
+            links["user0/socket"] = socket
+        with (
+            load.measured(self.many, server) as worker,
+            peers.haproxy(links, [*self.ports, *([socket] if socket else [])]) as haproxy,
+        ):
+            yield [(worker, self.many.port), (worker, fixed), haproxy]
 
     def flood(self) -> list[Figure]:
         """A bystander's requests while others guess passwords, by the same in peace: how many, and how long they take."""
@@ -101,7 +152,8 @@ class Bench:
         attacks = itertools.count()
 
         def visit(connections: int, seconds: int = SLICES) -> load.Run:
-            return load.wrk(self.many, url, "-H", header, seconds=seconds, connections=connections)
+            (worker,) = self.many.workers()
+            return load.wrk(worker, url, "-H", header, seconds=seconds, connections=connections)
 
         def slow(calm: load.Run, clients: int) -> tuple[float, float]:
             with load.wrong_passwords(self.many, MANY, next(attacks), clients) as statuses:
@@ -109,7 +161,7 @@ class Bench:
             assert set(statuses) == {401}, f"no load: {collections.Counter(statuses)}"
             return times
 
-        with load.strangers(self.many), load.measured(self.many, self.ports[0]):
+        with load.strangers(self.many), load.measured(self.many):
             for _ in rounds("flood"):
                 quiet = visit(load.CONNECTIONS)
                 with load.wrong_passwords(self.many, MANY, next(attacks)):
@@ -150,6 +202,21 @@ class Bench:
         more = f"; {added} workers added, {closed} of {WEBSOCKETS} open websockets closed"
         figure = compare(what, "≤ 3", "ms", pairs, more)
         return [dataclasses.replace(figure, holds=not added and not closed)]
+
+    def declare(self) -> list[Figure]:
+        """Very many links in one call, at a gateway that has none."""
+        seconds = []
+        links = tuple(Link(f"more{number}", self.ports[number % LINKS]) for number in range(100))
+        everybody = {f"user{number}": UserData(links) for number in range(MANY)}
+        for _ in rounds("declare"):
+            started = time.perf_counter()
+            self.none.core.declare(SOURCE, lambda _: everybody)
+            seconds.append(time.perf_counter() - started)
+            self.none.withdraw()
+        what = f"{MANY * len(links):,} links of {MANY:,} users in one call, all of them new"
+        figure = Figure(what, seconds, "≤ 20 s", "")
+        detail = f"{1e6 * figure.median / MANY / len(links):.0f} µs a link"
+        return [dataclasses.replace(figure, detail=detail)]
 
     @staticmethod
     def _published(where: Gate, links: list[Link]) -> float:
@@ -218,7 +285,9 @@ def main() -> None:
     below_folders: dict[str, Callable[[Bench], list[Figure]]] = {
         "plays": Bench.plays,
         "publish": Bench.publish,
+        "declare": Bench.declare,
         "requests": Bench.requests,
+        "bodies": Bench.bodies,
         "flood": Bench.flood,
     }
     on_hosts: dict[str, Callable[[SelfService], list[Figure]]] = {
@@ -232,8 +301,8 @@ def main() -> None:
     asked = set(parser.parse_args().part or parts)
     if asked - set(parts):
         parser.error(f"there are only {', '.join(parts)}")
-    if len(load.CORES) < 2 or not shutil.which("wrk"):
-        sys.exit("The benchmark needs two processors and wrk: apt-get install wrk")
+    if len(load.CORES) < 2 or not shutil.which("wrk") or not os.path.exists(peers.HAPROXY):
+        sys.exit("The benchmark needs two processors, wrk and HAProxy: apt-get install wrk haproxy")
     machines = [machine(os.getloadavg()[0])]
     ports: list[int] = []
     while len(ports) < LINKS:

@@ -17,13 +17,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rig import Rig, basic, children, eventually, free_port
+import websockets.sync.client
+from rig import Rig, basic, children, eventually
 
 CORES = sorted(os.sched_getaffinity(0))
 GATEWAY_CORE, LOAD_CORE = CORES[0], CORES[-1]
 CONNECTIONS = 32
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _BACKEND = """\
+user root;
 worker_processes 1;
 pid {folder}/pid;
 error_log {folder}/error.log;
@@ -34,6 +36,14 @@ http {{
     {temporary}
     server {{
         {listen}
+        location = /big {{
+            root {folder};
+        }}
+        location = /put {{
+            root {folder}/tmp;
+            client_max_body_size 0;
+            dav_methods PUT;
+        }}
         location / {{
             default_type text/html;
             return 200 "<!doctype html><title>backend</title><p>A small page of a backend behind the gateway.";
@@ -41,17 +51,7 @@ http {{
     }}
 }}
 """
-_FIXED = """\
-upstream fixed {{ server 127.0.0.1:{backend}; keepalive 256; }}
-server {{
-    listen 127.0.0.1:{port};
-    location / {{
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_pass http://fixed;
-    }}
-}}
-"""
+BIG_BYTES = 1 << 20
 
 
 @dataclasses.dataclass
@@ -102,6 +102,7 @@ def backend(ports: Sequence[int]) -> Iterator[None]:
     folder = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
     config = folder / "nginx.conf"
     config.write_text(backend_config(folder, ports))
+    (folder / "big").write_bytes(os.urandom(BIG_BYTES))
     subprocess.run(["/usr/sbin/nginx", "-e", folder / "error.log", "-c", config], check=True)
     master = int((folder / "pid").read_text())
     try:
@@ -143,32 +144,30 @@ def strangers(gateway: Rig) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def measured(gateway: Rig, target: int) -> Iterator[int]:
-    """One worker for the gateway, on a processor that it shares with the password checker alone.
-
-    Gives the port of a server in the same nginx that proxies everything to the port `target`, without any login.
-    """
+def measured(gateway: Rig, server: str = "") -> Iterator[int]:
+    """One worker for the gateway, on a processor that it shares with the password checker alone, and with another `server` in
+    the same nginx. Gives the worker's process."""
     config = gateway.root / "etc/nginx/vizgate/nginx.conf"
     before = config.read_text()
-    port = free_port()
-    fixed = gateway.folder / "fixed.conf"
-    fixed.write_text(_FIXED.format(backend=target, port=port))
+    added = gateway.folder / "server.conf"
+    added.write_text(server)
     head, http, rest = before.replace("worker_processes auto", "worker_processes 1").partition("http {")
-    config.write_text(f"{head}{http}\n    include {fixed};{rest}")
+    config.write_text(f"{head}{http}\n    include {added};{rest}")
     try:
         gateway.reload()
         pin(gateway_pids(gateway), GATEWAY_CORE)
         pin([0], LOAD_CORE)
-        yield port
+        (worker,) = gateway.workers()
+        yield worker
     finally:
         os.sched_setaffinity(0, CORES)
         config.write_text(before)
         gateway.reload()
 
 
-def wrk(gateway: Rig, url: str, *arguments: str, seconds: int, script: str = "", connections: int = CONNECTIONS) -> Run:
-    """Runs wrk; every request has to succeed. The arguments are wrk's own, or with a script those of the script."""
-    (worker,) = gateway.workers()
+def wrk(worker: int, url: str, *arguments: str, seconds: int, script: str = "", connections: int = CONNECTIONS) -> Run:
+    """Runs wrk, and tells the CPU time of the process `worker`; every request has to succeed. The arguments are wrk's own, or
+    with a script those of the script."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if script:
         command += ["-s", str(Path(__file__).with_name(script)), url, "--", *arguments]
@@ -185,6 +184,21 @@ def wrk(gateway: Rig, url: str, *arguments: str, seconds: int, script: str = "",
     assert slow, done.stdout
     milliseconds = float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]]
     return Run(int(found[1]), float(found[2]), spent, milliseconds)
+
+
+def echo(worker: int, url: str, authorization: str, size: int, count: int = 200) -> float:
+    """Microseconds of CPU that the process `worker` spends on a websocket message of `size` bytes and its echo."""
+    message = os.urandom(size)
+    with websockets.sync.client.connect(
+        url, additional_headers={"Authorization": authorization}, max_size=None, compression=None, proxy=None
+    ) as socket:
+        socket.recv()  # the backend's greeting
+        before = cpu_seconds(worker)
+        for _ in range(count):
+            socket.send(message)
+            if socket.recv() != message:
+                raise RuntimeError(f"{url} does not echo")
+        return (cpu_seconds(worker) - before) * 1e6 / count
 
 
 def cpu_seconds(pid: int) -> float:
