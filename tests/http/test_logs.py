@@ -195,7 +195,7 @@ def test_no_login_forges_a_line(gate: Rig, logs: Logs, name: bytes) -> None:
     assert raw.count(b"\n") == 1
     assert not any(byte < 32 for byte in raw[:-1])
     (line,) = logs.lines(LOGINS)
-    assert list(line) == ["time", "address", "outcome", "user", "login"]
+    assert list(line) == ["time", "address", "network", "outcome", "user", "login"]
     assert (line["address"], line["outcome"], line["user"]) == ("127.0.0.1", "refused", "alice")
     assert line["login"] == name.decode(errors="replace").partition(":")[0]
     (line,) = logs.lines()
