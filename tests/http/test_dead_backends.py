@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
 from backends import Handler, Request, black_hole
 from conftest import Backends
-from rig import ALICE, BOB, Answer, Rig, resolving
+from rig import ALICE, BOB, Answer, Rig, eventually, resolving
 
 
 def assert_is_page(answer: Answer, status: int, *says: str) -> None:
@@ -127,6 +128,74 @@ def test_a_restarted_backend_is_found_again(gate: Rig, backends: Backends) -> No
 
     backends.alice.answers["leave"] = leave
     assert [gate.get("/alice/echo/leave", ALICE).status for _ in range(30)] == [200] * 30
+
+
+OUTSIDE = "is outside of its own address"
+
+
+@pytest.mark.parametrize("wanted", ["/static/app.js", "/favicon.ico", "/bob/echo/", "/_nicegui/1.js", "/"])
+@pytest.mark.parametrize("fetch", [True, False])
+def test_a_tool_that_asks_outside_its_own_address_is_explained(gate: Rig, wanted: str, fetch: bool) -> None:
+    """Whether there is a user of that name does not show; nor whether there is such a link."""
+    kind = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "script", "Sec-Fetch-Mode": "no-cors"} if fetch else {}
+    for link in ("echo", "nolink"):
+        answer = gate.get(wanted, headers={"Referer": f"http://127.0.0.1:{gate.port}/alice/{link}/page?x=1", **kind})
+        says = (f"<code>/alice/{link}/</code>", f"base path <code>/alice/{link}</code>", f"vizgate doctor {link}<")
+        assert_is_page(answer, 403, *says, f"<code>{wanted}</code>", OUTSIDE, "came from another user's page")
+
+
+def test_known_and_unknown_names_look_alike_on_it(gate: Rig) -> None:
+    texts = set()
+    for name in ("bob", "dud"):
+        referer = f"http://127.0.0.1:{gate.port}/alice/echo/"
+        for headers in ({"Referer": referer}, {"Referer": referer, "Upgrade-Insecure-Requests": "1"}):
+            answer = gate.get(f"/{name}/x", headers=headers)
+            texts.add((answer.status, answer.text.replace(name, "NAME")))
+    assert [status for status, _ in sorted(texts)] == [401, 403]
+    assert all(OUTSIDE in text for _, text in texts)
+
+
+@pytest.mark.parametrize(
+    "referer",
+    [
+        "http://evil.example/alice/echo/",
+        "{own}.evil.example/alice/echo/",
+        "{own}/alice/",
+        "{own}/alice/echo",
+        "{own}/-/index/",
+        "{own}/alice/<b>/",
+        "{own}/alice/echo&quot;/",
+        "{own}/alice/" + "x" * 100 + "/",
+        "",
+    ],
+)
+def test_nothing_else_is_called_a_tool(gate: Rig, referer: str) -> None:
+    headers = {"Referer": referer.format(own=f"http://127.0.0.1:{gate.port}"), "Upgrade-Insecure-Requests": "1"}
+    assert_is_page(gate.get("/Static/app.js", headers=headers), 404, "There is no such page")
+    assert OUTSIDE not in gate.get("/Static/app.js", headers=headers).text
+
+
+def test_no_page_shows_more_of_an_address_than_fits(gate: Rig) -> None:
+    headers = {"Referer": f"http://127.0.0.1:{gate.port}/alice/echo/", "Upgrade-Insecure-Requests": "1"}
+    answer = gate.get("/Static/" + "x" * 500 + "?secret", headers=headers)
+    assert_is_page(answer, 404, f"<code>/Static/{'x' * 52}…</code>", OUTSIDE)
+    assert "secret" not in answer.text
+
+
+def test_what_belongs_to_the_page_is_not_outside(gate: Rig) -> None:
+    for path in ("/alice/nolink", "/alice/nolink/", "/alice/nolink/x?/y"):
+        answer = gate.get(path, ALICE, headers={"Referer": f"http://127.0.0.1:{gate.port}/alice/nolink/"})
+        assert_is_page(answer, 404, "There is no such page")
+        assert OUTSIDE not in answer.text
+
+
+def test_nobodys_log_has_a_page_that_a_referer_made_up(gate: Rig) -> None:
+    log = gate.root / "var/log/nginx/vizgate.jsonl"
+    headers = {"Referer": f"http://127.0.0.1:{gate.port}/alice/echo/"}
+    gate.get("/made-up/by-referer", headers=headers)
+    eventually(lambda: "by-referer" in log.read_text())
+    (line,) = [json.loads(text) for text in log.read_text().splitlines() if "by-referer" in text]
+    assert (line["user"], line["link"], line["login"]) == ("", "", "")
 
 
 def head_of(size: int) -> str:

@@ -136,6 +136,16 @@ def test_the_list_of_links_and_the_error_page_lead_to_the_users_own_host(gate: R
     assert ask(gate, "/echo?x=1").all("Location") == ["/echo/?x=1"]
 
 
+def test_a_page_that_looks_outside_of_its_link_is_explained(gate: Rig) -> None:
+    answer = ask(gate, "/static/app.js", headers={"Referer": f"{OWN}/keep/page"})
+    assert answer.status == 404
+    for text in ("<code>/keep/</code>", "<code>/static/app.js</code>", "base path <code>/keep</code>", "doctor keep<"):
+        assert text in answer.text
+    for referer in (f"{OWN}/", f"{OWN}/static/x", f"http://bob.{DOMAIN}/keep/"):
+        headers = {"Referer": referer, **PLAIN_NAVIGATION}
+        assert "outside of its own address" not in ask(gate, "/static/app.js", headers=headers).text
+
+
 @pytest.mark.parametrize(
     ("place", "becomes"),
     [

@@ -30,6 +30,8 @@ local REFUSED_SECONDS = 60      -- how long a refusal is remembered, and how lon
 local accepted_seconds          -- how long an accepted password is remembered after its last use
 local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
 local SLASH = 47
+local LINK_BYTES = 97           -- of the longest "/user/link"
+local SHOWN_BYTES = 60          -- of an address on an error page
 local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
 
 local _M = {}
@@ -454,12 +456,17 @@ local function own_page(referer, own, public)
     return rest and rest:sub(1, 1) == "/" and rest
 end
 
--- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it? A user with
--- a host name has an origin, and browsers keep origins apart. Behind something that takes the encryption off, the public
--- address has another scheme than the connection.
-local function is_foreign(user, var, origin, referer, site)
+-- The gateway's origin as this request's browser sees it. Behind something that takes the encryption off, the public address
+-- has another scheme than the connection.
+local function origins(var)
     local place = "://" .. (var.http_host or "")
-    local own, public = var.scheme .. place, _M.scheme .. place
+    return var.scheme .. place, _M.scheme .. place
+end
+
+-- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it? A user with
+-- a host name has an origin, and browsers keep origins apart.
+local function is_foreign(user, var, origin, referer, site)
+    local own, public = origins(var)
     if origin and origin ~= own and origin ~= public then
         return true
     end
@@ -627,6 +634,17 @@ function _M.look()
     return ngx.exec("/-/error")
 end
 
+-- What a tool's page has asked for outside of the tool's own address: the address of the tool, and what it wanted. Only the
+-- texts of Referer and request count, so that it looks the same whether or not there are such links and users.
+local function asked_outside(var)
+    local page = own_page(var.http_referer, origins(var)) or ""
+    local tool = page:match(_M.suffix and "^(/[a-z0-9][a-z0-9._-]*)/" or "^(/[a-z_][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*)/")
+    local wanted = (var.request_uri or ""):match("^/[%w/._~%%+-]*")
+    if tool and #tool <= LINK_BYTES and wanted and (wanted .. "/"):sub(1, #tool + 1) ~= tool .. "/" then
+        return tool, #wanted > SHOWN_BYTES and wanted:sub(1, SHOWN_BYTES) .. "…" or wanted
+    end
+end
+
 -- What has come back from a backend whose answer nginx did not pass on; nothing where none has.
 local function bad_answer(var)
     local bytes = tonumber((var.upstream_bytes_received or ""):match("%d+$")) or 0
@@ -640,6 +658,12 @@ function _M.explain()
         return
     elseif status == 502 then
         var.vizgate_case = bad_answer(var) or ""
+    elseif status == 401 or status == 403 or status == 404 then
+        local tool, wanted = asked_outside(var)
+        if tool then
+            var.vizgate_case, var.vizgate_tool, var.vizgate_wanted = "outside", tool, wanted
+            var.vizgate_tool_link = tool:match("[^/]*$")
+        end
     end
 end
 
