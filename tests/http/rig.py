@@ -273,6 +273,7 @@ class Rig:
             f"ws://127.0.0.1:{self.port}{path}",
             additional_headers={"Authorization": basic(login)} if login else None,
             max_size=None,
+            open_timeout=30,
             proxy=None,
         )
 

@@ -57,6 +57,17 @@ def get(tls: Rig, path: str, *, secure: bool = True, port: int = 0, **headers: s
     return answer
 
 
+def websocket(tls: Rig) -> websockets.sync.client.ClientConnection:
+    """An open websocket of alice's; her password may have to be hashed first."""
+    return websockets.sync.client.connect(
+        f"wss://127.0.0.1:{tls.port}/alice/ws/",
+        ssl=trust(tls),
+        additional_headers={"Authorization": basic(ALICE)},
+        open_timeout=30,
+        proxy=None,
+    )
+
+
 def curl(tls: Rig, path: str, password: str, *options: str) -> str:
     """`VERSION STATUS` of one request of alice's, by a client that likes HTTP/2 best."""
     done = subprocess.run(
@@ -76,9 +87,7 @@ def test_browsers_speak_http2_and_log_in(tls: Rig) -> None:
 
 
 def test_websockets_are_encrypted_too(tls: Rig) -> None:
-    with websockets.sync.client.connect(
-        f"wss://127.0.0.1:{tls.port}/alice/ws/", ssl=trust(tls), additional_headers={"Authorization": basic(ALICE)}
-    ) as client:
+    with websocket(tls) as client:
         client.send("hello")
         assert "hello" in (client.recv(10), client.recv(10))
 
@@ -138,9 +147,7 @@ def test_backends_and_cookies_know_of_https(tls: Rig, backends: Backends) -> Non
 
 
 def test_a_renewed_certificate_is_taken_into_use(tls: Rig, tmp_path: Path) -> None:
-    with websockets.sync.client.connect(
-        f"wss://127.0.0.1:{tls.port}/alice/ws/", ssl=trust(tls), additional_headers={"Authorization": basic(ALICE)}
-    ) as open_before:
+    with websocket(tls) as open_before:
         before = ssl.get_server_certificate(("127.0.0.1", tls.port))
         chain, _begin, key = self_signed(["127.0.0.1"]).partition("-----BEGIN PRIVATE KEY-----")
         (tmp_path / "fullchain.pem").write_text(chain)
