@@ -69,6 +69,12 @@ def test_every_template_renders_and_says_who_wrote_it(template: str, folder: str
         {"__gateway_listen": ["127.0.0.1", "[::1]"]},
         {"__gateway_listen": ["0.0.0.0", "[::]"]},
         {"gateway_idle_timeout": "90s", "gateway_links_memory": "1m"},
+        {"gateway_trusted_proxies": ["10.0.0.7", "10.1.0.0/16", "2001:db8::7", "2001:db8::/64"]},
+        {
+            "gateway_trusted_proxies": ["10.0.0.7"],
+            "gateway_auth": "forward",
+            "__gateway_forward_auth": ["127.0.0.1:1", "/"],
+        },
         {"ansible_facts": {"user_id": "alice", "python": {"executable": "/usr/bin/python3"}}},
     ],
 )
@@ -101,6 +107,24 @@ def test_who_may_show_pages_in_frames(gateway: Gateway, ancestors: list[str], to
     text = Path(gateway.paths.includes, "gateway.conf").read_text(encoding="utf-8")
     policy = 'map $upstream_http_content_security_policy $vizgate_framing {\n    "" %s\n    ~*frame-ancestors "";\n    default %s\n}'
     assert policy % (told, told) in text
+
+
+@pytest.mark.parametrize(
+    ("proxy", "is_one"),
+    [
+        *(
+            (proxy, True)
+            for proxy in ("10.0.0.7", "10.0.0.0/28", "255.0.0.1/32", "2001:db8::/64", "::1", "::ffff:10.0.0.7")
+        ),
+        *(
+            (proxy, False)
+            for proxy in ("proxy.example", "10.0.0", "300.0.0.1", "10.0.0.1/0", "10.0.0.1/33", "10.0.0.1/", "")
+        ),
+        *((proxy, False) for proxy in ("::/0", "::1/129", "abcd", "unix:", "10.0.0.7; root /", "10.0.0.7\n", "::1\n")),
+    ],
+)
+def test_what_is_a_proxys_address(proxy: str, is_one: bool) -> None:
+    assert evaluated("{{ proxy is match(__gateway_proxy) }}", proxy=proxy) == str(is_one)
 
 
 @pytest.mark.parametrize("variables", [{}, {"gateway_hsts_seconds": 86400, "gateway_redirect_port": 0}])

@@ -31,6 +31,7 @@ local accepted_seconds          -- how long an accepted password is remembered a
 local TOKEN = "[xc]srf"         -- in the names of cookies that are there for scripts to read
 local SLASH = 47
 local LINK_BYTES = 97           -- of the longest "/user/link"
+local HOST_BYTES = 260          -- of the longest name with a port
 local SHOWN_BYTES = 60          -- of an address on an error page
 local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
 
@@ -291,6 +292,11 @@ local function is_service_uid(uid, below)
     return uid < below or uid >= 61184 and uid < 65520
 end
 
+-- Is it an account that programs of the administrator run as, or of whoever runs a rootless gateway?
+local function is_administrators(uid)
+    return uid and (is_service_uid(uid, SYSTEM_UIDS) or uid == ffi.C.getuid())
+end
+
 -- Does somebody listen at a target of this host whom its link does not trust? Without a listener nothing is amiss.
 local function is_squatted(target, trusted, below)
     local uid = listeners.owner(target)
@@ -315,7 +321,7 @@ local function is_service()
         -- what was read before there was a connection says nothing about it
         return listeners.owner(place, true)
     end)
-    return not here or uid and (is_service_uid(uid, SYSTEM_UIDS) or uid == ffi.C.getuid())
+    return not here or is_administrators(uid)
 end
 
 -- What the sign-in service says of the request at hand: a status, and the visitor's name; nothing where it says none.
@@ -388,14 +394,6 @@ local function admit(user)
     return ngx.exit(401)
 end
 
--- Access phase of the sign-in service's own pages.
-function _M.guard_service()
-    if not is_service() then
-        return ngx.exit(503)
-    end
-    claims.drop()
-end
-
 -- Begins TLS as nginx would; "" where that works. Only tells what is amiss: nginx itself goes by nothing but its own handshake.
 local function greet(backend, name, verified)
     -- raises an error where a certificate is refused without having been waited for
@@ -456,11 +454,48 @@ local function own_page(referer, own, public)
     return rest and rest:sub(1, 1) == "/" and rest
 end
 
+-- By which scheme the browser has asked.
+local function scheme_of(var)
+    return _M.is_proxied and var.vizgate_scheme or var.scheme
+end
+
 -- The gateway's origin as this request's browser sees it. Behind something that takes the encryption off, the public address
 -- has another scheme than the connection.
 local function origins(var)
     local place = "://" .. (var.http_host or "")
-    return var.scheme .. place, _M.scheme .. place
+    return scheme_of(var) .. place, _M.scheme .. place
+end
+
+-- The last word of a header, where several proxies, or a client before them, have written into it.
+local function last_word(lines)
+    local line = type(lines) == "table" and lines[#lines] or lines
+    -- backwards, as a pattern without an anchor takes long for a long line
+    return line and line:reverse():match("^%s*([^%s,]*)"):reverse()
+end
+
+-- Has a program of the administrator's opened this connection? Everybody on this host could come from a proxy's address.
+local function is_proxy(var)
+    local address = var.realip_remote_addr
+    return not service.is_this_host(address)
+        or is_administrators(listeners.connector(address, var.realip_remote_port, var.server_addr, var.server_port))
+end
+
+-- Takes the scheme and host that the browser has asked for from a proxy that the administrator trusts. nginx has taken the
+-- visitor's address before; where that was forged, nothing more may be done in its name.
+local function take_from_proxy(var)
+    local headers = ngx.req.get_headers(0)
+    local scheme, host = last_word(headers["x-forwarded-proto"]), last_word(headers["x-forwarded-host"])
+    if not (scheme or host or headers["x-forwarded-for"]) then
+        return
+    elseif not is_proxy(var) then
+        var.vizgate_problem = "forged"
+        return ngx.exit(403)
+    elseif scheme == "http" or scheme == "https" then
+        var.vizgate_scheme = scheme
+    end
+    if host and #host <= HOST_BYTES and host:find("^[%w.:%[%]_-]+$") then
+        ngx.req.set_header("Host", host)
+    end
 end
 
 -- Does the browser say that a request comes from a page that is not the user's own, or does the page hide it? A user with
@@ -478,6 +513,17 @@ local function is_foreign(user, var, origin, referer, site)
         return site == "same-origin" and not is_scripted(var)
     end
     return true
+end
+
+-- Access phase of the sign-in service's own pages.
+function _M.guard_service()
+    if _M.is_proxied and ngx.var.vizgate_proxy == "1" then
+        take_from_proxy(ngx.var)
+    end
+    if not is_service() then
+        return ngx.exit(503)
+    end
+    claims.drop()
 end
 
 -- What the cookies of the link /user/name are called in browsers begins with this. Pages of others may write cookies for
@@ -583,6 +629,9 @@ end
 -- Access phase of every request: a link that was found a moment ago and let the same credential pass, or a new search.
 function _M.route()
     local var = ngx.var
+    if _M.is_proxied and var.vizgate_proxy == "1" then
+        take_from_proxy(var)
+    end
     local uri, written = var.uri, var.request_uri
     -- what the log says, without the query, which is for the backend alone
     local path = (written:find("?", 1, true) or written:find("#", 1, true)) and written:match("^[^?#]*") or written
@@ -680,7 +729,7 @@ end
 -- The attributes of a backend's cookie as they are for browsers: below the link, of this host alone, encrypted if the
 -- page is; and whether scripts were to see the cookie.
 local function fenced(attributes, base)
-    local secure, open, path, kept = ngx.var.scheme == "https", true, "", {}
+    local secure, open, path, kept = scheme_of(ngx.var) == "https", true, "", {}
     for attribute in attributes:gmatch("[^;]+") do
         local key, text = attribute:match("^ *([^=]-) *= *(.-) *$")
         key = (key or attribute:match("^ *(.-) *$")):lower()
@@ -795,7 +844,7 @@ function _M.init(settings)
         file:close()
     end
     _M.checker, _M.scheme, _M.suffix, _M.head_bytes = settings.checker, settings.scheme, settings.suffix, settings.head_bytes
-    _M.cookie_key, accepted_seconds = key, settings.accepted_seconds
+    _M.cookie_key, _M.is_proxied, accepted_seconds = key, settings.is_proxied, settings.accepted_seconds
 end
 
 -- Likewise: after so many wrong passwords of a client for one `login`, within so many seconds, its passwords for that are not

@@ -10,7 +10,7 @@ local ffi = require "ffi"
 local INET, INET6, NETLINK = 2, 10, 16
 local RAW_NONBLOCK_CLOEXEC, SOCK_DIAG = 3 + 0x800 + 0x80000, 4
 local BY_FAMILY, REQUEST, ERROR, NOT_FOUND = 20, 1, 2, -2
-local TCP, LISTEN = 6, 10
+local TCP, ESTABLISHED, LISTEN = 6, 1, 10
 local LOOPBACK = 1              -- the interface, always the first, by which the host's connections to itself come
 local HEAD = 20                 -- bytes of the shortest answer, an error
 
@@ -40,6 +40,7 @@ struct vizgate_answer {
 
 local C = ffi.C
 local question, answer = ffi.new "struct vizgate_question", ffi.new "struct vizgate_answer"
+local NOBODY = ffi.new "uint32_t[4]"
 local kernel, number = -1, 0
 local is_proven = false         -- the kernel has found a listener before: where it finds none, there is none
 
@@ -55,8 +56,8 @@ local function packed(host)
     return family, words
 end
 
--- The kernel's answer: the number of an account, false where it finds no listener, nil where it does not answer.
-local function answered()
+-- The kernel's answer: the number of an account, false where it finds no socket in that state, nil where it does not answer.
+local function answered(state)
     if tonumber(C.send(kernel, question, ffi.sizeof(question), 0)) ~= ffi.sizeof(question) then
         return nil
     elseif tonumber(C.recv(kernel, answer, ffi.sizeof(answer), 0)) < HEAD or answer.number ~= number then
@@ -64,10 +65,16 @@ local function answered()
     elseif answer.kind == ERROR then
         return answer.error ~= NOT_FOUND and nil
     end
-    return answer.kind == BY_FAMILY and answer.found.state == LISTEN and answer.found.uid
+    return answer.kind == BY_FAMILY and answer.found.state == state and answer.found.uid
 end
 
-local function ask(family, words, port)
+local function write_port(bytes, port)
+    bytes[0], bytes[1] = bit.rshift(port, 8), bit.band(port, 255)
+end
+
+-- Asks for the listener at a place, or for the socket there that is connected to a peer.
+local function ask(family, words, port, peer, peer_port)
+    local state = peer and ESTABLISHED or LISTEN
     if kernel < 0 then
         kernel = C.socket(NETLINK, RAW_NONBLOCK_CLOEXEC, SOCK_DIAG)
     end
@@ -76,12 +83,14 @@ local function ask(family, words, port)
     end
     number = number % 0x7fffffff + 1
     question.size, question.kind, question.flags, question.number = ffi.sizeof(question), BY_FAMILY, REQUEST, number
-    question.family, question.protocol, question.states = family, TCP, bit.lshift(1, LISTEN)
-    question.port[0], question.port[1] = bit.rshift(port, 8), bit.band(port, 255)
+    question.family, question.protocol, question.states = family, TCP, bit.lshift(1, state)
+    write_port(question.port, port)
+    write_port(question.peer_port, peer_port or 0)
     ffi.copy(question.address, words, 16)
+    ffi.copy(question.peer, peer or NOBODY, 16)
     -- no one socket, but whichever it is
     question.interface, question.cookie[0], question.cookie[1] = LOOPBACK, 0xffffffff, 0xffffffff
-    local uid = answered()
+    local uid = answered(state)
     if uid == nil then
         -- an answer that comes late must not be taken for the next one's
         C.close(kernel)
@@ -165,6 +174,14 @@ function _M.owner(place, now)
         uid = look_up(family, words, tonumber(port))
     end
     return uid or nil
+end
+
+-- Whose program on this host has opened the connection from an address and port to another: the account's number. Nothing where
+-- the kernel does not say, or where the program has closed it, as then the kernel does not know any more.
+function _M.connector(host, port, peer, peer_port)
+    local family, words = packed(host)
+    local peer_family, peer_words = packed(peer)
+    return family and family == peer_family and ask(family, words, tonumber(port), peer_words, tonumber(peer_port)) or nil
 end
 
 return _M

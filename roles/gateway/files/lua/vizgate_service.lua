@@ -59,6 +59,12 @@ local function is_this_host(address)
     return not got or got < 16 or answer.route.type == RTM_NEWROUTE and answer.route.kind ~= RTN_UNICAST
 end
 
+-- The same of an address as text; true for what is none.
+function _M.is_this_host(host)
+    local address = parse_address(host)
+    return not address or is_this_host(address)
+end
+
 -- The account that listens on a unix socket, as the kernel noted it; nothing where nobody does.
 local function listener_on(path)
     local address = ffi.new("struct vizgate_unix_address", AF_UNIX, path)
