@@ -18,10 +18,10 @@ from typing import TypeVar
 
 from . import _audit, _files, _guard, _live, _passwords, _render, _resolve, _sockets, _system_accounts
 from ._listening import Listening
-from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, printable, shown
+from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, password_problem, printable, shown
 from ._paths import Paths
 from ._ports import Holder, Ports, Watch, plain_address
-from ._registry import CLOSE, Registry, whence
+from ._registry import CLOSE, Locked, Registry, whence
 
 INVENTORY, SELF = "inventory", "self"
 """The sources that have rules of their own: what users declare themselves yields to what inventory declares."""
@@ -221,8 +221,10 @@ class Gateway:
             ports = self.registry.ports(policy)
             held = ports and ports.known_as({user: uid for user, uid in uids.items() if user in ports.holders})
             warnings = self._enforce(held, anew=True)
+            ended = self._users_with_ended_logins(state)
             if (
                 not moved
+                and not ended
                 and held == ports
                 and known.keys() <= needed
                 and all(map(self._has_socket_folder, users_of_sockets))
@@ -236,7 +238,7 @@ class Gateway:
                 if held and ports
                 else set()
             )
-            users = [user for user in sorted(state) if user in others or _hosts(state[user]) & moved]
+            users = [user for user in sorted(state) if user in others | ended or _hosts(state[user]) & moved]
             outcome = self._transact(
                 state,
                 state,
@@ -253,6 +255,44 @@ class Gateway:
                 {user: merged(sources) for user, sources in state.items()}
             )
             return outcome
+
+    def replace_old_hashes(self) -> list[str]:
+        """Hashes anew the passwords of imported logins that have been used since the last call. Returns what went wrong.
+
+        nginx knows them from requests, keeps them in memory for a few minutes, and tells root alone; `_live`.
+        """
+        wrong = []
+        with contextlib.suppress(_live.NotLive):
+            for user, name, password in _live.passwords(self.paths.control):
+                try:
+                    self._replace_old_hash(user, name, password.decode())
+                except UnicodeDecodeError:
+                    pass  # nobody could type it at the command either; its hash stays until the policy's end
+                except (InvalidData, Locked, NginxRefused, _passwords.HashingFailed, OSError) as error:
+                    wrong.append(f"user {shown(user)}: login {shown(name)}: its old hash stays: {error}")
+        return wrong
+
+    def _replace_old_hash(self, user: str, name: str, password: str) -> None:
+        own = self.registry.sources(user).get(SELF, UserData())
+        old = next((login for login in own.logins if login.name == name and login.is_legacy), None)
+        # what nginx says is looked at again: it may have been about a hash that is there no longer
+        if not old or password_problem(password) or not _passwords.verify_password(password, old.password_hash):
+            return
+        new = Login(name, _passwords.hash_password(password))
+
+        def declaration(registry: Registry) -> Declaration:
+            data = registry.sources(user).get(SELF, UserData())
+            return {user: data._replace(logins=tuple(new if login == old else login for login in data.logins))}
+
+        self.declare(SELF, declaration, diff=False)
+
+    def _users_with_ended_logins(self, state: Mapping[str, Mapping[str, UserData]]) -> set[str]:
+        """The users whose password files still have an old hash, though the policy's last day for those is over."""
+        if not self.registry.legacy_ended():
+            return set()
+        users = [user for user, sources in state.items() if any(login.is_legacy for login in merged(sources).logins)]
+        paths = {user: os.path.join(self.paths.includes, "logins.d", user + ".htpasswd") for user in users}
+        return {user for user, path in paths.items() if _LEGACY.search(_read(path) or "")}
 
     def drift(self) -> list[dict[str, str]]:
         """What is not as declared, as Ansible's before/after pairs: include files, and what nginx serves."""
@@ -327,6 +367,7 @@ class Gateway:
                         "name": login.name,
                         "source": source,
                         "yields_to": yields_to,
+                        "legacy": login.is_legacy,
                         **{what: not yields_to and found.get(key) == expected[key] for what, found in state_of.items()},
                     }
                     for source, data in sources.items()
@@ -341,9 +382,10 @@ class Gateway:
         """The entries of these users."""
         addresses = self.registry.addresses()
         watches = _watches(self._known_ports(), state, addresses)
+        kept = self.registry.legacy_ended(), self.registry.old_addresses()
         found: dict[str, str] = {}
         for user, sources in state.items():
-            found.update(_render.entries(user, merged(sources), addresses, watches.get(user)))
+            found.update(_render.entries(user, merged(sources, *kept), addresses, watches.get(user)))
         return found
 
     def _known_ports(self) -> Ports | None:
@@ -476,8 +518,9 @@ class Gateway:
             before, after = {**before, **others}, {**after, **others}
             asked_for = set(users)
             users = [user for user in sorted(after) if user in asked_for or _hosts(after[user]) & moved]
-        old = {user: merged(before.get(user, {})) for user in users}
-        new = {user: merged(after[user]) for user in users}
+        kept = self.registry.legacy_ended(), self.registry.old_addresses()
+        old = {user: merged(before.get(user, {}), *kept) for user in users}
+        new = {user: merged(after[user], *kept) for user in users}
         # of those who only follow nothing is told, as whoever asks need not know what they have
         outcome = Outcome(_plan(before, {user: after[user] for user in planned}, addresses))
 
@@ -797,6 +840,9 @@ class Gateway:
 _ENTRY = re.compile(r'^"([^"]+)" "([^"]*)";$', re.MULTILINE)
 """The entries of a map file, as they are rendered."""
 
+_LEGACY = re.compile(r"^[^:\n]+:(?:\$apr1\$|\{SHA\})", re.MULTILINE)
+"""The logins of a password file that have the hashes of the old script."""
+
 _KEY = re.compile(r'^[ \t]*"?([^"\s;#]+)', re.MULTILINE)
 """The keys of a map file."""
 
@@ -852,10 +898,13 @@ def _logins(data: UserData) -> Iterable[Login]:
     return data.logins
 
 
-def merged(sources: Mapping[str, UserData]) -> UserData:
-    """What all sources declare for one user, together."""
+def merged(sources: Mapping[str, UserData], legacy_ended: bool = False, old_addresses: bool = True) -> UserData:
+    """What all sources declare for one user, together; once the time of old hashes has ended, without the logins that have one, and
+    without `old_addresses` without the former names of links."""
     links, logins = owned(sources, _links), owned(sources, _logins)
-    return UserData(tuple(links[name][1] for name in sorted(links)), tuple(logins[name][1] for name in sorted(logins)))
+    opening = [logins[name][1] for name in sorted(logins) if not (legacy_ended and logins[name][1].is_legacy)]
+    renamed = tuple(pair for pair in sources.get(SELF, UserData()).renamed if pair[1] in links) if old_addresses else ()
+    return UserData(tuple(links[name][1] for name in sorted(links)), tuple(opening), renamed=renamed)
 
 
 def _handed_over(sources: Mapping[str, UserData], coming: UserData) -> dict[str, UserData]:
@@ -866,6 +915,7 @@ def _handed_over(sources: Mapping[str, UserData], coming: UserData) -> dict[str,
         tuple(link for link in own.links if link.name not in gone),
         own.logins,
         tuple(name for name in own.moving if name not in gone),
+        own.renamed,
     )
     others = {name: data for name, data in sources.items() if name != SELF}
     return {**others, SELF: rest} if rest.links or rest.logins else others
@@ -977,7 +1027,7 @@ def url(user: str, link: Link) -> str:
 
 def _serving(key: str, entry: str) -> str:
     """A line of what nginx serves; a generation of logins says nothing to anybody."""
-    if not entry:
+    if not entry or key.endswith(_render.OLD_LOGINS):
         return ""
     return f"/{key} opened by the logins as of {entry[:7]}\n" if key.endswith("/") else f"/{key}/ -> {entry}\n"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,6 +48,12 @@ def publish(control: str, entries: Mapping[str, str]) -> None:
 def served(control: str, keys: Sequence[str]) -> dict[str, str]:
     """Key → what nginx serves for it now; "" for nothing."""
     return dict(zip(keys, _ask(control, "POST", keys), strict=True))
+
+
+def passwords(control: str) -> list[tuple[str, str, bytes]]:
+    """User, login and password of those who have signed in with an old hash since the last call, which are forgotten by it."""
+    found = (line.split("\t") for line in _ask(control, "GET", ()))
+    return [(user, login, base64.b64decode(password)) for user, login, password in found]
 
 
 def tidy(control: str) -> None:

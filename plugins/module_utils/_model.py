@@ -19,6 +19,8 @@ from ._vaulted import Decrypt, NotDecrypted, no_vault, revealed
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 HTTP, HTTPS = "http", "https"
 LINK = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+OLD_LINK = re.compile(r"(?=.*[A-Z])[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+"""What an imported link may have been called and can be no longer: a name with capital letters."""
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,62}")
 SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 SOCKET = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
@@ -46,6 +48,13 @@ _HASHES = (
     re.compile(r"\$y\$j(?:[78]5|[7-9AB]T)\$[./A-Za-z0-9]{21}[./01]\$[./A-Za-z0-9]{43}"),
     re.compile(r"\$6\$(?:rounds=[1-9][0-9]{3,4}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"),
     re.compile(r"\$5\$(?:rounds=[1-9][0-9]{3,4}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"),
+)
+
+# What htpasswd wrote for the old script, by default and with -s. Both are quickly guessed by who has the hash; what it writes with -d
+# looks at eight characters alone, and is taken from nobody.
+_LEGACY_HASHES = (
+    re.compile(r"\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}"),
+    re.compile(r"\{SHA\}[A-Za-z0-9+/]{27}="),
 )
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -130,6 +139,11 @@ class Login(NamedTuple):
     def __repr__(self) -> str:
         return f"Login(name={self.name!r})"
 
+    @property
+    def is_legacy(self) -> bool:
+        """Whether the hash is of a kind that is only imported, and that a policy may end."""
+        return any(pattern.fullmatch(self.password_hash) for pattern in _LEGACY_HASHES)
+
 
 class UserData(NamedTuple):
     """What one source declares for one user."""
@@ -138,14 +152,17 @@ class UserData(NamedTuple):
     logins: tuple[Login, ...] = ()
     moving: tuple[str, ...] = ()
     """Names of links that source `inventory` takes over for good as soon as it declares them."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Names that links had before they were imported, like `Run-B`, and what they are called now."""
 
-    def as_json(self) -> dict[str, list[Any]]:
+    def as_json(self) -> dict[str, Any]:
         """The same in plain types, defaults left out; `parse_user` reads it back."""
         found: dict[str, list[Any]] = {
             "links": [_plain(link) for link in self.links],
             "logins": [_plain(login) for login in self.logins],
         }
-        return {**found, "moving": list(self.moving)} if self.moving else found
+        more: dict[str, Any] = {"moving": list(self.moving)} if self.moving else {}
+        return {**found, **more, **({"renamed": dict(self.renamed)} if self.renamed else {})}
 
 
 def _plain(item: Link | Login) -> dict[str, Any]:
@@ -382,8 +399,11 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
     )
 
 
-def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> Login | None:
+def _parse_login(
+    reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any], stored: bool = False
+) -> Login | None:
     before = len(reader.problems)
+    hashes = _HASHES + (_LEGACY_HASHES if stored else ())
     name = data.get("name")
     label = f"login {shown(name)}"
     reader.keys(path, label, data, Login._fields)
@@ -398,7 +418,7 @@ def _parse_login(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any
         problem = password_problem(password) if password is not None else None
         if problem:
             reader.refuse((*path, "password"), f"{label}: {problem}")
-    elif not isinstance(hashed, str) or not any(pattern.fullmatch(hashed) for pattern in _HASHES):
+    elif not isinstance(hashed, str) or not any(pattern.fullmatch(hashed) for pattern in hashes):
         reader.refuse(
             (*path, "password_hash"),
             f"{label}: password_hash is no bcrypt, yescrypt or SHA-crypt hash; make one with 'htpasswd -nBC 10 NAME'",
@@ -414,7 +434,8 @@ def parse_user(
     """Reads what one source declares for one user: a mapping with the lists `links` and `logins`, both optional.
 
     Returns what is good, and a problem for everything that is not; with a `policy`, also for links that it refuses.
-    What the registry has `stored` may also say which links are `moving`. `decrypt` opens vaulted passwords.
+    What the registry has `stored` may also say which links are `moving`, and have the hashes of old logins.
+    `decrypt` opens vaulted passwords.
     """
     reader = _Reader(decrypt)
     if data is None:
@@ -425,17 +446,24 @@ def parse_user(
     logins: dict[str, Login] = {}
     with reader.bounded():
         # what apps are is for `_apps` to say, as the registry has none
-        reader.keys((), "the file", data, ("links", "logins", "moving" if stored else "apps"))
+        reader.keys((), "the file", data, ("links", "logins", *(("moving", "renamed") if stored else ("apps",))))
         _read_links(reader, data, policy, links)
-        _read_logins(reader, data, logins)
+        _read_logins(reader, data, logins, stored)
     return (
         UserData(
             tuple(links[name] for name in sorted(links)),
             tuple(logins[name] for name in sorted(logins)),
             tuple(sorted(links.keys() & set(map(str, data.get("moving") or ())))) if stored else (),
+            _renamed(data.get("renamed"), links) if stored else (),
         ),
         reader.problems,
     )
+
+
+def _renamed(found: object, links: Mapping[str, Link]) -> tuple[tuple[str, str], ...]:
+    """The old names that an address can have, of links that are there."""
+    pairs = sorted(found.items()) if isinstance(found, Mapping) else []
+    return tuple((str(old), str(new)) for old, new in pairs if OLD_LINK.fullmatch(str(old)) and str(new) in links)
 
 
 def _read_links(reader: _Reader, data: Mapping[Any, Any], policy: Policy | None, links: dict[str, Link]) -> None:
@@ -450,9 +478,9 @@ def _read_links(reader: _Reader, data: Mapping[Any, Any], policy: Policy | None,
             links[link.name] = link
 
 
-def _read_logins(reader: _Reader, data: Mapping[Any, Any], logins: dict[str, Login]) -> None:
+def _read_logins(reader: _Reader, data: Mapping[Any, Any], logins: dict[str, Login], stored: bool) -> None:
     for index, item in reader.items(data, "logins"):
-        login = _parse_login(reader, ("logins", index), item)
+        login = _parse_login(reader, ("logins", index), item, stored)
         if login and login.name in logins:
             reader.refuse(("logins", index), f"login {shown(login.name)}: declared twice")
         elif login:
@@ -468,6 +496,8 @@ def _unwrapped(address: Address) -> Address:
     return address
 
 
+DAY = re.compile(r"(?:[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?")
+"""A day as it is written in a policy, or none."""
 PATH, SUBDOMAIN = "path", "subdomain"
 """How users' addresses differ: https://gate.example.org/alice/train/, or https://alice.gate.example.org/train/."""
 _RANGE_KEYS = ("port_range_start", "port_range_size", "port_range_users")
@@ -480,6 +510,8 @@ _POLICY_KEYS = (
     "self_service",
     "links_per_user",
     "logins_per_user",
+    "legacy_hashes_until",
+    "old_addresses",
     *_RANGE_KEYS,
 )
 _CALLED: dict[type, str] = {str: "text", bool: "truth value", int: "whole number"}
@@ -503,18 +535,23 @@ class Policy:
         port_range_start: int = 0,
         port_range_size: int = 100,
         port_range_users: int = 100,
+        legacy_hashes_until: str = "",
+        old_addresses: bool = True,
     ) -> None:
         """`origin`: where it was read from, for messages. `url`: where browsers find the gateway, like
         `http://gate.example.org:1234`. `url_style`: whether users have paths there, or host names below it. `backend_ca`: a
         file of the authorities whose certificates targets may have.
         `self_service`: whether users declare links and logins of their own, by the command
         `vizgate`, and how many. `port_range_start`: the first port of users' own ranges, 0 for a gateway without;
-        `port_range_size`: how many ports a range has; `port_range_users`: how many ranges there are."""
+        `port_range_size`: how many ports a range has; `port_range_users`: how many ranges there are.
+        `legacy_hashes_until`: the last day, like `2027-03-31`, on which logins with the hashes of the old script open anything;
+        "" for no end. `old_addresses`: whether the former names of imported links redirect to the links."""
         self.allowed_hosts, self.allowed_ports, self.origin = allowed_hosts, allowed_ports, origin
         self.url, self.url_style, self.backend_ca, self.self_service = url, url_style, backend_ca, self_service
         self.links_per_user, self.logins_per_user = links_per_user, logins_per_user
         self.port_range_start, self.port_range_size = port_range_start, port_range_size
-        self.port_range_users = port_range_users
+        self.port_range_users, self.legacy_hashes_until = port_range_users, legacy_hashes_until
+        self.old_addresses = old_addresses
         networks: list[Network] = []
         names: list[str] = []
         ranges: list[range] = []
@@ -540,6 +577,10 @@ class Policy:
                 )
         if url_style not in (PATH, SUBDOMAIN):
             problems.append(f"{self.origin}: url_style {shown(url_style)} is neither {PATH} nor {SUBDOMAIN}")
+        if not DAY.fullmatch(legacy_hashes_until):
+            problems.append(
+                f"{self.origin}: legacy_hashes_until {shown(legacy_hashes_until)} is not a day like 2027-03-31, or empty"
+            )
         problems += self._range_problems(ranges)
         if problems:
             raise InvalidData(problems)
@@ -549,8 +590,8 @@ class Policy:
     @classmethod
     def parse(cls, data: object, origin: str) -> Policy:
         """Reads `{allowed_hosts: [text], allowed_ports: [text or number], url: text, url_style: text, backend_ca: text,
-        self_service: bool}`, and numbers `links_per_user`, `logins_per_user`, `port_range_start`, `port_range_size` and
-        `port_range_users`, all but the first two optional; raises InvalidData."""
+        self_service: bool, legacy_hashes_until: text, old_addresses: bool}`, and numbers `links_per_user`, `logins_per_user`,
+        `port_range_start`, `port_range_size` and `port_range_users`, all but the first two optional; raises InvalidData."""
         if not isinstance(data, Mapping):
             raise InvalidData([f"{origin}: {shown(data)} is not a mapping"])
         reader = _Reader()
@@ -568,7 +609,9 @@ class Policy:
             "url": str,
             "backend_ca": str,
             "url_style": str,
+            "legacy_hashes_until": str,
             "self_service": bool,
+            "old_addresses": bool,
             **dict.fromkeys(("links_per_user", "logins_per_user", *_RANGE_KEYS), int),
         }
         for key, kind in kinds_of.items():

@@ -22,6 +22,7 @@ from ._model import (
     DESCRIPTION_CHARACTERS,
     LINK,
     LOGIN,
+    OLD_LINK,
     InvalidData,
     Link,
     Login,
@@ -60,6 +61,8 @@ class Found:
     items: dict[str, list[Item]] = dataclasses.field(default_factory=dict)
     adapted: list[str] = dataclasses.field(default_factory=list)
     refused: list[str] = dataclasses.field(default_factory=list)
+    renamed: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    """Of each user, the names of links that can be an address and no name of a link, and what became of them."""
 
 
 class _Refused(Exception):
@@ -72,6 +75,7 @@ class _File:
     def __init__(self, user: str, name: str) -> None:
         self.user, self.name = user, name
         self.items: list[Item] = []
+        self.renamed: dict[str, str] = {}
         self._adapted: list[tuple[int, str]] = []
         self._refused: list[tuple[int, str]] = []
 
@@ -94,6 +98,8 @@ class _File:
 
     def report(self, found: Found) -> None:
         found.items.setdefault(self.user, []).extend(self.items)
+        if self.renamed:
+            found.renamed[self.user] = self.renamed
         for told, lines in ((found.adapted, self._adapted), (found.refused, self._refused)):
             texts = [f"{self.name}:{line}: {text}" if line else f"{self.name}: {text}" for line, text in sorted(lines)]
             told += bounded(texts, LINES_SHOWN, f"{self.name}: ")
@@ -186,8 +192,12 @@ def merge(
             elif not other:
                 coming.append(item)
         refused += bounded(problems, LINES_SHOWN, f"{user}: ")
-        if len(links) > len(own.links) or len(logins) > len(own.logins):
+        names = {link.name for link in links}
+        former = {**dict(own.renamed), **found.renamed.get(user, {})}
+        renamed = tuple(sorted((old, new) for old, new in former.items() if new in names))
+        if len(links) > len(own.links) or len(logins) > len(own.logins) or renamed != own.renamed:
             declared[user] = own._replace(
+                renamed=renamed,
                 links=tuple(sorted(links, key=lambda link: link.name)),
                 logins=tuple(sorted(logins, key=lambda login: login.name)),
             )
@@ -325,6 +335,8 @@ def _link(file: _File, line: int, fields: list[str], taken: Mapping[str, int], p
         raise _Refused("; ".join(problem.text for problem in problems))
     for text in adapted:
         file.adapt(line, text)
+    if OLD_LINK.fullmatch(name):
+        file.renamed[name] = plain["name"]
     return data.links[0]
 
 
@@ -356,7 +368,8 @@ def _read_logins(file: _File, data: bytes, policy: Policy) -> None:
             file.refuse(number, f"login {shown(name)}: declared twice; line {taken[name]} counts")
         else:
             taken[name] = number
-            found, problems = parse_user({"logins": [{"name": name, "password_hash": password_hash}]})
+            # stored, as those of htpasswd's default are taken from here alone
+            found, problems = parse_user({"logins": [{"name": name, "password_hash": password_hash}]}, stored=True)
             if problems:
                 how = next((how for start, how in _OTHER_HASHES if password_hash.startswith(start)), "")
                 how = how or ("DES crypt" if re.fullmatch("[./0-9A-Za-z]{13}", password_hash) else "nothing known")
@@ -367,6 +380,13 @@ def _read_logins(file: _File, data: bytes, policy: Policy) -> None:
                 )
             else:
                 file.take(number, found.logins[0])
+                if found.logins[0].is_legacy:
+                    until = f" until {policy.legacy_hashes_until}" if policy.legacy_hashes_until else ""
+                    file.adapt(
+                        number,
+                        f"login {shown(name)}: its hash is of an old kind, quickly guessed by who gets hold of it; it opens"
+                        f" {file.user}'s links{until}; 'vizgate login password {name}' makes a better one",
+                    )
 
 
 _READERS: dict[str, Callable[[_File, bytes, Policy], None]] = {".conf": _read_links, ".htpasswd": _read_logins}

@@ -137,6 +137,17 @@ class Registry:
         found = self._json(self.paths.policy, {})
         return str(found.get("url_style", PATH)) if isinstance(found, dict) else PATH
 
+    def old_addresses(self) -> bool:
+        """Whether the names that links had before they were imported lead to where they are now."""
+        found = self._json(self.paths.policy, {})
+        return not isinstance(found, dict) or found.get("old_addresses") is not False
+
+    def legacy_ended(self) -> bool:
+        """Whether the policy's last day for logins with the hashes of the old script is over, by this host's clock."""
+        found = self._json(self.paths.policy, {})
+        until = str(found.get("legacy_hashes_until", "")) if isinstance(found, dict) else ""
+        return bool(until) and time.strftime("%Y-%m-%d") > until
+
     @staticmethod
     def _json(path: str, missing: Any, fix: str = "remove it and declare its links again") -> Any:
         try:

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import html
 import os
+import re
 import string
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from ._resolve import is_name
 
 FOLDERS = {"links.d": ".map", "logins.d": ".htpasswd", "pages": ".html"}
 """The folders of per-user include files, and how the files in them end."""
+OLD_LOGINS = "//old"
+"""The end of the key under which nginx finds a user's logins with old hashes; no link's key ends so."""
 EMPTY = "# Nothing is declared for this user any more; the file stays, as nginx may be about to open it.\n"
 """The map file of a user without links and logins."""
 
@@ -46,12 +49,19 @@ def entries(user: str, data: UserData, addresses: Mapping[str, str], watch: Watc
     """What nginx looks up for a user: `alice/training` → `keep 127.0.0.1:8097`, where no address is known `keep :8097`;
     and `alice/` → the generation of her logins, which is another whenever one of them changes, and their names. With a `watch`, links to
     this host also say whose listeners they trust: `keep 127.0.0.1:20001 1001`. Where https is spoken, the first word says
-    whether the certificate has to be good, and for which name: `keep:verified:node7 10.0.0.7:8443`."""
+    whether the certificate has to be good, and for which name: `keep:verified:node7 10.0.0.7:8443`. `alice//old` → the names of her
+    logins whose hashes are to be replaced, if there are any; `alice/^run-^b` → `moved run-b` for what was `Run-B` once."""
     found = {}
     if data.logins:
         declared = "\n".join(f"{login.name}:{login.password_hash}" for login in data.logins)
         generation = hashlib.sha256(declared.encode()).hexdigest()[:24]
         found[user + "/"] = " ".join([generation, *(login.name for login in data.logins)])
+    old = [login.name for login in data.logins if login.is_legacy]
+    if old:
+        found[user + OLD_LOGINS] = " ".join(old)
+    for name, now in data.renamed:
+        # nginx's maps do not tell capital letters from small ones
+        found[f"{user}/{re.sub('[A-Z]', lambda letter: '^' + letter[0].lower(), name)}"] = f"moved {now}"
     for link in data.links:
         address = addresses.get(link.host, "") if is_name(link.host) else link.host
         trusted = ""

@@ -15,6 +15,7 @@ from ._registry import Locked, Registry
 
 RESTART_SECONDS = 30
 """How long an app that its owner restarts has until it answers."""
+_SITE = ("backend_ca", "legacy_hashes_until", "links_per_user", "logins_per_user", "self_service")
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
@@ -55,7 +56,7 @@ def answer(gateway: Gateway, user: str, request: object) -> Answer:
 def _show(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The user's links and logins, whoever declares them, and what the site allows."""
     info: Any = gateway.info(user)
-    site = {key: getattr(policy, key) for key in ("backend_ca", "links_per_user", "logins_per_user", "self_service")}
+    site = {key: getattr(policy, key) for key in _SITE}
     site["url"] = _addresses.site(policy.url, policy.url_style, user)
     mine = info["users"][user]
     return {

@@ -40,7 +40,7 @@ users:
            target: 'visdomserv1:9087', description: Loss curves, source: inventory, yields_to: '', moving: false,
            rendered: true, live: true}
       logins:
-        - {name: alice, source: inventory, yields_to: '', rendered: true, live: true}
+        - {name: alice, source: inventory, yields_to: '', legacy: false, rendered: true, live: true}
 live:
   description: Whether an nginx with the gateway's configuration is running.
   returned: always

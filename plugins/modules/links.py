@@ -80,6 +80,14 @@ options:
         description: How many logins of their own users may have.
         type: int
         default: 50
+      legacy_hashes_until:
+        description: Last day on which imported logins with old hashes open anything.
+        type: str
+        default: ''
+      old_addresses:
+        description: Whether the former names of imported links lead to the links.
+        type: bool
+        default: true
       port_range_start:
         description: First port of users' own ranges; 0 for none.
         type: int
@@ -177,6 +185,8 @@ def main() -> None:
                     "self_service": {"type": "bool", "default": False},
                     "links_per_user": {"type": "int", "default": 200},
                     "logins_per_user": {"type": "int", "default": 50},
+                    "legacy_hashes_until": {"type": "str", "default": ""},
+                    "old_addresses": {"type": "bool", "default": True},
                     "port_range_start": {"type": "int", "default": 0},
                     "port_range_size": {"type": "int", "default": 100},
                     "port_range_users": {"type": "int", "default": 100},

@@ -1,17 +1,40 @@
-"""The old script's links and logins: imported ones answer, and what is refused is said."""
+"""The old script's links and logins: imported ones answer, old hashes until a policy ends them, and what is refused is said."""
 
 from __future__ import annotations
 
+import base64
+import json
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils import _live
 from backends import Backend
 from conftest import Vizgate
-from rig import ALICE
+from rig import ALICE, Rig
 
 HASH = "$2y$04$JNWtoDQ8f5dbESUIHLjUf.7Eh6XYsYtMMMLZemuKowZvyXtJoIXpS"  # wonder
-APR1 = "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"
+DES = "rqXexS6ZhobKA"
+# As the public script writes a link.
+ENTRY = """
+###{path}||{server}||{description}
+location {path}/ {{
+    auth_basic "Protected access";
+    auth_basic_user_file /etc/nginx/sites-available/multivisdom/alice.htpasswd;
+    proxy_pass {server};
+    proxy_http_version 1.1;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection "upgrade";
+    proxy_set_header Host $http_host{path};
+    proxy_connect_timeout 7d;
+    proxy_send_timeout 7d;
+    proxy_read_timeout 7d;
+}}
+
+
+"""
 
 
 @pytest.fixture
@@ -19,14 +42,14 @@ def old(tmp_path: Path, backend: Backend) -> str:
     """The old script's folder, with what two users have left in it."""
     server = f"http://127.0.0.1:{backend.port}/"
     (tmp_path / "alice.conf").write_text(f"###/alice/train||{server}||Loss curves\n###/alice/Eval||{server}||\n")
-    (tmp_path / "alice.htpasswd").write_text(f"old:{HASH}\nolder:{APR1}\n")
+    (tmp_path / "alice.htpasswd").write_text(f"old:{HASH}\nolder:{DES}\n")
     (tmp_path / "bob.conf").write_text(f"###/bob/fixed||{server}||\n###/bob/far||http://8.8.8.8:9087/||\n")
     return str(tmp_path)
 
 
 NOTE = "note: alice.conf:2: link 'Eval': the name is not of the form [a-z0-9][a-z0-9._-]{0,62}; it becomes 'eval'\n"
 REFUSED = [
-    "alice.htpasswd:2: login 'older': its hash is apr1, which the gateway does not take;"
+    "alice.htpasswd:2: login 'older': its hash is DES crypt, which the gateway does not take;"
     " alice sets a new password with 'vizgate login add older'",
     "bob.conf:1: link 'fixed': bob has another of that name (source 'inventory'), which stays;"
     " remove it first, or add this one by another name",
@@ -50,6 +73,148 @@ def test_imported_links_and_logins_work(
         backend.seen.clear()
         assert serves(f"/alice/{name}/x", ("old", ALICE[1])) == "tool"
         assert backend.seen[0].target == "/x"
+
+
+@pytest.fixture
+def original(tmp_path: Path, backend: Backend) -> str:
+    """What the original public script leaves: a link, and logins by the htpasswd of this host as it is called without options, and
+    with that for SHA-1."""
+    link = ENTRY.format(path="/alice/train", server=f"http://127.0.0.1:{backend.port}/", description="Loss curves")
+    (tmp_path / "alice.conf").write_text(link)
+    for options, login in ((["-c"], "first"), ([], "second"), (["-s"], "third")):
+        command = ["htpasswd", "-i", *options, str(tmp_path / "alice.htpasswd"), login]
+        subprocess.run(command, input=f"password of {login}", text=True, check=True, capture_output=True)
+    text = (tmp_path / "alice.htpasswd").read_text()
+    assert (text.count(":$apr1$"), text.count(":{SHA}")) == (2, 1)
+    return str(tmp_path)
+
+
+LOGINS = ("first", "second", "third")
+
+
+def test_all_logins_of_the_original_script_work(
+    vizgate: Vizgate, serves: Callable[..., str | int], original: str
+) -> None:
+    done = vizgate("import-multivisdom", original, user="")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("1 links and 3 logins imported, 0 lines refused\n")
+    for login in LOGINS:
+        assert serves("/alice/train/x", (login, f"password of {login}")) == "tool"
+        assert serves("/alice/train/x", (login, "another")) == 401
+
+
+def test_old_hashes_are_listed_until_their_users_set_passwords(
+    vizgate: Vizgate, serves: Callable[..., str | int], original: str
+) -> None:
+    vizgate.ok("import-multivisdom", original, user="")
+    old = "the hash of its password is of an old kind and has no end yet"
+    said = vizgate.ok("login", "list")
+    assert [line.partition(":")[0] for line in said.splitlines() if old in line] == list(LOGINS)
+    vizgate.ok("login", "password", "second", "--password-stdin", typed="new")
+    assert f"second: {old}" not in vizgate.ok("login", "list")
+    assert serves("/alice/train/", ("second", "new")) == "tool"
+    listed = {login["name"]: login["legacy"] for login in json.loads(vizgate.ok("login", "list", "--json"))}
+    assert listed == {"alice": False, "first": True, "second": False, "third": True}
+
+
+def test_an_old_hash_is_replaced_after_its_login_was_used(
+    vizgate: Vizgate, gate: Rig, serves: Callable[..., str | int], original: str
+) -> None:
+    vizgate.ok("import-multivisdom", original, user="")
+    _live.passwords(gate.core.paths.control)  # those of other tests
+    assert serves("/alice/train/", ("first", "password of first")) == "tool"
+    assert serves("/alice/train/", ("second", "wrong")) == 401
+    resolve = gate.root / "usr/local/lib/vizgate/bin/vizgate-resolve"
+    done = subprocess.run([resolve], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
+    hashes = {login.name: login.password_hash for login in gate.core.registry.sources("alice")["self"].logins}
+    assert hashes["first"].startswith("$2y$10$")
+    assert (hashes["second"][:6], hashes["third"][:5]) == ("$apr1$", "{SHA}")
+    assert serves("/alice/train/", ("first", "password of first")) == "tool"
+    # what nginx had kept is gone, and the password is nowhere but in memory
+    assert _live.passwords(gate.core.paths.control) == []
+    text = "".join(path.read_text(errors="replace") for path in gate.root.rglob("*") if path.is_file())
+    assert "password of first" not in text
+    assert base64.b64encode(b"password of first").decode() not in text
+
+
+def set_policy(gate: Rig, until: str) -> None:
+    """Changes the policy's last day for old hashes, and lets the minute's refresh see it."""
+    path = Path(gate.core.paths.policy)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "legacy_hashes_until": until}))
+    gate.core.refresh()
+
+
+def test_a_policy_ends_old_hashes(vizgate: Vizgate, gate: Rig, serves: Callable[..., str | int], original: str) -> None:
+    vizgate.ok("import-multivisdom", original, user="")
+    vizgate.ok("login", "password", "second", "--password-stdin", typed="new")
+    passwords = Path(gate.core.paths.includes) / "logins.d/alice.htpasswd"
+    today, yesterday = (time.strftime("%Y-%m-%d", time.localtime(time.time() - days * 86400)) for days in (0, 1))
+    before = Path(gate.core.paths.policy).read_text()
+    try:
+        set_policy(gate, today)
+        assert serves("/alice/train/", ("first", "password of first")) == "tool"
+        assert f"opens links until {today}; vizgate login password first" in vizgate.ok("login", "list")
+        set_policy(gate, yesterday)
+        # what was remembered of the login is worth nothing either
+        assert serves("/alice/train/", ("first", "password of first")) == 401
+        assert serves("/alice/train/", ("third", "password of third")) == 401
+        assert serves("/alice/train/", ("second", "new")) == "tool"
+        assert serves("/alice/train/", ALICE) == "tool"
+        assert "$apr1$" not in passwords.read_text()
+        assert f"opened links until {yesterday}; vizgate login password first" in vizgate.ok("login", "list")
+        # a change of another kind brings none back
+        vizgate.ok("login", "add", "fourth", "--password-stdin", typed="fourth")
+        assert "$apr1$" not in passwords.read_text()
+        vizgate.ok("login", "password", "first", "--password-stdin", typed="new")
+        assert serves("/alice/train/", ("first", "new")) == "tool"
+    finally:
+        Path(gate.core.paths.policy).write_text(before)
+
+
+def test_the_old_address_of_a_link_that_was_renamed_leads_to_it(
+    vizgate: Vizgate, gate: Rig, serves: Callable[..., str | int], original: str, backend: Backend
+) -> None:
+    conf = Path(original) / "alice.conf"
+    text = "".join(
+        ENTRY.format(path=f"/alice/{name}", server=f"http://127.0.0.1:{backend.port}/", description="")
+        for name in ("Run-B", "train", "odd+Name")
+    )
+    conf.write_text(text)
+    vizgate.ok("import-multivisdom", original, user="")
+    assert serves("/alice/run-b/x", ALICE) == "tool"
+    for old, new in (
+        ("/alice/Run-B", "/alice/run-b/"),
+        ("/alice/Run-B/", "/alice/run-b/"),
+        ("/alice/Run-B/a/B?c=D", "/alice/run-b/a/B?c=D"),
+    ):
+        answer = gate.get(old, ALICE)
+        where = dict(answer.headers)["Location"]
+        assert (answer.status, where.removeprefix(f"http://127.0.0.1:{gate.port}")) == (302, new)
+        # nobody learns without a login what there was
+        assert gate.get(old).status == 401
+    for path in (
+        "/alice/RUN-B/",
+        "/alice/Run-Bx/",
+        "/alice/Run-C/",
+        "/alice/%52un-B/",
+        "/alice/odd+Name/",
+        "/bob/Run-B/",
+    ):
+        assert gate.get(path, ALICE).status in (401, 404)
+    policy = Path(gate.core.paths.policy)
+    before = policy.read_text()
+    try:
+        policy.write_text(json.dumps({**json.loads(before), "old_addresses": False}))
+        gate.core.declare("self", lambda registry: {}, verify=True)
+        assert gate.get("/alice/Run-B/", ALICE).status == 404
+    finally:
+        policy.write_text(before)
+    gate.core.declare("self", lambda registry: {}, verify=True)
+    assert gate.get("/alice/Run-B/", ALICE).status == 302
+    # a link that is there no longer leads nowhere
+    vizgate.ok("remove", "run-b", "--yes")
+    assert gate.get("/alice/Run-B/", ALICE).status == 404
 
 
 def test_checking_changes_nothing(vizgate: Vizgate, serves: Callable[..., str | int], old: str) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils import _certificate, _live
 from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
@@ -233,6 +234,16 @@ def test_the_default_policy_is_one() -> None:
     found = Policy.parse(json.loads(evaluated(POLICY)), "policy.json")
     assert (found.url, found.self_service) == ("http://gate:1234", True)
     assert (found.links_per_user, found.logins_per_user) == (200, 50)
+    assert found.legacy_hashes_until == ""
+
+
+def test_a_day_of_the_policy_may_be_written_without_quotes() -> None:
+    found = Policy.parse(
+        json.loads(evaluated(POLICY, gateway_legacy_hashes_until=datetime.date(2027, 3, 31))), "policy"
+    )
+    assert found.legacy_hashes_until == "2027-03-31"
+    with pytest.raises(InvalidData, match=r"legacy_hashes_until '31.3.2027' is not a day like 2027-03-31, or empty"):
+        Policy.parse(json.loads(evaluated(POLICY, gateway_legacy_hashes_until="31.3.2027")), "policy")
 
 
 @pytest.mark.skipif(not shutil.which("visudo", path="/usr/sbin:/usr/bin"), reason="sudo is not installed here")

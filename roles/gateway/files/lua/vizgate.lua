@@ -33,6 +33,7 @@ local SLASH = 47
 local LINK_BYTES = 97           -- of the longest "/user/link"
 local HOST_BYTES = 260          -- of the longest name with a port
 local SHOWN_BYTES = 60          -- of an address on an error page
+local TO_HASH, TO_HASH_SECONDS = 100, 180 -- so many passwords are kept for a better hash, and so long
 local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
 
 local _M = {}
@@ -192,6 +193,20 @@ local function wait_for(user, digest, pair, all, right)
     return seconds or locked_for(pair, lockout.login)
 end
 
+-- Keeps the right password of a login with an old hash for the minute's refresh, which makes a better hash of it: in memory, and
+-- not for long. Whose hash is old is published with the logins.
+local function keep_for_hashing(user, credential)
+    local login = ngx.var.remote_user or ""
+    local old = " " .. (entry(user .. "//old") or "") .. " "
+    if old:find(" " .. login .. " ", 1, true) and not (signing.way == "pam" and login == user) then
+        local password = (ngx.decode_base64(credential:match("^%S+ +(%S+)") or "") or ""):match("^[^:]*:(.*)$")
+        if password and (verdicts:llen("to hash") or 0) < TO_HASH then
+            verdicts:lpush("to hash", user .. "\t" .. login .. "\t" .. ngx.encode_base64(password) .. "\n")
+            verdicts:expire("to hash", TO_HASH_SECONDS)
+        end
+    end
+end
+
 -- One check for all requests that bring the same new credential at the same time.
 local function verdict_on(digest, user, generation, credential)
     local busy = "busy " .. digest
@@ -209,6 +224,9 @@ local function verdict_on(digest, user, generation, credential)
         return too_many(seconds)
     end
     local verdict = counted_check(pair, all, right, user, generation, credential)
+    if verdict then
+        keep_for_hashing(user, credential)
+    end
     if verdict and signing.way == "pam" then
         -- PAM is asked again after a minute: the account may have been locked
         verdicts:set(digest, true, REFUSED_SECONDS)
@@ -556,6 +574,19 @@ local function host_owner(host)
     return host:sub(-#_M.suffix) == _M.suffix and host:sub(1, -#_M.suffix - 1):match("^[a-z][a-z0-9-]*$")
 end
 
+-- Where the link is now that had a name with capital letters before it was imported; nil for all other addresses.
+local function moved_to(user, home, rest, path, written)
+    local old, tail = rest:match("^([%w][%w._-]*)(.*)$")
+    if not old or not old:find("%u") or #old > 63 or not (tail == "" or tail:sub(1, 1) == "/") then
+        return
+    end
+    local moved = (entry(user .. "/" .. old:gsub("%u", "^%0"):lower()) or ""):match("^moved (.*)$")
+    local before = home .. "/" .. old
+    if moved and path:sub(1, #before) == before then
+        return home .. "/" .. moved .. (tail == "" and "/" or "") .. written:sub(#before + 1)
+    end
+end
+
 -- Finds the link of a request; every answer that is not the backend's is given here. Owner (where the host does not say
 -- it) and link are taken from the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the
 -- two do not begin alike (//, %2F, ..) the page does not exist.
@@ -577,6 +608,10 @@ local function find_link(uri, written, user)
         return ngx.exec("/-/usage")
     end
 
+    local moved = moved_to(user, home, rest or "", path, written)
+    if moved then
+        return ngx.redirect(moved, 302)
+    end
     local status = rest and rest:match("^%-/status/(.*)$")
     local link, tail = (status or rest or ""):match("^([a-z0-9][a-z0-9._-]*)(.*)$")
     local learnt = recall()
@@ -817,10 +852,22 @@ local function tidy()
     return forgotten .. " forgotten\n"
 end
 
+-- GET: the passwords of logins with old hashes, which are forgotten at once.
+local function take_passwords()
+    local lines = {}
+    for number = 1, TO_HASH do
+        lines[number] = verdicts:rpop("to hash")
+        if not lines[number] then
+            break
+        end
+    end
+    return table.concat(lines)
+end
+
 -- Content phase of the control socket.
 function _M.control()
     ngx.req.read_body()
-    local answer = ({ PUT = publish, POST = look_up, DELETE = tidy })[ngx.req.get_method()]
+    local answer = ({ PUT = publish, POST = look_up, DELETE = tidy, GET = take_passwords })[ngx.req.get_method()]
     local text = answer(ngx.req.get_body_data() or "")
     ngx.header["Content-Length"] = #text
     ngx.print(text)

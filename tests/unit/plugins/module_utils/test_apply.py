@@ -1103,7 +1103,16 @@ def test_info(gateway: Gateway, control: Control) -> None:
                         "live": True,
                     },
                 ],
-                "logins": [{"name": "alice", "source": "inventory", "yields_to": "", "rendered": True, "live": True}],
+                "logins": [
+                    {
+                        "name": "alice",
+                        "source": "inventory",
+                        "yields_to": "",
+                        "legacy": False,
+                        "rendered": True,
+                        "live": True,
+                    }
+                ],
             }
         },
     }

@@ -33,6 +33,7 @@ from hypothesis import strategies as st
 
 POLICY = Policy(("127.0.0.0/8", "::1/128", "10.0.0.0/8", "*"), ("1024-65535",), "policy")
 APR1 = "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"
+SHA1 = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
 STRANGER = 4242 if os.getuid() == 0 else os.getuid()
 """The owner of files that `strangers` makes, which is not alice."""
 
@@ -177,7 +178,10 @@ FORM = "the name is not of the form [a-z0-9][a-z0-9._-]{0,62}"
     ],
 )
 def test_what_has_to_be_adapted_is_told(tmp_path: Path, text: str, link: Link, adapted: str) -> None:
-    assert found(tmp_path, {"alice.conf": f"###{text}\n"}) == Found(dict(links(link)), [f"alice.conf:1: {adapted}"])
+    renamed = {"alice": {"Train": "train"}} if "Train" in text else {}
+    assert found(tmp_path, {"alice.conf": f"###{text}\n"}) == Found(
+        dict(links(link)), [f"alice.conf:1: {adapted}"], renamed=renamed
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,6 +270,7 @@ def test_of_names_that_are_one_the_legal_one_counts_then_the_first(tmp_path: Pat
             f"alice.conf:4: link 'TRAIN': {FORM}; 'train' would be, but line 2 has it",
             f"alice.conf:6: link 'EVAL': {FORM}; 'eval' would be, but line 5 has it",
         ],
+        {"alice": {"Eval": "eval"}},
     )
 
 
@@ -281,10 +286,10 @@ def test_a_line_that_is_refused_takes_no_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("password_hash", "what"),
     [
-        (APR1, "apr1"),
+        (APR1[:-1], "apr1"),
         ("$1$r31.....$HqJZimcKQFAMYayBlzkrA/", "MD5"),
         ("rqXexS6ZhobKA", "DES crypt"),
-        ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "SHA-1"),
+        ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g", "SHA-1"),
         ("{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "SHA-1"),
         ("{PLAIN}geheim", "the clear password"),
         (HASH.replace("$10$", "$17$"), "bcrypt of a cost that is not in 4-12"),
@@ -299,6 +304,21 @@ def test_weak_hashes_are_refused_and_not_shown(tmp_path: Path, password_hash: st
             " alice sets a new password with 'vizgate login add guest'"
         ]
     )
+
+
+@pytest.mark.parametrize("until", ["", "2027-03-31"])
+def test_what_htpasswd_has_made_by_default_is_taken_and_a_note_says_so(tmp_path: Path, until: str) -> None:
+    (tmp_path / "alice.htpasswd").write_text(f"old:{APR1}\nsha:{SHA1}\n", encoding="utf-8")
+    policy = Policy(("127.0.0.0/8",), ("1024-65535",), "policy", legacy_hashes_until=until)
+    what = read(str(tmp_path), policy, everybody)
+    assert [item for _place, item in what.items["alice"]] == [Login("old", APR1), Login("sha", SHA1)]
+    assert what.refused == []
+    ends = f" until {until}" if until else ""
+    assert what.adapted == [
+        f"alice.htpasswd:{line}: login '{name}': its hash is of an old kind, quickly guessed by who gets hold of it;"
+        f" it opens alice's links{ends}; 'vizgate login password {name}' makes a better one"
+        for line, name in ((1, "old"), (2, "sha"))
+    ]
 
 
 def test_logins_line_by_line(tmp_path: Path) -> None:
@@ -527,6 +547,16 @@ def test_what_is_there_is_not_overwritten(source: str) -> None:
     )
 
 
+def test_the_old_name_is_kept_with_the_link_and_once_more_with_an_import_from_before() -> None:
+    what = Found({"alice": [("alice.conf:1", TRAIN)]}, renamed={"alice": {"Train": "train", "Gone": "gone"}})
+    renamed = (("Train", "train"),)
+    for there in (UserData(), UserData((TRAIN,))):
+        declared, refused = merge(what, lambda user, there=there: {"self": there}, POLICY)
+        assert (declared, refused) == ({"alice": UserData((TRAIN,), renamed=renamed)}, [])
+        assert parse_user(declared["alice"].as_json(), stored=True) == (declared["alice"], [])
+    assert merge(what, lambda user: {"self": UserData((TRAIN,), renamed=renamed)}, POLICY) == ({}, [])
+
+
 def test_the_sites_limits_hold() -> None:
     policy = Policy(links_per_user=1, logins_per_user=1)
     assert merged([TRAIN, EVAL, ALICE, Login("b", HASH)], policy) == (
@@ -610,7 +640,7 @@ def test_no_content_raises_or_brings_what_the_model_refuses(conf: bytes, htpassw
         tuple(item for item in items if isinstance(item, Link)),
         tuple(item for item in items if isinstance(item, Login)),
     )
-    again, problems = parse_user(plain.as_json(), POLICY)
+    again, problems = parse_user(plain.as_json(), POLICY, stored=True)
     assert problems == []
     assert len(again.links) + len(again.logins) == len(items)
     assert all(LINK.fullmatch(link.name) for link in plain.links)

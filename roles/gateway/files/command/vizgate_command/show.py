@@ -153,6 +153,14 @@ def logins(answer: Mapping[str, Any]) -> None:
         click.echo(f"{answer['user']} has no logins yet; vizgate login add {answer['user']} makes one")
         return
     table(["LOGIN", "SOURCE"], [[login["name"], declared(login)] for login in answer["logins"]])
+    until = answer["site"]["legacy_hashes_until"]
+    for name in [login["name"] for login in answer["logins"] if login["legacy"]]:
+        ends = "has no end yet"
+        if until:
+            ends = f"opened links until {until}" if time.strftime("%Y-%m-%d") > until else f"opens links until {until}"
+        click.echo(
+            f"{name}: the hash of its password is of an old kind and {ends}; vizgate login password {name} makes a better one"
+        )
 
 
 def apps(found: Sequence[Mapping[str, Any]]) -> None:
