@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -122,3 +123,21 @@ def test_what_was_removed_comes_with_the_next_converge(vizgate: Vizgate, gate: R
     played = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/links.yml")
     assert played.returncode == 0, played.stdout
     assert gate.get("/bob/", BOB).status == 200
+
+
+def test_protection_tells_what_is_off_in_one_page(vizgate: Vizgate, gate: Rig) -> None:
+    """Of a rootless gateway, what it can have; without a change of anything."""
+    before = gate.state()
+    said = vizgate.ok("protection", user="").splitlines()
+    assert said[0] == "on: lockout, strong password hashes, verified targets"
+    assert [line for line in said if line.startswith("off: ")] == [
+        "off: HTTPS: passwords and pages cross the network in clear text",
+        "off: origins: all users' pages are of one origin; what a browser does not mark as coming from another page is trusted",
+    ]
+    assert (
+        "  set gateway_tls: true and certificate_provider; behind another proxy that ends TLS, gateway_public_url"
+        in said
+    )
+    listed = {measure["name"]: measure["on"] for measure in json.loads(vizgate.ok("protection", "--json", user=""))}
+    assert listed["HTTPS"] is False
+    assert gate.state() == before

@@ -139,6 +139,7 @@ def test_the_gateway_cannot_do_it_now(sudo: Sudo) -> None:
         (["--user", "bob", "list"], "--user bob: only root acts in the name of others"),
         (["status", "--all"], "--all: only root looks at everybody's links"),
         (["init"], "init: only root does that"),
+        (["protection"], "protection: only root does that"),
         (["remove-everything", "--confirm", os.uname().nodename], "remove-everything: only root does that"),
     ],
 )

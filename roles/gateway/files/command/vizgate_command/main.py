@@ -624,6 +624,23 @@ def init() -> None:
     root.init()
 
 
+@cli.command()
+@_json
+def protection(plain: bool) -> None:
+    """Tell which of the recommended protection is off (root).
+
+    What each measure protects from, and which variable switches it on.
+
+    Example:
+
+    \b
+      sudo vizgate protection
+    """
+    from . import protection as measures
+
+    measures.run(plain)
+
+
 @cli.command("remove-everything")
 @click.option("--confirm", metavar="HOSTNAME", help="The name of this host, instead of typing it.")
 def remove_everything(confirm: str | None) -> None:
