@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from typing import Any, TypedDict
 from . import _probe
 from ._bounded import Place
 from ._kinds import KEEP, KINDS, STRIP
+from ._marks import ANY_TOOL, kind_of, websocket_of, websocket_protocol
 from ._model import HTTP, HTTPS, Link, Policy, parse_address, printable
 from ._probe import Listener, Probe, Reply
 
@@ -35,28 +35,6 @@ ADDRESS_CHARACTERS = 8000
 HOPS = 6
 ASSETS = 6
 PARSE_SECONDS = 1.0
-
-_MARKS = {
-    "jupyter": re.compile(r"<title>Jupyter(?:Lab| Server| Notebook)|jupyter-config-data"),
-    "visdom": re.compile(r"<title>visdom</title>"),
-    "tensorboard": re.compile(r"<title>TensorBoard</title>"),
-    "bokeh": re.compile(r"<title>Bokeh |/static/js/bokeh(?:\.min)?\.js"),
-    "streamlit": re.compile(r"<title>Streamlit</title>"),
-    "trame": re.compile(r'data-app-name="trame"|<title>trame '),
-    "novnc": re.compile(r"<title>noVNC</title>"),
-}
-"""How the pages of each kind's tool are known."""
-_SOCKETS = {
-    "visdom": "socket",
-    "jupyter": "api/events/subscribe",
-    "bokeh": "ws",
-    "streamlit": "_stcore/stream",
-    "trame": "ws",
-    "novnc": "websockify",
-}
-"""The websocket of each kind's tool, below its page or its front page."""
-_ANY_TOOL = ("http", "wsgi")
-"""Kinds that say nothing about what the page looks like."""
 
 
 class Finding(TypedDict):
@@ -108,9 +86,7 @@ class Page:
     @property
     def looks(self) -> str:
         """The kind whose tool this is, or ""."""
-        if self.server.startswith("WebSockify"):
-            return "novnc"
-        return next((kind for kind, mark in _MARKS.items() if mark.search(self.body)), "")
+        return kind_of(self.body, self.server)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,11 +201,11 @@ def observe(answer: Mapping[str, Any], name: str) -> Observed:
     if not page.works:
         observed = dataclasses.replace(observed, other=visitor.visit(STRIP if page.mode == KEEP else KEEP))
     wanted = observed.wanted
-    endpoint = _SOCKETS.get(observed.kind)
-    if wanted and wanted.works and endpoint and not _asks_for_password(wanted):
+    if wanted and wanted.works and not _asks_for_password(wanted):
         front = visitor.backend_path(wanted.mode, visitor.base + "/")
-        path = (wanted.path.partition("?")[0].rstrip("/") + "/" if observed.kind == "bokeh" else front) + endpoint
-        observed = dataclasses.replace(observed, socket=visitor.shake_hands(path, wanted), socket_path=path)
+        path = websocket_of(observed.kind, front, wanted.path)
+        if path:
+            observed = dataclasses.replace(observed, socket=visitor.shake_hands(path, wanted), socket_path=path)
     return observed
 
 
@@ -325,11 +301,9 @@ class _Visitor:
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dml6Z2F0ZSBkb2N0b3IgIQ==",
         }
-        token = re.search(r'"token":"([\w.=-]+)"', page.body)
-        if page.looks == "bokeh" and token:
-            headers["Sec-WebSocket-Protocol"] = f"bokeh, {token[1]}"
-        elif page.looks == "novnc":
-            headers["Sec-WebSocket-Protocol"] = "binary"
+        protocol = websocket_protocol(page.looks, page.body)
+        if protocol:
+            headers["Sec-WebSocket-Protocol"] = protocol
         return self.ask(path, headers)
 
 
@@ -478,7 +452,7 @@ def _start(seen: Observed, kind: str = "", port: int = 0) -> str:
     kind = kind or seen.kind
     path = seen.link.get("socket")
     if path and not port:
-        if kind not in _ANY_TOOL:
+        if kind not in ANY_TOOL:
             port = _free_port(seen)
             return f"{_edit(seen, port=port)} && {_start(seen, kind, port)}"
         script = ["-e", f"SCRIPT_NAME={seen.base}"] if kind == "wsgi" else []
@@ -591,7 +565,7 @@ def _stranger(seen: Observed, working: bool) -> Finding | None:
     if owner in ("", seen.user, seen.account) or seen.link.get("socket"):
         return None
     # root's may be the user's own container
-    expected = seen.looks == seen.link["kind"] or seen.link["kind"] in _ANY_TOOL
+    expected = seen.looks == seen.link["kind"] or seen.link["kind"] in ANY_TOOL
     if owner == "root" and (working or (seen.probe.answers and expected)):
         return None
     severity = _warning if working else _error
@@ -681,7 +655,7 @@ def _working(seen: Observed) -> Iterator[Finding]:
     page, kind = seen.page, seen.kind
     if page is None:
         return
-    if kind != seen.link["kind"] and seen.link["kind"] not in _ANY_TOOL:
+    if kind != seen.link["kind"] and seen.link["kind"] not in ANY_TOOL:
         yield _warning(f"the page is {kind}'s, but the link's kind is {seen.link['kind']}", _rename(seen, page.mode))
     yield from _usable(seen, page)
 
@@ -727,7 +701,7 @@ def _broken(seen: Observed) -> Iterator[Finding]:
     for found in (page, other):
         refusal = _refusal(seen, found)
         if refusal:
-            yield _error(refusal, _start(seen) if seen.kind not in _ANY_TOOL else _curl(seen, found))
+            yield _error(refusal, _start(seen) if seen.kind not in ANY_TOOL else _curl(seen, found))
     if page.is_there and page.status >= 400 and not _refusal(seen, page):
         yield _error(f"it answers {page.status} at {page.path}; its log should say why", _curl(seen, page))
 
@@ -764,10 +738,10 @@ def _prefix(seen: Observed, page: Page, other: Page) -> Iterator[Finding]:
     symptom = _symptom(page, other)
     if (page.missing and not page.outside and not other.works) or (page.status >= 500 and not other.is_there):
         yield _error(symptom, _curl(seen, page))
-    elif seen.kind in _ANY_TOOL and page.status == 404 and not other.is_there:
+    elif seen.kind in ANY_TOOL and page.status == 404 and not other.is_there:
         yield _warning(f"{symptom}: perhaps it has no front page", _curl(seen, page))
     elif keeps:
-        tool = "the app" if seen.kind in _ANY_TOOL else seen.kind
+        tool = "the app" if seen.kind in ANY_TOOL else seen.kind
         yield _error(f"{symptom}: {tool} was not started for {seen.base}", _start(seen))
     elif other.works or (other.is_there and not page.is_there):
         yield _error(f"{symptom}: the tool's addresses begin at {other.path}", _edit(seen, prefix=other.mode))

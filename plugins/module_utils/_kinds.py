@@ -78,6 +78,70 @@ _KINDS = (
         "one process is one shared state for all visitors",
     ),
     Kind(
+        "panel",
+        KEEP,
+        "panel serve app.py --address {host} --port {port} --prefix {prefix}"
+        " --allow-websocket-origin {origin} --use-xheaders",
+        "the origin is what the browser's address bar shows",
+    ),
+    Kind(
+        "dask",
+        STRIP,
+        "dask scheduler --host {host} --port 0 --dashboard-address {host}:{port}",
+        "without --dashboard-prefix, whose front page leads elsewhere; workers and clients take the scheduler's own port from"
+        " its first lines",
+    ),
+    Kind(
+        "gradio",
+        STRIP,
+        "env GRADIO_SERVER_NAME={host} GRADIO_SERVER_PORT={port} GRADIO_ROOT_PATH={prefix} python3 app.py",
+        "app.py calls launch() without an address, port and root_path of its own",
+    ),
+    Kind(
+        "dash",
+        KEEP,
+        "env HOST={host} PORT={port} DASH_URL_BASE_PATHNAME={prefix}/ python3 app.py",
+        "app.py calls run() without a host and port of its own; with gunicorn, leave HOST and PORT out",
+    ),
+    Kind(
+        "shiny",
+        STRIP,
+        "shiny run --host {host} --port {port} app.py",
+        "Shiny for Python; in R, shiny::runApp('.', host = HOST, port = PORT)",
+    ),
+    Kind(
+        "nicegui",
+        STRIP,
+        "python3 app.py --host {host} --port {port}",
+        "app.py passes both on to ui.run(host=, port=), which otherwise listens on all addresses",
+    ),
+    Kind(
+        "viser",
+        STRIP,
+        "python3 app.py --host {host} --port {port}",
+        "app.py passes both on to viser.ViserServer(host=, port=), which otherwise listens on all addresses",
+    ),
+    Kind(
+        "marimo",
+        KEEP,
+        "marimo edit app.py --headless --host {host} --port {port} --base-url {prefix} --no-token",
+        "marimo run app.py instead of marimo edit shows one notebook as an app; who reaches the port of marimo edit past"
+        " the gateway has a shell",
+    ),
+    Kind(
+        "voila",
+        KEEP,
+        "voila app.ipynb --no-browser --Voila.ip={host} --port={port} --base_url={prefix}/",
+        "each visit of a page starts a kernel",
+    ),
+    Kind(
+        "mlflow",
+        KEEP,
+        "mlflow server --host {host} --port {port} --static-prefix {prefix}"
+        " --allowed-hosts {origin},{host}:{port},localhost:{port} --cors-allowed-origins http://{origin},https://{origin}",
+        "it refuses requests that name other hosts",
+    ),
+    Kind(
         "novnc",
         STRIP,
         "websockify --web /usr/share/novnc {host}:{port} localhost:5901",
@@ -92,3 +156,8 @@ _KINDS = (
 )
 
 KINDS = {kind.name: kind for kind in _KINDS}
+OTHERS = (
+    "use http, start the tool with the link's path as its base path, and ask vizgate doctor"
+    " (docs/guide/links.md has a table of tools); kinds: " + ", ".join(KINDS)
+)
+"""What to do about a tool that has no kind."""

@@ -13,7 +13,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from ._kinds import KEEP, KINDS, STRIP
+from ._kinds import KEEP, KINDS, OTHERS, STRIP
 from ._vaulted import Decrypt, NotDecrypted, no_vault, revealed
 
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -365,7 +365,7 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         reader.refuse((*path, "name"), problem if "name" in data else "link: it has no name")
     kind = data.get("kind", "http")
     if not isinstance(kind, str) or kind not in KINDS:
-        advice = _did_you_mean(kind, KINDS, 0.6) or "kinds: " + ", ".join(KINDS)
+        advice = _did_you_mean(kind, KINDS, 0.6) or OTHERS
         reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
     _check_target(reader, path, label, data)
     _check_scheme(reader, path, label, data)

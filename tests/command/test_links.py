@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import OTHERS
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
 from backends import Backend, Handler
@@ -113,6 +114,7 @@ def test_a_link_to_a_socket(vizgate: Vizgate, backend: Backend, socket: str, ser
         (["add", "Train", "--port", "9"], "link 'Train': the name is not of the form [a-z0-9][a-z0-9._-]{0,62}"),
         (["add", "t", "--port", "99999"], "link 't': port 99999 is not in 1-65535"),
         (["add", "t", "--port", "9000", "--kind", "vsdom"], "link 't': kind 'vsdom' is not known; did you mean 'visdom'?"),
+        (["add", "t", "--port", "9000", "--kind", "ttyd"], f"link 't': kind 'ttyd' is not known; {OTHERS}"),
         (["add", "mine", "--port", "9000"], "link 'mine': you have one of that name; change or remove it, or take another name"),
         (["edit", "min", "--port", "9000"], "you have no link 'min' of your own; there are: mine"),
         (["remove", "min", "--yes"], "you have no link 'min' of your own; there are: mine"),
@@ -121,8 +123,7 @@ def test_a_link_to_a_socket(vizgate: Vizgate, backend: Backend, socket: str, ser
         (["status", "other"], "link 'other': alice has none of this name; vizgate list shows those that there are"),
         (["doctor", "other"], "link 'other': alice has none of this name; vizgate list shows those that there are"),
         (["kinds", "--for", "other"], "link 'other': alice has none of this name; vizgate list shows those that there are"),
-        (["kinds", "vsdom"], "kind 'vsdom' is not known; kinds: http, visdom, tensorboard, jupyter, bokeh, streamlit, trame,"
-         " novnc, wsgi"),
+        (["kinds", "vsdom"], f"kind 'vsdom' is not known; {OTHERS}"),
         (["add", "t\n\x1b[31m", "--port", "9"], "link 't\\n\\x1b[31m': the name is not of the form [a-z0-9][a-z0-9._-]{0,62}"),
         (["login", "remove", "guest"], "you have no login 'guest' of your own; there is none"),
     ],

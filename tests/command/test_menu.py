@@ -226,6 +226,9 @@ def test_adding_by_command_tells_how_to_start_the_tool(vizgate: Vizgate) -> None
     ]
     terminal = vizgate.terminal("add", "other", "--kind", "visdom", "--prefix", "strip", "--port", "8098")
     assert (terminal.end(), "start it with" in terminal.said) == (0, False)
+    terminal = vizgate.terminal("add", "any", "--port", "8099")
+    assert terminal.end() == 0
+    assert terminal.said.splitlines()[-1] == "next: vizgate doctor any"
 
 
 def test_removing_by_command_asks(vizgate: Vizgate) -> None:

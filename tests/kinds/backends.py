@@ -69,7 +69,9 @@ def running(kind: str, gateway: Gateway, tools: Path, folder: Path) -> Iterator[
     """Starts the tool of a kind in `folder` and ends it afterwards; `tools` holds the commands."""
     if (APPS / kind).exists():
         shutil.copytree(APPS / kind, folder, dirs_exist_ok=True)
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(folder)}
+    # NiceGUI behaves otherwise in a test of its own
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {**inherited, "PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(folder)}
     backend = Backend(kind, gateway, environment, folder)
     if (folder / "prepare.py").exists():
         backend.run("python", "prepare.py")

@@ -7,14 +7,15 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+HERE = Path(__file__).parent
+MLFLOW = "mlflow==3.17.2"
 
 sys.path.insert(0, str(ROOT / "tests/browser"))
 from backends import Gateway  # noqa: E402
@@ -62,13 +63,24 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """The folder of the tools' commands, installed at the first run and when other ones are asked for."""
-    venv = ROOT / ".build/kinds-venv"
+    commands = environment("kinds-venv", HERE / "requirements.txt") / "bin"
+    subprocess.run([commands / "python", ROOT / "demo/visdom_setup.py"], check=True)
+    mlflow = environment("mlflow-venv", HERE / "requirements-mlflow.txt", alone=[MLFLOW]) / "bin/mlflow"
+    if not (commands / "mlflow").exists():
+        (commands / "mlflow").symlink_to(mlflow)
+    return commands
+
+
+def environment(name: str, requirements: Path, alone: Sequence[str] = ()) -> Path:
+    """A Python environment with these requirements, and with packages that come `alone`, without theirs."""
+    venv = ROOT / ".build" / name
     stamp = venv / ".requirements"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(requirements.read_bytes() + " ".join(alone).encode()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == wanted):
-        python = venv / "bin/python"
+        install = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile"]
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-compile", "-r", REQUIREMENTS], check=True)
+        subprocess.run([*install, "-r", requirements], check=True)
+        if alone:
+            subprocess.run([*install, "--no-deps", *alone], check=True)
         stamp.write_text(wanted)
-    subprocess.run([venv / "bin/python", ROOT / "demo/visdom_setup.py"], check=True)
-    return venv / "bin"
+    return venv

@@ -90,6 +90,15 @@ RIGHT = {
     ),
     "wsgi": (Link(("it answers 500 at / and 200 at {base}/: the tool's addresses begin at {base}/",), "http"),),
     "http": (Link(("it answers 404 at {base}/ and 200 at /: the tool's addresses begin at /",), prefix="keep"),),
+    "panel": (Link((KIND % ("panel", "http"),), "http"),),
+    "dask": (Link((KIND % ("dask", "visdom"),), "visdom"),),
+    "gradio": (Link((KIND % ("gradio", "visdom"),), "visdom"),),
+    "dash": (Link((KIND % ("dash", "http"),), "http"),),
+    "shiny": (Link((KIND % ("shiny", "visdom"),), "visdom"),),
+    "nicegui": (Link((KIND % ("nicegui", "visdom"),), "visdom"),),
+    "viser": (Link((KIND % ("viser", "visdom"),), "visdom"),),
+    "marimo": (Link((KIND % ("marimo", "http"),), "http"),),
+    "mlflow": (Link((KIND % ("mlflow", "http"),), "http"),),
 }
 """By the tool that its kind's own command has started."""
 

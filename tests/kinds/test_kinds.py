@@ -25,6 +25,32 @@ def click_count(page: Page, _: Backend) -> None:
     expect(page.get_by_text("clicks: 1")).to_be_visible()
 
 
+def see_the_scheduler(page: Page, backend: Backend) -> None:
+    """The front page leads to the scheduler's, whose figures are drawn; its links stay below the prefix."""
+    expect(page).to_have_url(f"{backend.url}status")
+    page.get_by_role("link", name="Workers").first.click()
+    expect(page).to_have_url(f"{backend.url}workers")
+    expect(page.locator(".bk-Figure, .bk-DataTable").first).to_be_visible()
+
+
+def click_without_pixels(page: Page, _: Backend) -> None:
+    """As `click_count`, on a page that draws a scene all the time, so that nothing on it is ever stable to Playwright."""
+    page.get_by_text("count", exact=True).dispatch_event("click", timeout=60_000)
+    expect(page.get_by_text("clicks: 1")).to_be_visible(timeout=60_000)
+
+
+def see_the_experiments(page: Page, backend: Backend) -> None:
+    """The list of experiments, which the page has asked for."""
+    page.goto(f"{backend.url}#/experiments")
+    expect(page.get_by_role("link", name="Default").first).to_be_visible()
+
+
+def wait_for_the_kernel(page: Page, backend: Backend) -> None:
+    """A notebook shown as a page: its widgets are there when its kernel has run."""
+    expect(page.get_by_text("clicks: 0")).to_be_visible(timeout=90_000)
+    click_count(page, backend)
+
+
 def post_to_visdom(page: Page, backend: Backend) -> None:
     """What visdom's Python client posts through the gateway appears on the open page."""
     expect(page.get_by_text("online", exact=True)).to_be_visible()
@@ -103,6 +129,17 @@ CASES = {
     "trame": Case(click_count, socket="ws", missing="/paraview/"),
     "novnc": Case(see_the_desktop, socket="/websockify", missing="/package.json", beside=desktop),
     "wsgi": Case(click_count, data="count", missing="/favicon.ico"),
+    "panel": Case(click_count, socket="app/ws"),
+    "dask": Case(see_the_scheduler, socket="workers/ws"),
+    # Gradio's answers are a stream of events, Dash's are polled
+    "gradio": Case(click_count, data="gradio_api/queue/data"),
+    "dash": Case(click_count, data="_dash-update-component"),
+    "shiny": Case(click_count, socket="websocket/"),
+    "nicegui": Case(click_count, socket="_nicegui_ws/socket.io/"),
+    "viser": Case(click_without_pixels, socket="viser"),
+    "marimo": Case(click_count, socket="ws"),
+    "voila": Case(wait_for_the_kernel, socket="/channels", missing="https://cdn.jsdelivr.net/"),
+    "mlflow": Case(see_the_experiments, data="ajax-api/"),
 }
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _doctor
+from ansible_collections.vizgate.gateway.plugins.module_utils import _doctor, _marks
 from ansible_collections.vizgate.gateway.plugins.module_utils._doctor import Observed, conclude, diagnose
 from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
 from ansible_collections.vizgate.gateway.plugins.module_utils._probe import Probe
@@ -705,6 +705,19 @@ def test_redirects_that_never_end() -> None:
 
 # the wrong kind
 
+JUPYTER_CONFIGURATION = '<script id="jupyter-config-data" type="application/json">{"baseUrl": "/alice/run/"}</script>'
+"""Solara, Voila and others have it too."""
+
+
+def test_what_several_tools_have_is_no_mark() -> None:
+    with running({"/": page("<title>Solara ☀️</title>" + JUPYTER_CONFIGURATION)}) as tool:
+        assert [severity for severity, _, _ in says(answer(tool.port))] == ["ok"]
+        assert [severity for severity, _, _ in says(answer(tool.port, "wsgi", prefix="strip"))] == ["ok"]
+        found = _marks.kind_of(
+            "<title>Home</title>" + JUPYTER_CONFIGURATION.replace("{", '{"appName": "JupyterLab", '), ""
+        )
+    assert (_marks.kind_of(JUPYTER_CONFIGURATION, ""), found) == ("", "jupyter")
+
 
 @pytest.mark.parametrize(
     ("kind", "text"),
@@ -716,14 +729,24 @@ def test_redirects_that_never_end() -> None:
         ("streamlit", "<title>Streamlit</title>"),
         ("trame", '<html data-app-name="trame">'),
         ("novnc", "<title>noVNC</title>"),
+        ("panel", "<title>My app</title><script>'static/extensions/panel/panel.min.js'</script>"),
+        ("dask", "<title>Dask Diagnostic UI</title>"),
+        ("gradio", '<title>My demo</title><script>window.gradio_config = {"version":"6"};</script>'),
+        ("dash", '<title>My app</title><script id="_dash-config" type="application/json">{}</script>'),
+        ("shiny", '<script type="application/html-dependencies">jquery[3.6.0];shiny[1.8.0]</script>'),
+        ("shiny", '<script type="application/html-dependencies">shiny-css[1.7.4];shiny-javascript[1.7.4]</script>'),
+        ("nicegui", '<title>My app</title><link href="/alice/run/_nicegui/3.18.0/static/favicon.ico">'),
+        ("marimo", "<title>My notebook</title><marimo-version hidden>0.25.2</marimo-version>"),
+        ("voila", JUPYTER_CONFIGURATION + '<link href="/alice/run/voila/templates/lab/static/index.css">'),
+        ("mlflow", "<title>MLflow</title>"),
     ],
 )
 def test_the_page_is_another_kinds(kind: str, text: str) -> None:
     """What works under a name that says nothing is left alone; what does not gets its own."""
     declared = "http" if KINDS[kind].prefix == "keep" else "wsgi"
     base = "/alice/run/" if KINDS[kind].prefix == "keep" else "/"
-    endpoint = _doctor._SOCKETS.get(kind, "")
-    with running({base: page(text), base + endpoint: SOCKET if endpoint else page(text)}) as tool:
+    socket = _marks.websocket_of(kind, base, base)
+    with running({base: page(text), **({socket.partition("?")[0]: SOCKET} if socket else {})}) as tool:
         expected = (
             "error",
             f"the page is {kind}'s, but the link's kind is {declared}",

@@ -12,7 +12,11 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KEEP
 
 
 @pytest.mark.parametrize(
-    "name", ["http", "visdom", "tensorboard", "jupyter", "bokeh", "streamlit", "trame", "novnc", "wsgi"]
+    "name",
+    [
+        *("http", "visdom", "tensorboard", "jupyter", "bokeh", "streamlit", "trame", "novnc", "wsgi"),
+        *("panel", "dask", "gradio", "dash", "shiny", "nicegui", "viser", "marimo", "voila", "mlflow"),
+    ],
 )
 def test_the_kinds_that_are_promised(name: str) -> None:
     assert KINDS[name].name == name
@@ -26,8 +30,8 @@ def test_every_kind_says_what_its_tool_needs(kind: Kind) -> None:
     assert any("8097" in word for word in words)
     assert not any("{" in word or "}" in word for word in words)
     assert not any(word.endswith("=None") for word in words)
-    # a tool that sees the prefix has to be told it, and one that does not must not be
-    assert any("/alice/run1" in word for word in words) == (kind.prefix == KEEP)
+    # a tool that sees the prefix has to know it; one that does not makes no use of it, but for Gradio's addresses in full
+    assert any("/alice/run1" in word for word in words) == (kind.prefix == KEEP or kind.name == "gradio")
 
 
 @pytest.mark.parametrize(

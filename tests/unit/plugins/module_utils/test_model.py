@@ -11,7 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import OTHERS
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
     InvalidData,
     Link,
@@ -284,8 +284,8 @@ def test_schemes(more: dict[str, Any], target: str, told: dict[str, Any]) -> Non
         ({"port": [8097]}, "link 'run1': port '[8097]' is not a number; write it without quotes"),
         ({"kind": "visdon"}, "link 'run1': kind 'visdon' is not known; did you mean 'visdom'?"),
         ({"kind": "Jupyter"}, "link 'run1': kind 'Jupyter' is not known; did you mean 'jupyter'?"),
-        ({"kind": "zzz"}, "link 'run1': kind 'zzz' is not known; kinds: " + ", ".join(KINDS)),
-        ({"kind": None}, "link 'run1': kind 'None' is not known; kinds: " + ", ".join(KINDS)),
+        ({"kind": "zzz"}, "link 'run1': kind 'zzz' is not known; " + OTHERS),
+        ({"kind": None}, "link 'run1': kind 'None' is not known; " + OTHERS),
         ({"kind": ["http"]}, "link 'run1': kind \"['http']\" is not known; did you mean 'http'?"),
         ({"kind": "http\n"}, r"link 'run1': kind 'http\n' is not known; did you mean 'http'?"),
         ({"description": "x" * 201}, "link 'run1': the description has 201 characters; 200 is the limit"),

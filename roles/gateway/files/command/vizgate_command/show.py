@@ -274,10 +274,13 @@ def find(answer: Mapping[str, Any], name: str) -> Link:
 
 
 def how_to_start(answer: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
-    """A hint after a link has been added: what its tool is started with."""
+    """A hint after a link has been added: what its tool is started with, or without a kind who finds that out."""
     from vizgate._kinds import KINDS
 
-    kind = KINDS[declared.get("kind", "http")]
+    if "kind" not in declared:
+        click.echo(f"next: vizgate doctor {declared['name']}")
+        return
+    kind = KINDS[declared["kind"]]
     step = next(step for step in answer["plan"] if step["action"] == "add")
     origin, style = site(step["user"])
     url = _addresses.below(style, step["url"])
@@ -310,10 +313,10 @@ def _start(link: Link, url: str) -> str:
 
 def kinds(name: str | None, plain: bool) -> None:
     """What the tool of each kind, or of one, is started with."""
-    from vizgate._kinds import KINDS
+    from vizgate._kinds import KINDS, OTHERS
 
     if name is not None and name not in KINDS:
-        raise talk.refused(f"kind {name!a} is not known; kinds: {', '.join(KINDS)}")
+        raise talk.refused(f"kind {name!a} is not known; {OTHERS}")
     found = [kind for kind in KINDS.values() if name in (None, kind.name)]
     if plain:
         as_json([{key: getattr(kind, key) for key in ("name", "prefix", "start", "note")} for kind in found])
