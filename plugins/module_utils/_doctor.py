@@ -6,7 +6,7 @@
     for finding in diagnose(answer, "train"):   # answer: what the request {"do": "show"} was answered with
         print(finding["severity"], finding["finding"], finding["fix"])
 
-`diagnose` makes its observations itself (mostly in milliseconds, in 12 s at most) and raises KeyError for a link that is
+`diagnose` makes its observations itself (mostly in milliseconds, in 40 s at most) and raises KeyError for a link that is
 not there. Findings are in the order to fix them; severity is `error`, `warning` or `ok`. A healthy link has exactly one
 finding, `ok`, whose fix is empty; any other has none of these. Findings and fixes are printable text of one line.
 """
@@ -16,25 +16,37 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 from . import _probe
 from ._bounded import Place
 from ._kinds import KEEP, KINDS, STRIP
-from ._marks import ANY_TOOL, kind_of, websocket_of, websocket_protocol
+from ._marks import ANY_TOOL, NO_BASE_PATH_HELP, kind_of, websocket_of, websocket_protocol, without_base_path
 from ._model import HTTP, HTTPS, Link, Policy, parse_address, printable
 from ._probe import Listener, Probe, Reply
 
-SECONDS = 10.0
+SECONDS = 25.0
+PAGE_SECONDS = 10.0
+"""So long may a page take: some start a kernel before they answer."""
 PAGE_BYTES = 2**20
 ADDRESS_CHARACTERS = 8000
 """nginx takes no longer ones."""
 HOPS = 6
 ASSETS = 6
+STRAYS = 200
+"""So many forms, images and settings of a page are looked at."""
 PARSE_SECONDS = 1.0
+
+
+_SETTING = re.compile(r'"\w{0,30}(?:base|root|prefix)\w{0,30}" ?: ?"(/[^"\\<>\s]{1,200})"', re.IGNORECASE)
+"""Where a page's inline script is told the tool's place."""
+ASKED_SECONDS = 3600
+_TRIFLES = re.compile(r"/(?:favicon|apple-touch-icon|robots\.txt)[^/]*$|\.map$")
+"""What browsers ask for on their own, and nobody misses."""
 
 
 class Finding(TypedDict):
@@ -65,6 +77,8 @@ class Page:
     """Scripts and style sheets that the page looks for outside of the link."""
     missing: tuple[str, ...] = ()
     """Those inside that are not there."""
+    strays: tuple[str, ...] = ()
+    """Forms, images and settings of its inline scripts that lead outside of the link."""
     host_refused: bool = False
     """Whether the same request is welcome when it does not name the gateway as its host."""
 
@@ -72,6 +86,11 @@ class Page:
     def is_there(self) -> bool:
         """Whether the tool knows the place, even if it does not let everybody in."""
         return 0 < self.status < 500 and self.status != 404 and not self.away and not self.loops
+
+    @property
+    def is_late(self) -> bool:
+        """Whether nothing has come within the time that pages have."""
+        return self.problem.startswith(_probe.LATE)
 
     @property
     def answers(self) -> bool:
@@ -112,6 +131,8 @@ class Observed:
     socket_path: str = ""
     account: str = ""
     """Who asks, a user's name on this machine."""
+    requests: tuple[Mapping[str, Any], ...] = ()
+    """Lines of the access log for the link, if any were asked for."""
 
     @property
     def name(self) -> str:
@@ -169,9 +190,10 @@ class Observed:
         return self.other if self.wanted is self.page else self.page
 
 
-def diagnose(answer: Mapping[str, Any], name: str) -> list[Finding]:
-    """What is wrong with the link `name` in an answer to `show`, or that nothing is."""
-    return conclude(observe(answer, name))
+def diagnose(answer: Mapping[str, Any], name: str, requests: Iterable[Mapping[str, Any]] = ()) -> list[Finding]:
+    """What is wrong with the link `name` in an answer to `show`, or that nothing is; `requests` are lines of the access log for
+    it, as an answer to `log` has them."""
+    return conclude(dataclasses.replace(observe(answer, name), requests=tuple(requests)))
 
 
 # what is there
@@ -185,7 +207,7 @@ def observe(answer: Mapping[str, Any], name: str) -> Observed:
     # of two of the same name, the one that is served
     link = next((link for link in links if not link["yields_to"]), links[0])
     known = _probe.listeners()
-    probe = _probe.probe(link, answer["site"], known)
+    probe = _probe.probe(link, answer["site"], known, seconds=PAGE_SECONDS)
     place = _probe.place_of(link)
     here = place is not None and _probe.is_here(place)
     account = Listener(uid=os.getuid()).user
@@ -198,7 +220,8 @@ def observe(answer: Mapping[str, Any], name: str) -> Observed:
     visitor = _Visitor(place, answer["site"], link)
     page = visitor.visit(link["prefix"])
     observed = dataclasses.replace(observed, page=page)
-    if not page.works:
+    # a page that is slow in one mode would be asked for in vain, and perhaps at the cost of another kernel, in the other
+    if not page.works and not page.is_late:
         observed = dataclasses.replace(observed, other=visitor.visit(STRIP if page.mode == KEEP else KEEP))
     wanted = observed.wanted
     if wanted and wanted.works and not _asks_for_password(wanted):
@@ -226,7 +249,7 @@ class _Visitor:
         return path if mode == KEEP else path[len(self.base) :]
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None, body_bytes: int = 0) -> Reply:
-        seconds = min(_probe.SECONDS, self.deadline - time.monotonic())
+        seconds = min(PAGE_SECONDS, self.deadline - time.monotonic())
         sent = {**_probe.gateway_headers(self.site_url, self.base + "/"), **(headers or {})}
         return _probe.ask(self.place, path, sent, body_bytes=body_bytes, seconds=seconds, security=self.security)
 
@@ -275,7 +298,7 @@ class _Visitor:
     def _with_assets(self, page: Page, at: str) -> Page:
         outside: list[str] = []
         inside: dict[str, bool] = {}
-        base, addresses = _assets(page.body)
+        base, addresses, others = _addresses(page.body)
         base = _joined(self.site + at, base)
         ours = tuple(f"{site}/" for site in (self.site, f"http://{self.target}", f"https://{self.target}"))
         for address in addresses:
@@ -290,7 +313,14 @@ class _Visitor:
             elif path is None and full.startswith(ours):
                 outside.append(address)
         missing = [address for address, found in inside.items() if not found]
-        return dataclasses.replace(page, outside=tuple(map(_cut, outside)), missing=tuple(map(_cut, missing)))
+        written = {address: _joined(base, address) for address in others[:STRAYS]}
+        strays = [one for one, full in written.items() if full.startswith(ours) and self.below(full) is None]
+        return dataclasses.replace(
+            page,
+            outside=tuple(map(_cut, outside)),
+            missing=tuple(map(_cut, missing)),
+            strays=tuple(map(_cut, strays)),
+        )
 
     def shake_hands(self, path: str, page: Page) -> Reply:
         """Opens a websocket as a page behind the gateway would."""
@@ -321,11 +351,13 @@ def _joined(base: str, address: str) -> str:
     return found if len(found) <= ADDRESS_CHARACTERS else ""
 
 
-def _assets(body: str) -> tuple[str, list[str]]:
-    """What a page's addresses are relative to, and those of its scripts and style sheets."""
+def _addresses(body: str) -> tuple[str, list[str], list[str]]:
+    """What a page's addresses are relative to, those of its scripts and style sheets, and those of its forms and images and of
+    settings in its inline scripts."""
     from html.parser import HTMLParser
 
     found: dict[str, None] = {}
+    others: dict[str, None] = {}
     bases = []
 
     class Parser(HTMLParser):
@@ -337,6 +369,14 @@ def _assets(body: str) -> tuple[str, list[str]]:
                 found[given["src"]] = None
             elif tag == "link" and "stylesheet" in given.get("rel", "").lower().split() and given.get("href"):
                 found[given["href"]] = None
+            elif tag == "form" and given.get("action"):
+                others[given["action"]] = None
+            elif tag == "img" and given.get("src"):
+                others[given["src"]] = None
+
+        def handle_data(self, data: str) -> None:
+            if self.cdata_elem == "script":
+                others.update(dict.fromkeys(_SETTING.findall(data)))
 
     parser = Parser()
     deadline = time.monotonic() + PARSE_SECONDS
@@ -345,7 +385,7 @@ def _assets(body: str) -> tuple[str, list[str]]:
         # there are pages that take the parser for ever
         if time.monotonic() > deadline:
             break
-    return bases[0] if bases else "", list(found)
+    return bases[0] if bases else "", list(found), list(others)
 
 
 def _asks_for_password(page: Page) -> bool:
@@ -376,6 +416,8 @@ def conclude(seen: Observed) -> list[Finding]:
     tool = [] if _refused(seen) else list(_tool(seen))
     strange = _stranger(seen, working=not any(finding["severity"] == "error" for finding in tool))
     found += [strange] if strange and not _refused(seen) else tool
+    # what does not work now explains what did not
+    found += [] if any(finding["severity"] == "error" for finding in found) else list(_asked_in_vain(seen))
     merged: dict[str, Finding] = {}
     for finding in found:
         same = merged.setdefault(finding["fix"], finding)
@@ -384,8 +426,6 @@ def conclude(seen: Observed) -> list[Finding]:
     again = merged.get(_start(seen))
     if again and seen.probe.pid:
         again["finding"] += f"; stop process {seen.probe.pid} first"
-    elif again and seen.kind == "http":
-        again["finding"] += "; start your tool so that it does, as this one would"
     return [_printable(finding) for finding in merged.values()] or [_printable(_ok(seen))]
 
 
@@ -448,9 +488,14 @@ def _edit(seen: Observed, **changes: str | int | bool) -> str:
 
 
 def _start(seen: Observed, kind: str = "", port: int = 0) -> str:
-    """The command that starts the tool so that it fits the link."""
+    """The command that starts the tool so that it fits the link; of kind http, which may be any tool, in words."""
     kind = kind or seen.kind
     path = seen.link.get("socket")
+    if kind == "http":
+        host = seen.link.get("host") or "127.0.0.1"
+        return "start your tool on " + (
+            f"socket {path}" if path and not port else f"address {host}, port {port or seen.link['port']}"
+        )
     if path and not port:
         if kind not in ANY_TOOL:
             port = _free_port(seen)
@@ -459,6 +504,12 @@ def _start(seen: Observed, kind: str = "", port: int = 0) -> str:
         return shlex.join(["gunicorn", "--bind", f"unix:{path}", *script, "app:app"])
     host = seen.link.get("host") or "127.0.0.1"
     return shlex.join(KINDS[kind].command(seen.base, host, port or seen.link["port"], seen.site[1]))
+
+
+def _moved_to(seen: Observed, port: int) -> str:
+    """How to give the link and its tool another port."""
+    kind = str(seen.link["kind"])
+    return f"{_edit(seen, port=port)}{', then ' if kind == 'http' else ' && '}{_start(seen, kind, port)}"
 
 
 def _free_port(seen: Observed, host: str = "") -> int:
@@ -559,7 +610,7 @@ def _stranger(seen: Observed, working: bool) -> Finding | None:
         return _error(
             f"{seen.place} belongs to {quarantined}, not to {seen.user}: the gateway keeps the link in quarantine until"
             " that ends",
-            f"{_edit(seen, port=port)} && {_start(seen, str(seen.link['kind']), port)}",
+            _moved_to(seen, port),
         )
     owner = seen.probe.user
     if owner in ("", seen.user, seen.account) or seen.link.get("socket"):
@@ -572,7 +623,7 @@ def _stranger(seen: Observed, working: bool) -> Finding | None:
     port = _free_port(seen)
     return severity(
         f"{seen.place} belongs to {owner}, not to {seen.user}: what visitors see is {owner}'s",
-        f"{_edit(seen, port=port)} && {_start(seen, str(seen.link['kind']), port)}",
+        _moved_to(seen, port),
     )
 
 
@@ -590,8 +641,9 @@ def _silent(seen: Observed) -> Finding:
         return _error(f"{text} gateway_backend_ca, or go without", _edit(seen, verify=False))
     if probe.listening is False:
         return _nobody(seen)
-    if probe.listening and probe.problem == _probe.TIMED_OUT:
-        return _error(f"{_who(seen)} listens on {seen.place}, but hangs: {probe.problem}", start)
+    if probe.listening and probe.problem.startswith(_probe.LATE):
+        text = f"{_who(seen)} listens on {seen.place}, but is busy or hangs: {probe.problem}; its log should say why"
+        return _error(text, _curl(seen, seen.base + "/" if link["prefix"] == KEEP else "/"))
     if seen.here and probe.problem == _probe.REFUSED:
         where = f"{'://'.join(seen.site)}{seen.base.removesuffix(seen.name)}-/status/{seen.name}"
         return _warning(
@@ -664,11 +716,36 @@ def _usable(seen: Observed, page: Page) -> Iterator[Finding]:
     """Whether the page of a tool, which has all its parts, can be worked with."""
     if _asks_for_password(page) and "Token authentication is enabled" in page.body:
         yield _error("jupyter asks for its token, which would displace the gateway's login", _start(seen))
+    if page.strays:
+        text = f"the page loads, but a form, an image or a setting of it leads to {page.strays[0]}, outside of the link"
+        yield _warning(f"{text}: tell the tool its base path {seen.base}", _curl(seen, page.path))
     if seen.socket and seen.socket.status != 101:
         how = seen.socket.status or seen.socket.problem
         text = f"the page loads, but its websocket {seen.socket_path} is refused ({how})"
         refuses = f"; it has to accept pages of {seen.site[1]}" if seen.socket.status == 403 else ""
         yield _error(text + refuses, _start(seen))
+
+
+def _asked_in_vain(seen: Observed) -> Iterator[Finding]:
+    """What visitors' browsers have asked the link for and not got, within the last hour."""
+    from . import _log
+
+    found: dict[tuple[int, str, str], int] = {}
+    for line in seen.requests:
+        status, path = line["status"], str(line["path"])
+        # a tool that was not running then is no news; one that has taken the connection has answered something
+        broken = status == 502 and re.fullmatch(r"[0-9.]+", str(line.get("connect_seconds", "")))
+        if not (status in (403, 404) or broken) or _TRIFLES.search(path):
+            continue
+        if _log.seconds(line["time"]) >= time.time() - ASKED_SECONDS:
+            key = status, path, str(line.get("referer", ""))
+            found[key] = found.get(key, 0) + 1
+    for (status, path, page), times in list(found.items())[-3:]:
+        asker = f", which {_cut(page)} asked for," if page else ""
+        yield _warning(
+            f"in the last hour visitors got {status} for {_cut(path)}{asker} {times} time{'s' if times > 1 else ''}",
+            f"vizgate log {seen.name}",
+        )
 
 
 def _rename(seen: Observed, mode: str) -> str:
@@ -681,8 +758,16 @@ def _rename(seen: Observed, mode: str) -> str:
 
 def _broken(seen: Observed) -> Iterator[Finding]:
     """Something answers, but there is no page that works."""
+    if seen.page and seen.page.is_late:
+        text = f"{_who(seen)} answers, but its page is slow: {seen.page.problem} at {seen.page.path}, and visitors wait as long"
+        yield _warning(text, _curl(seen, seen.page.path))
     page, other = seen.wanted, seen.unwanted
     if page is None or other is None:
+        return
+    tool = without_base_path(page.body) or without_base_path(other.body)
+    if tool:
+        text = f"{tool} has no option for a base path, so it does not work below {seen.base}/; {NO_BASE_PATH_HELP}"
+        yield _error(text, _tunnel(seen))
         return
     if seen.kind != seen.link["kind"]:
         yield _error(f"the page is {seen.kind}'s, but the link's kind is {seen.link['kind']}", _rename(seen, page.mode))
@@ -690,20 +775,20 @@ def _broken(seen: Observed) -> Iterator[Finding]:
             yield from _usable(seen, page)
             return
     if page.status == 0:
-        yield _error(f"asked for {page.path}, {_who(seen)} fails: {page.problem}", _curl(seen, page))
+        yield _error(f"asked for {page.path}, {_who(seen)} fails: {page.problem}", _curl(seen, page.path))
     elif page.away:
         site = "://".join(seen.site)
         yield _error(
-            f"the page sends visitors to {page.away}, which is not below {site}{seen.base}/", _curl(seen, page)
+            f"the page sends visitors to {page.away}, which is not below {site}{seen.base}/", _curl(seen, page.path)
         )
     elif not page.is_there or page.outside or page.missing:
         yield from _prefix(seen, page, other)
     for found in (page, other):
         refusal = _refusal(seen, found)
         if refusal:
-            yield _error(refusal, _start(seen) if seen.kind not in ANY_TOOL else _curl(seen, found))
+            yield _error(refusal, _start(seen) if seen.kind not in ANY_TOOL else _curl(seen, found.path))
     if page.is_there and page.status >= 400 and not _refusal(seen, page):
-        yield _error(f"it answers {page.status} at {page.path}; its log should say why", _curl(seen, page))
+        yield _error(f"it answers {page.status} at {page.path}; its log should say why", _curl(seen, page.path))
 
 
 def _refusal(seen: Observed, page: Page) -> str:
@@ -715,14 +800,21 @@ def _refusal(seen: Observed, page: Page) -> str:
     return ""
 
 
-def _curl(seen: Observed, page: Page) -> str:
-    """How to see the tool's own answer."""
+def _tunnel(seen: Observed) -> str:
+    """How one person reaches the tool without the gateway."""
+    host = seen.site[1].rpartition("]")[2].partition(":")[0] if not seen.site[1].startswith("[") else seen.site[1]
+    place = seen.link.get("socket") or f"{seen.link['host']}:{seen.link['port']}"
+    return shlex.join(["ssh", "-L", f"8080:{place}", host])
+
+
+def _curl(seen: Observed, path: str) -> str:
+    """How to see the tool's own answer to a request for `path`."""
     words = ["curl", "-i", "-H", f"Host: {seen.site[1]}"]
     if seen.link.get("socket"):
-        words += ["--unix-socket", seen.place, f"http://localhost{page.path}"]
+        words += ["--unix-socket", seen.place, f"http://localhost{path}"]
     else:
         insecure = [] if seen.link.get("verify", True) else ["-k"]
-        words += [*insecure, f"{'' if '://' in seen.place else 'http://'}{seen.place}{page.path}"]
+        words += [*insecure, f"{'' if '://' in seen.place else 'http://'}{seen.place}{path}"]
     return shlex.join(words)
 
 
@@ -737,9 +829,9 @@ def _prefix(seen: Observed, page: Page, other: Page) -> Iterator[Finding]:
             return
     symptom = _symptom(page, other)
     if (page.missing and not page.outside and not other.works) or (page.status >= 500 and not other.is_there):
-        yield _error(symptom, _curl(seen, page))
+        yield _error(symptom, _curl(seen, page.path))
     elif seen.kind in ANY_TOOL and page.status == 404 and not other.is_there:
-        yield _warning(f"{symptom}: perhaps it has no front page", _curl(seen, page))
+        yield _warning(f"{symptom}: perhaps it has no front page", _curl(seen, page.path))
     elif keeps:
         tool = "the app" if seen.kind in ANY_TOOL else seen.kind
         yield _error(f"{symptom}: {tool} was not started for {seen.base}", _start(seen))
@@ -749,7 +841,7 @@ def _prefix(seen: Observed, page: Page, other: Page) -> Iterator[Finding]:
         text = f"{symptom}: tell the tool its base path {seen.base} (most have a flag for that), and then"
         yield _error(text, _edit(seen, prefix=KEEP))
     else:
-        yield _error(symptom, _curl(seen, page))
+        yield _error(symptom, _curl(seen, page.path))
 
 
 def _symptom(page: Page, other: Page) -> str:

@@ -47,6 +47,21 @@ _BELOW_PAGE = ("bokeh", "panel", "dask")
 _NO_SLASH = ("viser",)
 """Kinds whose websocket is the link's own address without the slash at its end."""
 
+_NO_BASE_PATH = {
+    "Optuna's dashboard": re.compile(r"<title>Optuna Dashboard</title>"),
+}
+"""Tools whose pages ask for addresses of the site's root, and that have no option for another place."""
+NO_BASE_PATH_HELP = (
+    "it needs a host name of its own, which links do not have yet: gateway_url_style subdomain gives one to users, not to links;"
+    " until then a tunnel from your own machine leads to http://127.0.0.1:8080/"
+)
+"""The one place to change when links can have host names."""
+
+
+def without_base_path(body: str) -> str:
+    """The name of the tool whose page this is, if it cannot be served below a path; or ""."""
+    return next((tool for tool, mark in _NO_BASE_PATH.items() if mark.search(body)), "")
+
 
 def kind_of(body: str, server: str) -> str:
     """The kind of the tool whose page this is, and which calls itself `server`; or ""."""

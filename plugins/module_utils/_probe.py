@@ -5,6 +5,7 @@
 
     known = listeners()                              # one look at the kernel's tables serves any number of links
     seen = probe(link, answer["site"], known)        # thread-safe; 2 s at most, and 2 more where DNS is slow
+                                                     # a HEAD, as there are pages that start a kernel for each GET
     seen.listening, seen.answers, seen.status, seen.milliseconds, seen.user, seen.pid, seen.command, seen.problem
 
 `link` is an entry of the answer to `show`: `url`, `prefix`, and `host` and `port` or `socket`, and `scheme` and `verify`, are
@@ -61,13 +62,15 @@ _NO_TLS = (
 )
 """What OpenSSL says of an answer that is none of TLS's."""
 ENDS = (CLOSED, _PROBLEMS[errno.ECONNRESET])
+NO_HEAD = (405, 501)
+"""Answers of a server that knows GET, but not HEAD."""
+
+
+LATE = "no answer within"
 
 
 def _late(seconds: float) -> str:
-    return f"no answer within {seconds:g} s"
-
-
-TIMED_OUT = _late(SECONDS)
+    return f"{LATE} {seconds:.2g} s"
 
 
 class Security(NamedTuple):
@@ -111,7 +114,7 @@ class Probe:
     answers: bool = False
     """Whether it speaks HTTP."""
     status: int = 0
-    """The HTTP status of its front page."""
+    """The HTTP status of its front page; 0 also where it answers, but tells that to a GET alone."""
     milliseconds: float | None = None
     """From the start of the connection to the first byte of the answer."""
     uid: int = -1
@@ -328,8 +331,13 @@ def gateway_headers(site_url: str, base: str) -> dict[str, str]:
     }
 
 
-def probe(link: Mapping[str, Any], site: Mapping[str, Any], known: Sequence[Listener] | None = None) -> Probe:
-    """Asks a link's target for its front page, as the gateway of the `site` would.
+def probe(
+    link: Mapping[str, Any],
+    site: Mapping[str, Any],
+    known: Sequence[Listener] | None = None,
+    seconds: float = SECONDS,
+) -> Probe:
+    """Asks a link's target for the head of its front page, as the gateway of the `site` would, and waits `seconds` for it.
 
     `known` is what `listeners` has found, or is found now.
     """
@@ -340,13 +348,17 @@ def probe(link: Mapping[str, Any], site: Mapping[str, Any], known: Sequence[List
     started = time.monotonic()
     security = security_of(link, site)
     headers = gateway_headers(site["url"], base)
-    reply = ask(place, base if link["prefix"] == KEEP else "/", headers, security=security)
+    path = base if link["prefix"] == KEEP else "/"
+    reply = ask(place, path, headers, seconds=seconds, security=security, method="HEAD")
+    left = max(0.2, started + seconds - time.monotonic())
+    if reply.problem in ENDS or (reply.status >= 400 and reply.status not in NO_HEAD):
+        reply = ask(place, path, headers, seconds=left, security=security)
     problem = reply.problem
     if (
         reply.connected
         and not security
         and (reply.status == 400 or problem in ENDS)
-        and speaks_tls(place, max(0.2, started + SECONDS - time.monotonic()))
+        and speaks_tls(place, max(0.2, started + seconds - time.monotonic()))
     ):
         problem = TLS
     listener = listener_at(place, listeners() if known is None else known) if is_here(place) else None
@@ -355,7 +367,7 @@ def probe(link: Mapping[str, Any], site: Mapping[str, Any], known: Sequence[List
     return Probe(
         listening=True if listener or reply.connected else False if is_here(place) else None,
         answers=not problem,
-        status=0 if problem else reply.status,
+        status=0 if problem or reply.status in NO_HEAD else reply.status,
         milliseconds=None if problem else reply.milliseconds,
         uid=listener.uid if listener else -1,
         user=listener.user if listener else "",
@@ -373,8 +385,9 @@ def ask(
     body_bytes: int = 0,
     seconds: float = SECONDS,
     security: Security | None = None,
+    method: str = "GET",
 ) -> Reply:
-    """Sends one GET and reads the head of the answer, and of its body as much as asked for, within `seconds`; by TLS, if its
+    """Sends one request and reads the head of the answer, and of its body as much as asked for, within `seconds`; by TLS, if its
     `security` is given."""
     started = time.monotonic()
     try:
@@ -389,7 +402,7 @@ def ask(
             return Reply(connected=True, problem=_tls_words(error, seconds))
         lines = "".join(f"{name}: {value}\r\n" for name, value in {"Connection": "close", **headers}.items())
         try:
-            stream.send(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
+            stream.send(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode())
             stream.read(lambda got: bool(_HEAD_END.search(got)) or len(got) > HEAD_BYTES or not _may_be_http(got))
             problem = _head_problem(stream.got)
         except OSError as error:

@@ -260,7 +260,7 @@ def test_doctor(vizgate: Vizgate, backend: Backend, dead: int) -> None:
     assert (done.code, done.err) == (3, "")
     (finding,) = json.loads(vizgate("doctor", "broken", "--json").out)
     assert finding["finding"].startswith(f"nothing listens on 127.0.0.1:{dead}")
-    assert finding["fix"] == f"python3 -m http.server --bind 127.0.0.1 {dead}"
+    assert finding["fix"] == f"start your tool on address 127.0.0.1, port {dead}"
     assert done.out == f"error: {finding['finding']}\n  {finding['fix']}\n"
 
 

@@ -20,7 +20,7 @@ VISIT = "Upgrade-Insecure-Requests: 1"
 ACCESS, LOGINS, ERRORS = "vizgate.jsonl", "vizgate-logins.jsonl", "error.log"
 FIELDS = [
     "time", "address", "user", "link", "login", "method", "path", "status", "bytes", "seconds", "upstream",
-    "connect_seconds", "header_seconds", "response_seconds", "upgrade", "tls", "id",
+    "connect_seconds", "header_seconds", "response_seconds", "upgrade", "tls", "id", "referer",
 ]  # fmt: skip
 ERROR_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] \d+#\d+: ")
 
@@ -99,6 +99,28 @@ def test_what_the_gateway_answers_itself_is_logged_as_well(gate: Rig, logs: Logs
         ("nothing", "", "", "/nothing", 401),
         ("alice", "", "", "/alice/echo/", 401),
     ]
+
+
+def test_what_was_asked_for_in_vain_is_logged_with_the_page_of_the_same_user(gate: Rig, logs: Logs) -> None:
+    """Without its query; the pages of others, and other sites, are nobody's business."""
+    worker = gate.connect()
+    site = f"http://127.0.0.1:{gate.port}"
+    pages = {
+        "/alice/dead/x.js": (f"{site}/alice/echo/page?token=hidden#part", f"{site}/alice/echo/page"),
+        "/alice/nolink/": (f"{site}/alice/", f"{site}/alice/"),
+        "/alice/dead/": (f"{site}/bob/secret/", ""),
+        "/alice/dead/1": (f"{site}/alicette/secret/", ""),
+        "/alice/dead/2": ("http://elsewhere/alice/echo/", ""),
+        "/alice/dead/3": ("", ""),
+        # what works is not
+        "/alice/echo/": (f"{site}/alice/echo/page", ""),
+    }
+    for path, (referer, _) in pages.items():
+        gate.get(path, ALICE, headers={"Referer": referer} if referer else {}, over=worker)
+    worker.close()
+    assert {line["path"]: line["referer"] for line in logs.lines()} == {
+        path: referer for path, (_, referer) in pages.items()
+    }
 
 
 def test_a_websocket_is_logged_when_it_ends(gate: Rig, logs: Logs) -> None:

@@ -254,7 +254,7 @@ def test_a_tool_that_answers() -> None:
     )
     assert 50 <= (seen.milliseconds or 0) < 1000
     assert asked == [
-        "GET / HTTP/1.1\r\nConnection: close\r\nHost: gate.example:1234\r\nAccept: text/html,*/*\r\n"
+        "HEAD / HTTP/1.1\r\nConnection: close\r\nHost: gate.example:1234\r\nAccept: text/html,*/*\r\n"
         "X-Real-IP: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
         "X-Forwarded-Host: gate.example:1234\r\nX-Forwarded-Prefix: /alice/run\r\n\r\n"
     ]
@@ -270,6 +270,31 @@ def test_a_tool_that_sees_its_prefix_is_asked_for_it() -> None:
     with listening(serve) as port:
         assert probe(link(port, prefix="keep"), SITE).status == 200
     assert asked == [b"/alice/run/"]
+
+
+@pytest.mark.parametrize(
+    ("head", "methods", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", ["HEAD"], 200),
+        # its page may start a kernel for each GET
+        (b"HTTP/1.1 405 Method Not Allowed\r\n\r\n", ["HEAD"], 0),
+        (b"HTTP/1.0 501 Unsupported method ('HEAD')\r\n\r\n", ["HEAD"], 0),
+        # what may be wrong with HEAD alone
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", ["HEAD", "GET"], 200),
+        (b"", ["HEAD", "GET"], 200),
+    ],
+)
+def test_a_page_is_asked_for_by_head(head: bytes, methods: list[str], status: int) -> None:
+    asked = []
+
+    def serve(connection: socket.socket) -> None:
+        method = connection.recv(65536).decode().partition(" ")[0]
+        asked.append(method)
+        connection.sendall(head if method == "HEAD" else b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with listening(serve) as port:
+        seen = probe(link(port), SITE)
+    assert (asked, seen.answers, seen.status) == (methods, True, status)
 
 
 def test_the_headers_are_those_of_the_gateway() -> None:

@@ -511,7 +511,8 @@ def doctor(ctx: click.Context, name: str, plain: bool) -> None:
 
     answer = _answers()
     show.find(answer, name)
-    findings = diagnose(answer, name)
+    requests = talk.ask({"do": "log", "lines": 1000, "link": name, "cursor": ""})["lines"]
+    findings = diagnose(answer, name, requests)
     if plain:
         show.as_json(findings)
     else:

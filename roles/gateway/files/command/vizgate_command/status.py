@@ -152,4 +152,7 @@ def watch(names: Sequence[str], everybody: bool) -> None:
 def _answer(seen: Row) -> show.Cell:
     if not seen["answers"]:
         return seen["problem"], "red"
+    if not seen["status"]:
+        # it does not tell a HEAD its status, and a GET could start something
+        return f"yes, {seen['milliseconds']:.1f} ms", "green"
     return f"{seen['status']}, {seen['milliseconds']:.1f} ms", "green" if seen["status"] < 400 else "yellow"
