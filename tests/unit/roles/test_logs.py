@@ -44,7 +44,7 @@ def test_the_core_reads_what_nginx_writes() -> None:
     formats = re.search(r"log_format vizgate escape=json ([^;]*);", rendered("nginx/gateway.conf.j2"))
     assert formats
     written = re.sub(r"'\s*'", "", formats[1]).strip("'")
-    assert written.count("$") == 18
+    assert written.count("$") == 19
     values = {"$vizgate_user": "alice", "$vizgate_link": "run", "$time_iso8601": "2026-11-25T15:10:39+01:00"}
     text = re.sub(r"\$\w+", lambda found: values.get(found[0], "7"), written)
     for link in ("", "run"):
