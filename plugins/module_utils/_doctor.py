@@ -298,7 +298,7 @@ class _Visitor:
     def _with_assets(self, page: Page, at: str) -> Page:
         outside: list[str] = []
         inside: dict[str, bool] = {}
-        base, addresses, others = _addresses(page.body)
+        base, addresses, others, settings = _addresses(page.body)
         base = _joined(self.site + at, base)
         ours = tuple(f"{site}/" for site in (self.site, f"http://{self.target}", f"https://{self.target}"))
         for address in addresses:
@@ -315,12 +315,19 @@ class _Visitor:
         missing = [address for address, found in inside.items() if not found]
         written = {address: _joined(base, address) for address in others[:STRAYS]}
         strays = [one for one, full in written.items() if full.startswith(ours) and self.below(full) is None]
+        for path in settings[:STRAYS]:
+            if time.monotonic() < self.deadline and self.below(self.site + path) is None and self._serves(path):
+                strays.append(path)
         return dataclasses.replace(
             page,
             outside=tuple(map(_cut, outside)),
             missing=tuple(map(_cut, missing)),
             strays=tuple(map(_cut, strays)),
         )
+
+    def _serves(self, path: str) -> bool:
+        """Whether the tool has something at this path of its own: settings also name folders, and parts of addresses."""
+        return 0 < self.ask(path).status < 400 <= self.ask(path + "-is-not-there").status
 
     def shake_hands(self, path: str, page: Page) -> Reply:
         """Opens a websocket as a page behind the gateway would."""
@@ -351,13 +358,14 @@ def _joined(base: str, address: str) -> str:
     return found if len(found) <= ADDRESS_CHARACTERS else ""
 
 
-def _addresses(body: str) -> tuple[str, list[str], list[str]]:
-    """What a page's addresses are relative to, those of its scripts and style sheets, and those of its forms and images and of
-    settings in its inline scripts."""
+def _addresses(body: str) -> tuple[str, list[str], list[str], list[str]]:
+    """What a page's addresses are relative to, those of its scripts and style sheets, those of its forms and images, and paths in
+    settings of its inline scripts."""
     from html.parser import HTMLParser
 
     found: dict[str, None] = {}
     others: dict[str, None] = {}
+    settings: dict[str, None] = {}
     bases = []
 
     class Parser(HTMLParser):
@@ -376,7 +384,7 @@ def _addresses(body: str) -> tuple[str, list[str], list[str]]:
 
         def handle_data(self, data: str) -> None:
             if self.cdata_elem == "script":
-                others.update(dict.fromkeys(_SETTING.findall(data)))
+                settings.update(dict.fromkeys(_SETTING.findall(data)))
 
     parser = Parser()
     deadline = time.monotonic() + PARSE_SECONDS
@@ -385,7 +393,7 @@ def _addresses(body: str) -> tuple[str, list[str], list[str]]:
         # there are pages that take the parser for ever
         if time.monotonic() > deadline:
             break
-    return bases[0] if bases else "", list(found), list(others)
+    return bases[0] if bases else "", list(found), list(others), list(settings)
 
 
 def _asks_for_password(page: Page) -> bool:

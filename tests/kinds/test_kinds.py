@@ -62,6 +62,8 @@ def post_to_visdom(page: Page, backend: Backend) -> None:
 
 def run_a_cell(page: Page, _: Backend) -> None:
     """A new notebook; its kernel computes."""
+    # Dash, in the same environment, brings an extension that Jupyter offers to build in
+    page.add_locator_handler(page.locator(".jp-Dialog"), lambda dialog: dialog.get_by_text("Cancel").click())
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=30_000)
     # a notebook takes the focus away, and with it what is typed, when its kernel is ready
     expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
@@ -139,7 +141,7 @@ CASES = {
     "viser": Case(click_without_pixels, socket="viser"),
     "marimo": Case(click_count, socket="ws"),
     "voila": Case(wait_for_the_kernel, socket="/channels", missing="https://cdn.jsdelivr.net/"),
-    "mlflow": Case(see_the_experiments, data="ajax-api/"),
+    "mlflow": Case(see_the_experiments, data="ajax-api/", missing="/users/current"),
 }
 
 
@@ -160,7 +162,8 @@ def test_kind_works(kind: str, gateway: Gateway, tools: Path, visit: Callable[..
         assert [f for f in alice.failures if not (case.missing and case.missing in f)] == []
         if case.socket:
             assert alice.live_frames(case.socket) > 1
-            assert all(f"{gateway.origin}{prefix}/" in socket.url for socket in alice.sockets)
+            # viser opens its websocket at the address without the slash
+            assert all(f"{gateway.origin}{prefix}/" in f"{socket.url}/" for socket in alice.sockets)
         else:
             assert alice.sockets == []
             assert any(f"{prefix}/{case.data}" in answer.url for answer in alice.answers)

@@ -791,13 +791,21 @@ def test_what_is_no_news_is_not_told(request_: dict[str, Any]) -> None:
     ],
 )
 def test_what_else_of_a_page_leads_outside(text: str) -> None:
-    with running({"/": page(text), "/alice/run/": page(text.replace("/login", "/alice/run/login"))}) as tool:
+    below = page(text.replace("/login", "/alice/run/login"))
+    with running({"/": page(text), "/login": page(), "/alice/run/": below}) as tool:
         finding = (
             "the page loads, but a form, an image or a setting of it leads to /login, outside of the link:"
             " tell the tool its base path /alice/run"
         )
         assert says(answer(tool.port)) == [("warning", finding, curl(tool.port, "/"))]
         assert [severity for severity, _, _ in says(answer(tool.port, "wsgi"))] == ["ok"]
+
+
+@pytest.mark.parametrize("pages", [{}, {"/srv/notebooks": page(), "/srv/notebooks-is-not-there": page()}])
+def test_a_setting_that_is_no_address_is_not_told(pages: dict[str, Answer]) -> None:
+    """Jupyter names its folder, Gradio a part of addresses; some tools answer whatever they are asked."""
+    with running({"/": page('<script>settings = {"serverRoot": "/srv/notebooks"}</script>'), **pages}) as tool:
+        assert [severity for severity, _, _ in says(answer(tool.port))] == ["ok"]
 
 
 # tools that cannot be below a path
