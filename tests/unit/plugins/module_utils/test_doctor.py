@@ -330,21 +330,21 @@ def test_it_listens_on_ipv6_alone() -> None:
 
 
 def test_it_took_another_port(tmp_path: Path) -> None:
-    """As visdom does when its own is busy."""
+    """As visdom does when its own is busy. No other test's link is here, as they run at the same time."""
     (tmp_path / "visdom").write_text(
         "import socket, sys, time\ns = socket.create_server(('127.0.0.1', int(sys.argv[2])))\ntime.sleep(60)\n"
     )
-    port, taken = free_port(), free_port()
+    port, taken, url = free_port(), free_port(), "/alice/moved/"
     command = [sys.executable, str(tmp_path / "visdom"), "-port", str(taken)]
-    process = subprocess.Popen([*command, "-base_url", "/alice/run"])
+    process = subprocess.Popen([*command, "-base_url", "/alice/moved"])
     try:
         while not _listens(taken):
             time.sleep(0.02)
-        text = f"nothing listens on 127.0.0.1:{port}, but 'visdom -port {taken} -base_url /alice/run' listens on port {taken}"
-        assert says(answer(port, "visdom")) == [("error", text, f"vizgate edit run --port {taken}")]
+        text = f"nothing listens on 127.0.0.1:{port}, but 'visdom -port {taken} -base_url /alice/moved' listens on port {taken}"
+        assert says(answer(port, "visdom", url=url)) == [("error", text, f"vizgate edit run --port {taken}")]
         # which may be where it belongs
         others = [{**answer(taken, "visdom")["links"][0], "name": "other"}]
-        assert says(answer(port, "visdom", links=others))[0][2] == started("visdom", port)
+        assert says(answer(port, "visdom", links=others, url=url))[0][2] == started("visdom", port, "/alice/moved")
         shown = answer(port, "visdom")
         shown["links"][0]["url"] = "/alice/other/"
         assert says(shown)[0][2] == started("visdom", port, "/alice/other")
