@@ -257,7 +257,7 @@ class Gateway:
             return outcome
 
     def replace_old_hashes(self) -> list[str]:
-        """Hashes anew the passwords of imported logins that have been used since the last call. Returns what went wrong.
+        """Replaces the old hashes of imported logins that have been used since the last call. Returns what went wrong.
 
         nginx knows them from requests, keeps them in memory for a few minutes, and tells root alone; `_live`.
         """

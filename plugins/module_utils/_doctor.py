@@ -43,7 +43,7 @@ PARSE_SECONDS = 1.0
 
 
 _SETTING = re.compile(r'"\w{0,30}(?:base|root|prefix)\w{0,30}" ?: ?"(/[^"\\<>\s]{1,200})"', re.IGNORECASE)
-"""Where a page's inline script is told the tool's place."""
+"""Where a page's inline script has the tool's own path."""
 ASKED_SECONDS = 3600
 _TRIFLES = re.compile(r"/(?:favicon|apple-touch-icon|robots\.txt)[^/]*$|\.map$")
 """What browsers ask for on their own, and nobody misses."""

@@ -150,7 +150,7 @@ def told(backends: Backends) -> dict[str, str]:
 
 
 def truth(address: str, scheme: str = "https", host: str = NAME) -> dict[str, str]:
-    """What a backend is told of a visitor."""
+    """What a backend learns about a visitor."""
     return {
         "X-Real-IP": address,
         "X-Forwarded-For": address,

@@ -310,7 +310,7 @@ local function is_service_uid(uid, below)
     return uid < below or uid >= 61184 and uid < 65520
 end
 
--- Is it an account that programs of the administrator run as, or of whoever runs a rootless gateway?
+-- Is it an account that programs of the administrator run as, or the account that runs a rootless gateway?
 local function is_administrators(uid)
     return uid and (is_service_uid(uid, SYSTEM_UIDS) or uid == ffi.C.getuid())
 end

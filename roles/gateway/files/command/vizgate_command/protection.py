@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells root, or the owner of a rootless gateway, which of the recommended protection is off. Users are told nothing of it."""
+"""Tells root, or the owner of a rootless gateway, which recommended protection is off; other users are refused."""
 
 from __future__ import annotations
 
