@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-# Caches, logs, and the state of apt, dpkg, systemd and Ansible; backups of /etc/passwd and its like; the welcome page that
-# Debian's nginx does not take along.
+# Caches, logs, and the state of apt, dpkg, systemd and Ansible; backups of /etc/passwd and its like, and those that Debian makes
+# of dpkg's state at midnight; the welcome page that Debian's nginx does not take along.
 TRACES = re.compile(
     r"file /(var/(cache|log|lib/(apt|dpkg|systemd|ucf|private))|root|proc|sys|dev|tmp|run/(systemd|log|user|lock|sudo))\b"
     r"|(file|content) /etc/((passwd|group|shadow|gshadow|subuid|subgid)-|ld\.so\.cache|\.pwd\.lock)\s"
+    r"|file /var/backups/(alternatives|apt|dpkg)\."
     r"|file /var/www\b"
     r"|unit (session|user|apt-daily|dpkg-db-backup|fstrim|e2scrub|systemd-tmpfiles-clean|run-|ansible)"
 )
