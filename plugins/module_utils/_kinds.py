@@ -137,7 +137,7 @@ _KINDS = (
     Kind(
         "mlflow",
         KEEP,
-        "mlflow server --host {host} --port {port} --static-prefix {prefix}"
+        "mlflow server --workers 1 --host {host} --port {port} --static-prefix {prefix}"
         " --allowed-hosts {origin},{host}:{port},localhost:{port} --cors-allowed-origins http://{origin},https://{origin}",
         "it refuses requests that name other hosts",
     ),
