@@ -74,7 +74,8 @@ def test_renewed_without_a_failed_request(host):
     assert host.check_output("systemctl show -P Result certbot.service") == "success"
     found = json.loads(host.check_output("cat /root/visitors.json"))
     assert list(found) == ["200"]
-    assert found["200"] > 100
+    # two in a second, as the machine may be busy
+    assert found["200"] > 30
     serial = host.check_output("openssl x509 -in /etc/vizgate/tls/gateway.pem -noout -serial")
     assert serial != host.check_output("cat /root/serial-before")
 
