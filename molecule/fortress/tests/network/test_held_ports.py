@@ -28,9 +28,9 @@ while True:
                 taken.append([port, address, *options])
             except OSError:
                 pass
-    if not rounds:
-        print("looking", flush=True)
     rounds += 1
+    if rounds == 1:
+        print("looking", flush=True)
 """
 # Lets mallory try while root does what is said, a line of shell each.
 WHILE = """
