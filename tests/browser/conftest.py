@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from chromium import chromium, visit  # noqa: F401
+from webkit import webkit  # noqa: F401  # a fixture for the tests beside
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from webkit import WebKit, webkit  # noqa: F401
+from webkit import WebKit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 from backends import Backend, WebsocketBackend
@@ -43,13 +43,13 @@ def gate() -> Iterator[Rig]:
 
 
 @pytest.mark.parametrize("page", ["alice", "bob"])
-def test_a_websocket_opens(gate: Rig, webkit: WebKit, page: str) -> None:  # noqa: F811
+def test_a_websocket_opens(gate: Rig, webkit: WebKit, page: str) -> None:
     """Also from bob's page, as in other browsers: the guide says so of path style."""
     webkit.goto(f"http://127.0.0.1:{gate.port}/{page}/page/?{HTML}")
     assert webkit.evaluate(SOCKET, f"ws://127.0.0.1:{gate.port}/alice/socket/") == "open"
 
 
-def test_a_websocket_of_another_site_is_refused(gate: Rig, webkit: WebKit) -> None:  # noqa: F811
+def test_a_websocket_of_another_site_is_refused(gate: Rig, webkit: WebKit) -> None:
     with contextlib.closing(Backend("elsewhere")) as site:
         webkit.goto(f"http://127.0.0.1:{site.port}/?{HTML}")
         assert webkit.evaluate(SOCKET, f"ws://127.0.0.1:{gate.port}/alice/socket/") == "refused"

@@ -647,8 +647,8 @@ local function find_link(uri, written, user)
         return ngx.exit(502)
     end
     local found = {
-        name = "/" .. user .. "/" .. link, user = user, link = link, base = base, target = target, keep = mode == "keep", tls = tls, peer = peer,
-        passed = learnt.passed[user] or {},
+        name = "/" .. user .. "/" .. link, user = user, link = link, base = base, target = target, keep = mode == "keep",
+        tls = tls, peer = peer, passed = learnt.passed[user] or {},
     }
     learnt.links[found.name .. "/"] = found
     return found
@@ -874,8 +874,8 @@ function _M.control()
 end
 
 -- Master, at start and at every reload: the password checker's socket, the file with the key of cookies' names, the scheme
--- of the public address, where users have host names what those end in, and for how long accepted passwords are remembered. The secret outlives reloads, and with it the
--- remembered verdicts.
+-- of the public address, where users have host names what those end in, and for how long accepted passwords are remembered.
+-- The secret outlives reloads, and with it the remembered verdicts.
 function _M.init(settings)
     local random = io.open("/dev/urandom", "rb")
     links:add("secret", random:read(20))

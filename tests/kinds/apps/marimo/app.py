@@ -12,7 +12,7 @@ def ask() -> tuple[object, object]:
     import marimo as mo
 
     button = mo.ui.button(value=0, on_click=lambda clicks: clicks + 1, label="count")
-    button  # noqa: B018
+    button  # noqa: B018  # marimo shows the last expression of a cell
     return button, mo
 
 

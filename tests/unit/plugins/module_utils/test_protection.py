@@ -63,7 +63,7 @@ def test_what_the_defaults_leave_off() -> None:
     ],
 )
 def test_each_measure_is_told_when_it_is_off(name: str, changes: dict[str, object]) -> None:
-    found = RECOMMENDED._replace(**changes)  # type: ignore[arg-type]
+    found = RECOMMENDED._replace(**changes)  # type: ignore[arg-type]  # fields of several types
     assert off(found) == [name]
 
 
