@@ -65,7 +65,7 @@ class ActionModule(GatewayAction):
     @staticmethod
     def _parse(folder: UsersFolder, policy: dict[str, Any] | None) -> dict[str, Any]:
         try:
-            site = Policy.parse(policy, "gateway_allowed_* of the play") if policy else None
+            site = Policy.parse(policy, "gateway_* variables of the play") if policy else None
         except InvalidData as error:
             raise Refused(f"the site policy, nothing was touched:\n{error}") from None
         return folder.declared(site).users

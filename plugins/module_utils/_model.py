@@ -365,7 +365,8 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
         reader.refuse((*path, "name"), problem if "name" in data else "link: it has no name")
     kind = data.get("kind", "http")
     if not isinstance(kind, str) or kind not in KINDS:
-        advice = _did_you_mean(kind, KINDS, 0.6) or OTHERS
+        # above what rstudio and gradio have in common
+        advice = _did_you_mean(kind, KINDS, 0.64) or OTHERS
         reader.refuse((*path, "kind"), f"{label}: kind {shown(kind)} is not known; {advice}")
     _check_target(reader, path, label, data)
     _check_scheme(reader, path, label, data)

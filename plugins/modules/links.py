@@ -213,7 +213,7 @@ def main() -> None:
             check=module.check_mode,
             verify=module.params["verify"],
             diff=module._diff,
-            coming=_door.Policy.parse(policy, "gateway_allowed_* of the play") if policy else None,
+            coming=_door.Policy.parse(policy, "gateway_* variables of the play") if policy else None,
         )
         if not module.check_mode:
             with open(gateway.paths.policy, "rb") as file:

@@ -88,7 +88,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_touched(users: 
         "users/alice.yml:4: link 'b': it has no port",
     ]
     assert lines[4] == (
-        "users/bob.yml:3: link 'b': port 22 is not in allowed_ports: 1024-65535 (gateway_allowed_* of the play)"
+        "users/bob.yml:3: link 'b': port 22 is not in allowed_ports: 1024-65535 (gateway_* variables of the play)"
     )
     assert lines[5].startswith("users/carol.yml:2: this is not YAML: ")
     assert lines[6].startswith("users/eve.yml:3: ")

@@ -285,6 +285,11 @@ def test_schemes(more: dict[str, Any], target: str, told: dict[str, Any]) -> Non
         ({"kind": "visdon"}, "link 'run1': kind 'visdon' is not known; did you mean 'visdom'?"),
         ({"kind": "Jupyter"}, "link 'run1': kind 'Jupyter' is not known; did you mean 'jupyter'?"),
         ({"kind": "zzz"}, "link 'run1': kind 'zzz' is not known; " + OTHERS),
+        # the tools of the guide that have no kind are not taken for those that have one
+        *(
+            ({"kind": tool}, f"link 'run1': kind '{tool}' is not known; " + OTHERS)
+            for tool in ("rstudio", "ttyd", "code-server", "ray")
+        ),
         ({"kind": None}, "link 'run1': kind 'None' is not known; " + OTHERS),
         ({"kind": ["http"]}, "link 'run1': kind \"['http']\" is not known; did you mean 'http'?"),
         ({"kind": "http\n"}, r"link 'run1': kind 'http\n' is not known; did you mean 'http'?"),
