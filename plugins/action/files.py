@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the files on the controller and sends them to the host in one piece."""
+"""Reads the files on the controller and sends them, and texts, to the host in one piece."""
 
 from __future__ import annotations
 
@@ -22,18 +22,27 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Returns the module's result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        args = dict(self._task.args)
         try:
-            files = [file for source in self._task.args.get("sources") or [] for file in _read(source)]
+            files = [file for source in args.get("sources") or [] for file in _read(source)]
         except (OSError, KeyError, UnicodeDecodeError) as error:
             return {**result, "failed": True, "msg": f"files: a source cannot be read: {error}"}
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "files.json")
-            self._transfer_data(packed, json.dumps(files))
+            self._transfer_data(packed, json.dumps(files + _texts(args)))
             self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
-            result.update(self._execute_module(module_args={**self._task.args, "packed": packed}, task_vars=task_vars))
+            result.update(self._execute_module(module_args={**args, "packed": packed}, task_vars=task_vars))
             return result
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
+
+
+def _texts(args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Takes the texts out of the module's options, which it checks and the host logs; incomplete ones are left to it."""
+    texts = [text for text in args.get("texts") or [] if isinstance(text, dict) and {"path", "text"} <= text.keys()]
+    if texts:
+        args["texts"] = [{**text, "text": ""} if text in texts else text for text in args["texts"]]
+    return [{"mode": "0644", **text} for text in texts]
 
 
 def _read(source: dict[str, str]) -> list[dict[str, str]]:

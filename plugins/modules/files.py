@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Put many text files on a host at once
+short_description: Put many text files and folders on a host at once
 version_added: 0.2.0
 description:
-  - Does for a whole list of files and folders of the controller what C(ansible.builtin.copy) does for one, in one run.
+  - Does for whole lists of folders and files what C(ansible.builtin.file) and C(ansible.builtin.copy) do for one, in one run.
   - The collection's roles install their own files with it, fifty of which would take half a minute one by one.
-  - Files that are on the host alone stay.
+  - Folders are made first. Files that are on the host alone stay.
 author:
   - The vizgate authors (@vizgate)
 extends_documentation_fragment:
@@ -26,11 +26,59 @@ attributes:
     support: full
     platforms: posix
 options:
-  sources:
-    description: What is put where.
+  folders:
+    description: Folders of the host, which are made, or get owner, group and mode if they are there.
     type: list
     elements: dict
-    required: true
+    default: []
+    suboptions:
+      path:
+        description: The folder's path, which may be a symbolic link to one. Those above it are made with mode C(0755).
+        type: str
+        required: true
+      owner:
+        description: The name of its owner; without one it stays as it is.
+        type: str
+      group:
+        description: The name of its group; without one it stays as it is.
+        type: str
+      mode:
+        description: Its mode.
+        type: str
+        default: "0755"
+  texts:
+    description: Files of the host, and what stands in them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The file's path. Folders above it are made with mode C(0755).
+        type: str
+        required: true
+      text:
+        description: All of its content, for example what R(lookup template,ansible_collections.ansible.builtin.template_lookup) gives.
+        type: str
+        required: true
+      owner:
+        description: The name of its owner; without one it stays as it is.
+        type: str
+      group:
+        description: The name of its group; without one it stays as it is.
+        type: str
+      mode:
+        description: Its mode.
+        type: str
+        default: "0644"
+      keep:
+        description: Whether a file that is there keeps its content, like a log or a key. The diff of such a file shows none.
+        type: bool
+        default: false
+  sources:
+    description: Files of the controller, and where they are put.
+    type: list
+    elements: dict
+    default: []
     suboptions:
       src:
         description: A folder of the controller, of which everything comes along, or a pattern like C(/opt/lib/*.py).
@@ -55,11 +103,18 @@ EXAMPLES = r"""
     sources:
       - {src: "{{ role_path }}/files/bin", dest: /usr/local/lib/lab/bin, mode: "0755"}
       - {src: "{{ role_path }}/files/*.conf", dest: /etc/lab, mode: "0644"}
+
+- name: Write the settings, into a folder that only the group reads
+  vizgate.gateway.files:
+    folders:
+      - {path: /etc/lab/secrets, group: lab, mode: "0750"}
+    texts:
+      - {path: /etc/lab/lab.conf, text: "{{ lookup('ansible.builtin.template', 'lab.conf.j2') }}"}
 """
 
 RETURN = r"""
 files:
-  description: The files that were not as they should be.
+  description: The folders and files that were not as they should be.
   returned: always
   type: list
   elements: str
@@ -73,35 +128,81 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:
-    source = {key: {"type": "str", "required": True} for key in ("src", "dest", "mode")}
+    text, place = {"type": "str"}, {"type": "str", "required": True}
+    folder = {"path": place, "owner": text, "group": text, "mode": {"type": "str", "default": "0755"}}
+    file = {
+        **folder,
+        "text": place,
+        "mode": {"type": "str", "default": "0644"},
+        "keep": {"type": "bool", "default": False},
+    }
+    source = {"src": place, "dest": place, "mode": place}
     module = AnsibleModule(
         argument_spec={
-            "sources": {"type": "list", "elements": "dict", "required": True, "options": source},
+            "folders": {"type": "list", "elements": "dict", "default": [], "options": folder},
+            "texts": {"type": "list", "elements": "dict", "default": [], "options": file},
+            "sources": {"type": "list", "elements": "dict", "default": [], "options": source},
             "packed": {"type": "path"},
         },
         supports_check_mode=True,
     )
     if not module.params["packed"]:
-        module.fail_json(msg="files: run it as vizgate.gateway.files, whose action sends what is in the sources")
-    with open(module.params["packed"], encoding="utf-8") as file:
-        files = json.load(file)
-    changed, diff = [], []
+        module.fail_json(msg="files: run it as vizgate.gateway.files, whose action sends what is in the files")
+    with open(module.params["packed"], encoding="utf-8") as packed:
+        files = json.load(packed)
+    changed = [folder["path"] for folder in module.params["folders"] if _folder_changes(module, **folder)]
+    diff = []
     for wanted in files:
-        path, text, mode = wanted["path"], wanted["text"], int(wanted["mode"], 8)
-        present = _read(path)
-        if present == (text, mode):
-            continue
-        changed.append(path)
-        if not module.check_mode:
-            _write(path, text, mode)
-        if module._diff:
-            before = present or ("", 0)
-            header = {
-                f"{when}_header": f"{path} (mode {which:04o})"
-                for when, which in (("before", before[1]), ("after", mode))
-            }
-            diff.append({**header, "before": before[0], "after": text})
-    module.exit_json(changed=bool(changed), files=changed, diff=diff)
+        change = _file_changes(module, **wanted)
+        if change:
+            changed.append(wanted["path"])
+            diff.append(change)
+    module.exit_json(changed=bool(changed), files=changed, diff=diff if module._diff else [])
+
+
+def _folder_changes(module: AnsibleModule, path: str, owner: str | None, group: str | None, mode: str) -> bool:
+    """Makes a folder, or gives it owner, group and mode; says whether something was, or in check mode would be, done."""
+    is_new = not os.path.isdir(path)
+    if is_new and module.check_mode:
+        return True
+    if is_new:
+        _make_folders(path)
+    return _rights_change(module, path, owner, group, mode) or is_new
+
+
+def _rights_change(module: AnsibleModule, path: str, owner: str | None, group: str | None, mode: str) -> bool:
+    """Gives what is at a path owner, group and mode, by functions that know names and say what cannot be done."""
+    changed = module.set_owner_if_different(path, owner, False)
+    changed = module.set_group_if_different(path, group, changed)
+    return bool(module.set_mode_if_different(path, mode, changed))
+
+
+def _file_changes(
+    module: AnsibleModule,
+    *,
+    path: str,
+    text: str,
+    mode: str,
+    owner: str | None = None,
+    group: str | None = None,
+    keep: bool = False,
+) -> dict[str, str] | None:
+    """Makes a file as it should be; returns the diff of what was, or in check mode would be, done."""
+    stays = keep and os.path.exists(path)
+    present = None if stays else _read(path)
+    is_written = not stays and present != (text, int(mode, 8))
+    if is_written and not module.check_mode:
+        _write(path, text, int(mode, 8))
+    has_rights = os.path.exists(path) and _rights_change(module, path, owner, group, mode)
+    if not is_written and not has_rights:
+        return None
+    before = present or ("", 0)
+    return {
+        "before_header": f"{path} (mode {before[1]:04o})",
+        "after_header": f"{path} (mode {int(mode, 8):04o})",
+        "before": "" if keep else before[0],
+        "after": "" if keep else text,
+    }
 
 
 def _read(path: str) -> tuple[str, int] | None:
@@ -113,16 +214,20 @@ def _read(path: str) -> tuple[str, int] | None:
         return None
 
 
-def _write(path: str, text: str, mode: int) -> None:
-    """Replaces a file at once: programs and nginx may be reading it."""
-    folder = os.path.dirname(path)
+def _make_folders(path: str) -> None:
+    """Makes a folder and those above it, for everybody to read whatever the umask says."""
     missing = []
-    while not os.path.isdir(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
     for folder in reversed(missing):
         os.mkdir(folder)
         os.chmod(folder, 0o755)  # noqa: S103  # everybody reads what is in it
+
+
+def _write(path: str, text: str, mode: int) -> None:
+    """Replaces a file at once: programs and nginx may be reading it."""
+    _make_folders(os.path.dirname(path))
     coming = path + ".new"
     descriptor = os.open(coming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="utf-8", newline="") as file:

@@ -30,7 +30,7 @@ GATEWAY = "# configuration file /etc/nginx/conf.d/00-vizgate.conf:\nserver { lis
         ({"gateway_listen_port": "443", "gateway_tls": True}, "[]"),
         ({"gateway_listen_port": 8443, "gateway_tls": True}, "[8443]"),
         # as in containers
-        ({"gateway_listen_port": 443, "gateway_tls": True, "__gateway_unprivileged": {"stdout": "0"}}, "[80, 443]"),
+        ({"gateway_listen_port": 443, "gateway_tls": True, "__gateway_network": {"stdout_lines": ["0"]}}, "[80, 443]"),
         ({"gateway_rootless_dir": "/home/alice/gateway"}, "[]"),
     ],
 )

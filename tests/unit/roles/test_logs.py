@@ -195,8 +195,8 @@ def test_all_ports_of_the_gateway_are_guarded(variables: dict[str, object], port
 def test_nothing_of_it_is_left_behind() -> None:
     files = evaluated("{{ __gateway_files | join('\n') }}").splitlines()
     tasks = (ROLE / "tasks" / "logs.yml").read_text(encoding="utf-8")
-    written = re.findall(r"(?:dest|path): \"?(/etc/[^\"\n]+)", tasks)
-    assert len(written) == 4
+    written = re.findall(r"(?:dest|path): \"?(/etc/[^,\"\n]+)", tasks)
+    assert len(written) == 6
     for path in written:
         for kind in ("action", "filter", "jail"):
             assert path.replace("{{ item }}", kind) in files

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ import pytest
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 
-def files(folder: Path, sources: list[dict[str, str]], *options: str) -> dict[str, Any]:
+def files(folder: Path, arguments: Mapping[str, object], *options: str) -> dict[str, Any]:
     """What a task with action files returns, under a umask that leaves others nothing."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", *options),
             *("-e", f"ansible_python_interpreter={sys.executable}"),
-            *("-m", "vizgate.gateway.files", "-a", json.dumps({"sources": sources})),
+            *("-m", "vizgate.gateway.files", "-a", json.dumps(arguments)),
         ],
         cwd=COLLECTION,
         env={
@@ -73,10 +74,10 @@ def seen(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def test_folders_and_patterns_arrive_as_they_are(tmp_path: Path, sources: list[dict[str, str]]) -> None:
     there = tmp_path / "there"
-    found = files(tmp_path, sources, "--check", "--diff")
+    found = files(tmp_path, {"sources": sources}, "--check", "--diff")
     assert (found["changed"], there.exists()) == (True, False)
     assert "+größe {{ 1 }} = 1" in found["output"]
-    found = files(tmp_path, sources)
+    found = files(tmp_path, {"sources": sources})
     assert found["files"] == [f"{there}/etc/ü.conf", f"{there}/start", f"{there}/a/b/_one.py"]
     expected = {
         "etc": (b"", 0o755),
@@ -87,18 +88,71 @@ def test_folders_and_patterns_arrive_as_they_are(tmp_path: Path, sources: list[d
         "a/b/_one.py": (b"", 0o644),
     }
     assert seen(there) == expected
-    assert files(tmp_path, sources)["changed"] is False
+    assert files(tmp_path, {"sources": sources})["changed"] is False
     # what somebody has changed is put right, and what is theirs stays
     (there / "start").write_text("x")
     (there / "a/b/_one.py").chmod(0o600)
     (there / "theirs").write_text("y")
-    assert files(tmp_path, sources)["files"] == [f"{there}/start", f"{there}/a/b/_one.py"]
+    assert files(tmp_path, {"sources": sources})["files"] == [f"{there}/start", f"{there}/a/b/_one.py"]
     (there / "theirs").unlink()
     assert seen(there) == expected
 
 
 def test_a_source_without_files_is_an_error_that_names_it(tmp_path: Path, sources: list[dict[str, str]]) -> None:
     sources[1]["src"] = f"{tmp_path}/nowhere/*.py"
-    found = files(tmp_path, sources)
+    found = files(tmp_path, {"sources": sources})
     assert found["msg"] == f"files: a source cannot be read: there is nothing at {tmp_path}/nowhere/*.py"
     assert not (tmp_path / "there").exists()
+
+
+def test_folders_get_their_rights_and_texts_arrive(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    (there / "old").mkdir(parents=True)
+    (there / "old").chmod(0o755)
+    arguments: dict[str, object] = {
+        "folders": [{"path": f"{there}/old", "mode": "0700"}, {"path": f"{there}/new/deep", "owner": None}],
+        "texts": [
+            {"path": f"{there}/new/deep/a.conf", "text": "größe = 1\n"},
+            {"path": f"{there}/b", "text": "", "mode": "0600"},
+        ],
+    }
+    everything = [f"{there}/old", f"{there}/new/deep", f"{there}/new/deep/a.conf", f"{there}/b"]
+    assert files(tmp_path, arguments, "--check")["files"] == everything
+    assert [path.name for path in there.rglob("*")] == ["old"]
+    assert files(tmp_path, arguments)["files"] == everything
+    expected = {
+        "old": (b"", 0o700),
+        "new": (b"", 0o755),
+        "new/deep": (b"", 0o755),
+        "new/deep/a.conf": ("größe = 1\n".encode(), 0o644),
+        "b": (b"", 0o600),
+    }
+    assert seen(there) == expected
+    assert files(tmp_path, arguments)["changed"] is False
+    (there / "new").chmod(0o700)  # which nobody has asked for
+    (there / "old").chmod(0o755)
+    assert files(tmp_path, arguments)["files"] == [f"{there}/old"]
+
+
+def test_a_kept_file_keeps_its_content_and_no_text_is_shown(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    arguments = {"texts": [{"path": str(key), "text": "first secret", "mode": "0600", "keep": True}]}
+    found = files(tmp_path, arguments, "--diff", "-vvv")
+    assert (found["files"], key.read_text()) == ([str(key)], "first secret")
+    arguments["texts"][0]["text"] = "second secret"
+    key.chmod(0o644)
+    inode = key.stat().st_ino
+    again = files(tmp_path, arguments, "--diff", "-vvv")
+    assert (again["files"], key.read_text(), key.stat().st_mode & 0o777) == ([str(key)], "first secret", 0o600)
+    assert key.stat().st_ino == inode, "who has it open would go on with the old one"
+    assert "secret" not in json.dumps([found, again])
+    assert files(tmp_path, arguments)["changed"] is False
+
+
+def test_options_that_lack_something_touch_nothing(tmp_path: Path) -> None:
+    folder, text = {"path": f"{tmp_path}/new"}, {"path": f"{tmp_path}/a"}
+    found = files(tmp_path, {"folders": [folder], "texts": [text]})
+    assert "missing required arguments: text found in texts" in found["msg"]
+    assert not (tmp_path / "new").exists()
+    found = files(tmp_path, {"folders": [folder], "texts": [{**text, "text": "", "owner": "no-such-user"}]})
+    assert "no-such-user" in found["msg"]
