@@ -1,7 +1,7 @@
 # The everyday commands; `make` lists them.
 .DEFAULT_GOAL := help
-# the longest two first: two run at a time, and one that begins late runs alone
-LONGEST := molecule/apps molecule/fortress
+# the longest first: two run at a time, and one that begins late runs alone
+LONGEST := molecule/apps molecule/fortress molecule/selfservice
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 .PHONY: help demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
 
@@ -59,7 +59,7 @@ molecule: .venv/test ## Debian 12 and 13 in containers, two scenarios at a time
 	tests/packages
 	tests/docker/engine
 	tests/docker/images
-	$(MAKE) --jobs 2 --keep-going $(SCENARIOS) || { cat .build/molecule/*.failed; exit 1; }
+	$(MAKE) --jobs 2 --keep-going $(SCENARIOS) $(JOBS) || { cat .build/molecule/*.failed; exit 1; }
 
 $(SCENARIOS): molecule/%: .venv/test # one of them: make molecule/default
 	tests/scenario $*
@@ -71,10 +71,12 @@ fresh: .venv/test ## README's commands on bare machines, in containers
 
 test-fast: ## everything that needs no container
 	tests/packages
-	$(MAKE) lint unit http command apps kinds browser demo-stop
+	$(MAKE) lint unit http
+	$(MAKE) --jobs 2 --keep-going --output-sync=target kinds apps browser command
+	$(MAKE) demo-stop
 
 test: test-fast ## everything
-	$(MAKE) molecule fresh
+	$(MAKE) molecule JOBS=fresh
 
 bench: .venv/test ## the figures of docs/figures.md; PARTS="add load crowd" for some
 	tests/docker/engine

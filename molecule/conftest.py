@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import base64
 import http.client
+import re
 
 import pytest
 from support import PORT, Answer
+
+
+def pytest_collection_modifyitems(items):
+    """One process runs the tests of a server, one after the other."""
+    for item in items:
+        server = re.search(r"vizgate-\w+-debian\d+", item.nodeid)
+        item.add_marker(pytest.mark.xdist_group(server[0] if server else "controller"))
 
 
 @pytest.fixture(scope="module")
