@@ -3,6 +3,7 @@
 # the longest first: two run at a time, and one that begins late runs alone
 LONGEST := molecule/apps molecule/fortress molecule/selfservice
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
+SUITES := lint unit http http-alone kinds apps browser command
 .PHONY: help demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
 
 PYTHON ?= python3
@@ -34,49 +35,54 @@ demo-info: ## print the demo's addresses and logins as JSON
 	@python demo/demo.py info
 
 lint: .venv/test ## all static checks
-	tests/lint
+	tests/suite lint tests/lint
 
 unit: .venv/test ## the core, without a server
-	pytest tests/unit --numprocesses 2
+	tests/suite unit pytest tests/unit --numprocesses 2
 
 http: .venv/test ## the real nginx on loopback
-	pytest tests/http --numprocesses 2 --dist loadfile -m "not alone"
-	pytest tests/http -m alone
+	tests/suite http pytest tests/http --numprocesses 2 --dist loadfile -m "not alone"
+	tests/suite http-alone pytest tests/http -m alone
 
 command: .venv/test ## the command vizgate, by script and in a terminal
-	pytest tests/command
+	tests/suite command pytest tests/command
 
 apps: .venv/test ## apps with real git, uv, gunicorn, nginx and a browser
-	pytest tests/apps
+	tests/suite apps pytest tests/apps
 
 kinds: .venv/test ## real tools behind the gateway
-	pytest tests/kinds
+	tests/suite kinds pytest tests/kinds
 
 browser: .venv/test demo ## a real browser on the demo
-	pytest tests/browser
+	tests/suite browser pytest tests/browser
 
 molecule: .venv/test ## Debian 12 and 13 in containers, two scenarios at a time
 	tests/packages
 	tests/docker/engine
 	tests/docker/images
-	$(MAKE) --jobs 2 --keep-going $(SCENARIOS) $(JOBS) || { cat .build/molecule/*.failed; exit 1; }
+	$(MAKE) --jobs 2 --keep-going $(SCENARIOS) $(JOBS)
 
 $(SCENARIOS): molecule/%: .venv/test # one of them: make molecule/default
-	tests/scenario $*
+	MOLECULE_COMMAND_BORDERS=false tests/suite --quiet molecule-$* molecule test --scenario-name $*
 
 fresh: .venv/test ## README's commands on bare machines, in containers
 	tests/docker/engine
 	tests/docker/images
-	pytest tests/fresh
+	tests/suite fresh pytest tests/fresh
 
+# a suite that fails keeps no other from being run; the summary fails for it
 test-fast: ## everything that needs no container
+	tests/suite --begin
 	tests/packages
-	$(MAKE) lint unit http
-	$(MAKE) --jobs 2 --keep-going --output-sync=target kinds apps browser command
-	$(MAKE) demo-stop
+	-$(MAKE) --keep-going lint unit http
+	-$(MAKE) --keep-going --jobs 2 --output-sync=target kinds apps browser command
+	-$(MAKE) demo-stop
+	tests/suite --summary $(SUITES)
 
-test: test-fast ## everything
-	$(MAKE) molecule JOBS=fresh
+test: ## everything
+	-$(MAKE) test-fast
+	-$(MAKE) molecule JOBS=fresh
+	tests/suite --summary $(SUITES) fresh $(subst /,-,$(SCENARIOS))
 
 bench: .venv/test ## the figures of docs/figures.md; PARTS="add load crowd" for some
 	tests/docker/engine
