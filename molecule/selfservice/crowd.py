@@ -26,6 +26,7 @@ PORTS = (9087, 9088, 9089)  # a backend on each tells its port
 NAMES = ("a", "b", "c", "d", "e")
 STEADY = "steady"  # from inventory, as the login
 WEBSOCKETS = 20
+LOOKS, ECHOES = 500, 400  # so many at least, also where the host is slow
 STATE = "/root/crowd.json"
 IN_SLICE = ("systemd-run", "--quiet", "--scope")
 
@@ -138,7 +139,7 @@ class Visitors:
 
     def look(self, accounts: Iterable[str], end: float) -> None:
         visitors = [Visitor(account) for account in accounts]
-        while time.monotonic() < end:
+        while time.monotonic() < end or self.looks < LOOKS:
             for visitor in visitors:
                 found = visitor.look(STEADY)
                 self.looks += 1
@@ -148,7 +149,7 @@ class Visitors:
 
     def hold(self, end: float) -> None:
         clients = [Visitor(account).websocket() for account in ACCOUNTS[:WEBSOCKETS]]
-        while time.monotonic() < end:
+        while time.monotonic() < end or self.echoes < ECHOES:
             for number, client in enumerate(clients):
                 try:
                     client.sendall(b"ping\n")

@@ -28,11 +28,18 @@ def test_logs(run):
 
 
 def test_logs_are_followed(host, run):
-    follow = "timeout --signal INT 12 vizgate app logs a3 --follow --lines 1 >followed 2>&1"
-    host.check_output("sh -c %s", f"runuser -l alice -c '{follow}' >/dev/null 2>&1 & sleep 4")
+    follow = "timeout --signal INT 60 vizgate app logs a3 --follow --lines 1 >followed 2>&1"
+    waits = "until grep -q {} /home/alice/followed; do sleep 0.1; done"
+    begun = waits.format(".")
+    host.check_output("timeout 60 sh -c %s", f"runuser -l alice -c '{follow}' >/dev/null 2>&1 & {begun}")
     # as when it has become large
-    write = r"echo first >>{0}; sleep 2; mv {0} {0}.1; sleep 2; printf 'next\033[2J\n' >>{0}; sleep 5"
-    host.check_output("runuser -u alice -- sh -c %s", write.format("/home/alice/apps/a3/log/a3.log"))
+    write = (
+        r"echo first >>{0}; {1}; mv {0} {0}.1; printf 'next\033[2J\n' >>{0}; {2}; pkill -INT -f 'logs a3 --[f]ollow'"
+    )
+    log = "/home/alice/apps/a3/log/a3.log"
+    host.check_output(
+        "runuser -u alice -- timeout 60 sh -c %s", write.format(log, waits.format("first"), waits.format("next"))
+    )
     assert run("alice", "cat followed")[1].splitlines()[1:] == ["first", r"next\x1b[2J"]
 
 

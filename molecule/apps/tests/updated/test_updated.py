@@ -8,7 +8,6 @@ def test_no_request_failed(kept):
     assert found["wrong"] == {}
     assert found["seen"]["one"] > 100
     assert found["seen"]["two"] > 100
-    assert found["rate"] > 90
     assert set(found["slow"]) == {"done"}, "requests that were under way have ended"
 
 
