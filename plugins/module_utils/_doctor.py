@@ -49,6 +49,10 @@ _TRIFLES = re.compile(r"/(?:favicon|apple-touch-icon|robots\.txt)[^/]*$|\.map$")
 """What browsers ask for on their own, and nobody misses."""
 
 
+_OVERSIZED = f"502, as the head of the answer has more than {_probe.PASSED_HEAD_BYTES:,} bytes,"
+_SHORTER = "have the tool keep less in its headers: mostly cookies (Set-Cookie) or a Content-Security-Policy"
+
+
 class Finding(TypedDict):
     """One thing that was found out."""
 
@@ -79,13 +83,16 @@ class Page:
     """Those inside that are not there."""
     strays: tuple[str, ...] = ()
     """Forms, images and settings of its inline scripts that lead outside of the link."""
+    oversized: str = ""
+    """How long the head of the answer is, where the gateway does not pass that on."""
     host_refused: bool = False
     """Whether the same request is welcome when it does not name the gateway as its host."""
 
     @property
     def is_there(self) -> bool:
         """Whether the tool knows the place, even if it does not let everybody in."""
-        return 0 < self.status < 500 and self.status != 404 and not self.away and not self.loops
+        lost = self.away or self.loops or self.oversized
+        return 0 < self.status < 500 and self.status != 404 and not lost
 
     @property
     def is_late(self) -> bool:
@@ -133,6 +140,8 @@ class Observed:
     """Who asks, a user's name on this machine."""
     requests: tuple[Mapping[str, Any], ...] = ()
     """Lines of the access log for the link, if any were asked for."""
+    concerning: tuple[Mapping[str, Any], ...] = ()
+    """What the log has of requests that got no link, but concern this one."""
 
     @property
     def name(self) -> str:
@@ -190,10 +199,13 @@ class Observed:
         return self.other if self.wanted is self.page else self.page
 
 
-def diagnose(answer: Mapping[str, Any], name: str, requests: Iterable[Mapping[str, Any]] = ()) -> list[Finding]:
-    """What is wrong with the link `name` in an answer to `show`, or that nothing is; `requests` are lines of the access log for
-    it, as an answer to `log` has them."""
-    return conclude(dataclasses.replace(observe(answer, name), requests=tuple(requests)))
+def diagnose(answer: Mapping[str, Any], name: str, log: Mapping[str, Any] | None = None) -> list[Finding]:
+    """What is wrong with the link `name` in an answer to `show`, or that nothing is; `log` is the answer to that request for it."""
+    log = log or {}
+    seen = observe(answer, name)
+    return conclude(
+        dataclasses.replace(seen, requests=tuple(log.get("lines", ())), concerning=tuple(log.get("concerning", ())))
+    )
 
 
 # what is there
@@ -260,7 +272,9 @@ class _Visitor:
             path = self.backend_path(mode, at)
             reply = self.ask(path, {"Cookie": cookies} if cookies else {}, PAGE_BYTES)
             page = Page(mode, path, reply.status, reply.problem, server=reply.headers.get("server", ""))
-            page = dataclasses.replace(page, body=reply.body.decode(errors="replace"))
+            page = dataclasses.replace(page, body=reply.body.decode(errors="replace"), oversized=_oversized(reply))
+            if page.oversized:
+                return page
             if "location" not in reply.headers or reply.status not in (301, 302, 303, 307, 308):
                 break
             seen.add((at, cookies))
@@ -342,6 +356,17 @@ class _Visitor:
         if protocol:
             headers["Sec-WebSocket-Protocol"] = protocol
         return self.ask(path, headers)
+
+
+def _oversized(reply: Reply) -> str:
+    """How long the head of an answer is, if that is too long for the gateway, and most of what."""
+    if reply.problem == _probe.NO_END:
+        return f"more than {_probe.HEAD_BYTES:,} bytes"
+    if reply.head_bytes <= _probe.PASSED_HEAD_BYTES:
+        return ""
+    longest = max(reply.headers, key=lambda name: len(reply.headers[name]))
+    # a header that came more than once has as many lines
+    return f"{reply.head_bytes:,} bytes, {len(reply.headers[longest]):,} of them in {_cut(longest.title(), 40)}"
 
 
 def _joined(base: str, address: str) -> str:
@@ -514,6 +539,11 @@ def _start(seen: Observed, kind: str = "", port: int = 0) -> str:
     return shlex.join(KINDS[kind].command(seen.base, host, port or seen.link["port"], seen.site[1]))
 
 
+def _start_below(seen: Observed) -> str:
+    """The command, or words, that give the tool the link's base path."""
+    return _start(seen) if seen.kind != "http" else f"start your tool with base path {seen.base}"
+
+
 def _moved_to(seen: Observed, port: int) -> str:
     """How to give the link and its tool another port."""
     kind = str(seen.link["kind"])
@@ -606,8 +636,17 @@ def _tool(seen: Observed) -> Iterator[Finding]:
         yield _silent(seen)
     elif seen.page and seen.page.works:
         yield from _working(seen)
+    elif seen.wanted and seen.wanted.oversized:
+        text = f"the head of its answer to {seen.wanted.path} has {seen.wanted.oversized}"
+        yield _too_long(seen, text, seen.wanted.path)
     elif seen.page:
         yield from _broken(seen)
+
+
+def _too_long(seen: Observed, text: str, path: str) -> Finding:
+    """That the gateway does not pass an answer on, as its head is too long."""
+    limit = f"the gateway passes on {_probe.PASSED_HEAD_BYTES:,}, and visitors get 502"
+    return _error(f"{text}: {limit}; {_SHORTER}", _curl(seen, path))
 
 
 def _stranger(seen: Observed, working: bool) -> Finding | None:
@@ -665,6 +704,9 @@ def _silent(seen: Observed) -> Finding:
             f"{seen.place} cannot be reached from the gateway ({probe.problem}); see whether it listens",
             shlex.join(["ssh", link["host"], "ss", "-ltn", "sport", "=", f":{link['port']}"]),
         )
+    if probe.problem == _probe.NO_END:
+        text = f"{_who(seen)} answers on {seen.place}, but {probe.problem}"
+        return _too_long(seen, text, seen.base + "/" if link["prefix"] == KEEP else "/")
     return _error(f"{_who(seen)} listens on {seen.place}, but {probe.problem}", start)
 
 
@@ -736,24 +778,52 @@ def _usable(seen: Observed, page: Page) -> Iterator[Finding]:
 
 def _asked_in_vain(seen: Observed) -> Iterator[Finding]:
     """What visitors' browsers have asked the link for and not got, within the last hour."""
+    log = f"vizgate log {seen.name}"
+    found = _counted((_vain(line), line) for line in seen.requests)
+    for (what, path, page), times in list(found.items())[-3:]:
+        asker = f", which {_cut(page)} asked for," if page else ""
+        text = f"in the last hour visitors got {what} for {_cut(path)}{asker} {times}"
+        if what == _OVERSIZED:
+            yield _warning(text, f"{_SHORTER}; {log}")
+        else:
+            yield _warning(text, log)
+    found = _counted((str(line["problem"]).partition(" unmarked")[0], line) for line in seen.concerning)
+    for (what, path, _page), times in list(found.items())[-3:]:
+        if what == "outside":
+            text = f"in the last hour pages of the link looked for {_cut(path)}, outside of the link, {times}"
+            yield _warning(f"{text}: tell the tool its base path {seen.base}", _start_below(seen))
+        else:
+            text = f"in the last hour browsers that send no password with a websocket, as Safari, got 401 for {_cut(path)} {times}"
+            yield _warning(
+                text, "use another browser, or ask the administrator for a sign-in service (gateway_auth: forward)"
+            )
+
+
+def _vain(line: Mapping[str, Any]) -> str:
+    """What a visitor got in vain, or "" where that is no news."""
+    status = line["status"]
+    # a tool that was not running then is no news; one that has taken the connection has answered something
+    if status in (502, 504) and not re.fullmatch(r"[0-9.]+", str(line.get("connect_seconds", ""))):
+        return ""
+    if line.get("problem") == "oversized":
+        return _OVERSIZED
+    # of 499 the visitor has gone; browsers follow no redirect for a websocket, and take no page for one
+    if line.get("upgrade"):
+        return "" if status in (0, 101, 499) else f"{status} instead of a websocket"
+    return str(status) if status in (403, 404, 502) else ""
+
+
+def _counted(lines: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[tuple[str, str, str], str]:
+    """How often something happened to an address, asked for by a page, in the last hour: "2 times"; trifles are left out."""
     from . import _log
 
-    found: dict[tuple[int, str, str], int] = {}
-    for line in seen.requests:
-        status, path = line["status"], str(line["path"])
-        # a tool that was not running then is no news; one that has taken the connection has answered something
-        broken = status == 502 and re.fullmatch(r"[0-9.]+", str(line.get("connect_seconds", "")))
-        if not (status in (403, 404) or broken) or _TRIFLES.search(path):
-            continue
-        if _log.seconds(line["time"]) >= time.time() - ASKED_SECONDS:
-            key = status, path, str(line.get("referer", ""))
-            found[key] = found.get(key, 0) + 1
-    for (status, path, page), times in list(found.items())[-3:]:
-        asker = f", which {_cut(page)} asked for," if page else ""
-        yield _warning(
-            f"in the last hour visitors got {status} for {_cut(path)}{asker} {times} time{'s' if times > 1 else ''}",
-            f"vizgate log {seen.name}",
-        )
+    counts: dict[tuple[str, str, str], int] = {}
+    for what, line in lines:
+        path = str(line["path"])
+        if what and not _TRIFLES.search(path) and _log.seconds(line["time"]) >= time.time() - ASKED_SECONDS:
+            key = what, path, str(line.get("referer", ""))
+            counts[key] = counts.get(key, 0) + 1
+    return {key: f"{times} time{'s' if times > 1 else ''}" for key, times in counts.items()}
 
 
 def _rename(seen: Observed, mode: str) -> str:

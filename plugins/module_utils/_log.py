@@ -17,6 +17,10 @@ EXAMINED_BYTES = 64 << 20
 """So much of the log is looked at for one request, from its end."""
 ANSWER_BYTES = 4 << 20
 """So much of it is handed out."""
+CONCERNING = 100
+"""So many requests that got no link, but concern one, are handed out."""
+UNMARKED = "outside unmarked"
+CONCERNING_FIELDS = ("time", "method", "path", "problem")
 BLOCK = 1 << 20
 
 Line = dict[str, Any]
@@ -56,24 +60,35 @@ def opened(path: str) -> Iterator[list[Part]]:
 
 
 class Lines:
-    """Collects the lines of `user`, and of one `link` of theirs if it is given, none before `since` (seconds)."""
+    """Collects the lines of `user`, and of one `link` of theirs if it is given, none before `since` (seconds).
+
+    `concerning` are the latest requests that got no link, but concern this one, as nginx's request logic says; of other users' addresses
+    it says so of nothing that is looked up there, and only what the link's own page has asked for is handed out of them.
+    """
 
     def __init__(self, user: str, link: str, since: float, limit: int) -> None:
         # names need no escapes, and a quote inside a value never stands there bare: this is found in the field alone
         self._needle = f',"user":"{user}",' + (f'"link":"{link}",' if link else '"link":"')
         self._bytes, self._user, self._since, self.limit = self._needle.encode(), user, since, limit
+        self._concerns = f'"concerns":"{user}/{link}"'.encode()
         self.found: list[Line] = []
+        self.concerning: list[Line] = []
         self.bytes = 0
 
     def add(self, text: bytes) -> None:
         """Takes one line of the log if it is one of the user's."""
-        if self._bytes not in text:
+        concerns = self._concerns in text and len(self.concerning) < CONCERNING
+        if self._bytes not in text and not concerns:
             return
         try:
             line = json.loads(text.decode(errors="replace"))
         except ValueError:
             return  # cut short by a full disk, or by a cursor in its middle
-        if isinstance(line, dict) and line.get("user") == self._user and seconds(line.get("time")) >= self._since:
+        if not isinstance(line, dict) or seconds(line.get("time")) < self._since:
+            return
+        if concerns:
+            self.concerning.append(_concerning(line))
+        if self._bytes in text and line.get("user") == self._user:
             self.found.append(line)
             self.bytes += len(text)
 
@@ -81,6 +96,16 @@ class Lines:
     def full(self) -> bool:
         """Whether nothing more is wanted."""
         return len(self.found) >= self.limit or self.bytes >= ANSWER_BYTES
+
+
+def _concerning(line: Line) -> Line:
+    """What a link's owner learns of a request that got no link. If the browser does not mark whether another site has led there, which
+    could have put something of its own into the address, that is its first part alone."""
+    known = {field: str(line.get(field)) for field in CONCERNING_FIELDS}
+    if known["problem"] == UNMARKED:
+        first, slash, rest = known["path"][1:].partition("/")
+        known["path"] = f"/{first}{slash}{'…' if rest else ''}"
+    return known
 
 
 def backwards(log: list[Part], lines: Lines) -> bool:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0
 HEAD_BYTES = 65536
+PASSED_HEAD_BYTES = 32768
+"""The gateway passes on no longer head of an answer (`__gateway_head_kilobytes` of the role)."""
 COMMAND_CHARACTERS = 300
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -61,6 +63,7 @@ _NO_TLS = (
     "UNEXPECTED_MESSAGE",
 )
 """What OpenSSL says of an answer that is none of TLS's."""
+NO_END = f"its headers have more than {HEAD_BYTES:,} bytes"
 ENDS = (CLOSED, _PROBLEMS[errno.ECONNRESET])
 NO_HEAD = (405, 501)
 """Answers of a server that knows GET, but not HEAD."""
@@ -134,6 +137,8 @@ class Reply:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """By names in small letters; a header that came more than once has as many lines."""
     body: bytes = b""
+    head_bytes: int = 0
+    """Of the status line and all headers, with their ends."""
     milliseconds: float | None = None
     connected: bool = False
     problem: str = ""
@@ -423,7 +428,7 @@ def ask(
     body = stream.got[start:][:body_bytes]
     if _chunked(fields):
         body = _unchunked(body)
-    return Reply(status, fields, body, ((stream.first or started) - started) * 1000, True)
+    return Reply(status, fields, body, start, ((stream.first or started) - started) * 1000, True)
 
 
 def _may_be_http(got: bytes | bytearray) -> bool:
@@ -441,7 +446,7 @@ def _head_problem(got: bytes) -> str:
         return f"it speaks no HTTP, but says '{printable(said)}'"
     if _HEAD_END.search(got):
         return ""
-    return "its headers do not end" if len(got) > HEAD_BYTES else CLOSED
+    return NO_END if len(got) > HEAD_BYTES else CLOSED
 
 
 def _context(ca: str) -> ssl.SSLContext:

@@ -103,7 +103,8 @@ def _history(gateway: Gateway, user: str, request: Request, policy: Policy) -> A
 
 
 def _log(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
-    """The last requests to the user's pages, or those since the `cursor` of an earlier answer; of one link, if it is given.
+    """The last requests to the user's pages, or those since the `cursor` of an earlier answer; of one link, if it is given, and then
+    also the last that got no link, but concern this one.
 
     Lines from before somebody else had the name are not theirs.
     """
@@ -121,8 +122,9 @@ def _log(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answe
         else:
             complete = log.backwards(parts, lines)
             lines.found.reverse()
+            lines.concerning.reverse()
             cursor = log.end(parts)
-    return {"lines": lines.found, "cursor": cursor, "complete": complete}
+    return {"lines": lines.found, "concerning": lines.concerning, "cursor": cursor, "complete": complete}
 
 
 def _change(gateway: Gateway, user: str, changed: Callable[[dict[str, list[Any]]], None]) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -115,6 +116,18 @@ def test_who_sees_what(site: Site, backends: Backends, visitor: str, path: str, 
         assert not answer.all("WWW-Authenticate"), "no browser may ask for a password that nobody checks"
     if status != 200:
         assert not backends.alice.seen + backends.bob.seen
+
+
+def test_the_log_says_whose_page_a_visitor_of_it_has_asked_from(site: Site) -> None:
+    """The service knows who has asked for what is outside of the page's link; what others make up is nobody's."""
+    referer = {"Referer": f"http://127.0.0.1:{site.rig.port}/alice/echo/"}
+    for visitor, path in (("guest", "/static/guest"), ("bob", "/static/bob"), ("", "/static/stranger")):
+        assert site.get(path, visitor, **referer).status == 403
+    log = site.rig.root / "var/log/nginx/vizgate.jsonl"
+    eventually(lambda: log.read_text().count('"path":"/static/') == 3)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    concerns = {line["path"]: line["concerns"] for line in lines if line["path"].startswith("/static/")}
+    assert concerns == {"/static/guest": "alice/echo", "/static/bob": "", "/static/stranger": ""}
 
 
 def test_a_name_is_one_word(site: Site) -> None:

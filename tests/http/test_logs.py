@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from backends import Handler, Request
 from conftest import Backends
 from rig import ALICE, BOB, Rig, eventually
 
@@ -22,6 +23,8 @@ FIELDS = [
     "time", "address", "user", "link", "login", "method", "path", "status", "bytes", "seconds", "upstream",
     "connect_seconds", "header_seconds", "response_seconds", "upgrade", "tls", "id", "referer",
 ]  # fmt: skip
+EXTRA = ["problem", "concerns"]
+"""What lines of the gateway's own error pages have besides."""
 ERROR_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] \d+#\d+: ")
 
 
@@ -123,6 +126,41 @@ def test_what_was_asked_for_in_vain_is_logged_with_the_page_of_the_same_user(gat
     }
 
 
+def test_an_error_page_says_what_was_wrong_and_whose_page_has_asked(gate: Rig, backends: Backends, logs: Logs) -> None:
+    """Whose page has asked is said for who has passed a login, and as far as names go; tests/command/test_doctor.py has more."""
+
+    def long(handler: Handler, _: Request) -> None:
+        handler.send_response(200)
+        handler.send_header("X-Long", "x" * 40000)
+        handler.end_headers()
+
+    backends.alice.answers["long"] = long
+    site, worker = f"http://127.0.0.1:{gate.port}", gate.connect()
+    referers = {
+        "/static/app.js": f"{site}/alice/echo/page?token=hidden",
+        "/static/1": f"{site}/alice/nolink/",
+        "/static/2": f"{site}/alice/echo",
+        "/static/3": f"{site}/alice/e%22cho/",
+        "/static/4": f"{site}/alice/{'x' * 64}/",
+        "/static/5": f"{site}/nobody/echo/",
+        "/static/6": "http://elsewhere/alice/echo/",
+        "/alice/echo/long": "",
+    }
+    gate.get("/alice/echo/", ALICE, over=worker)
+    for path, referer in referers.items():
+        gate.get(path, ALICE, headers={"Referer": referer}, over=worker)
+    worker.close()
+    good, *lines = logs.lines()
+    assert list(good) == FIELDS
+    assert [list(line) for line in lines] == [FIELDS + EXTRA] * len(referers)
+    assert [(line["problem"], line["concerns"]) for line in lines] == [
+        ("outside unmarked", "alice/echo"),
+        ("outside unmarked", "alice/nolink"),
+        *[("", "")] * 5,
+        ("oversized", ""),
+    ]
+
+
 def test_a_websocket_is_logged_when_it_ends(gate: Rig, logs: Logs) -> None:
     with gate.websocket("/alice/ws/") as client:
         client.recv()
@@ -191,7 +229,7 @@ def test_no_address_forges_a_line(gate: Rig, logs: Logs, target: bytes) -> None:
     assert raw.count(b"\n") == 1
     assert b'"user":"bob"' not in raw
     (line,) = logs.lines()
-    assert list(line) == FIELDS
+    assert list(line) == FIELDS + (EXTRA if line["status"] in (400, 401, 403, 404) else [])
     assert line["user"] in ("alice", "")
     assert line["path"] == (target.decode(errors="replace") if line["status"] != 400 else "")
     # neither would it be shown to bob, as bytes that a terminal obeys
@@ -245,7 +283,7 @@ def test_what_is_no_request_is_a_whole_line_or_none(gate: Rig, logs: Logs, reque
         while client.recv(4096):
             pass
     for line in logs.lines():
-        assert list(line) == FIELDS
+        assert [field for field in line if field not in EXTRA] == FIELDS
         assert line["user"] in ("", "alice")
     assert logs.raw(ERRORS) == b""
 

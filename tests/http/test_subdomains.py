@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Login
 from conftest import Backends
-from rig import ALICE, BOB, Answer, Credential, Rig, free_port
+from rig import ALICE, BOB, Answer, Credential, Rig, eventually, free_port
 from test_origins import FETCH, FRAME, NAVIGATION, OTHERS, PICTURE, PLAIN_NAVIGATION, handshake, site
 
 DOMAIN = "gate.example.org:81"
@@ -68,6 +68,19 @@ def test_the_backend_gets_what_the_client_wrote(gate: Rig, host: str, tail: str)
         assert (stripped.json()["target"], kept.json()["target"]) == (f"/{tail}", f"/keep/{tail}")
         told = {key.lower(): value for key, value in kept.json()["headers"]}
         assert (told["x-forwarded-prefix"], told["x-forwarded-host"], told["host"]) == ("/keep", host, host)
+
+
+def test_the_log_says_whose_page_has_asked_for_what_is_outside(gate: Rig) -> None:
+    """Of the same host alone, where everything is one user's; and for who has passed a login."""
+    page, others = {"Referer": f"{OWN}/echo/page"}, {"Referer": f"http://bob.{DOMAIN}/echo/page"}
+    assert ask(gate, "/static/app.js", headers=page).status == 404
+    assert ask(gate, "/static/others", headers=others).status == 403
+    assert ask(gate, "/static/stranger", login=None, headers=page).status == 401
+    log = gate.root / "var/log/nginx/vizgate.jsonl"
+    eventually(lambda: log.read_text().count('"path":"/static/') == 3)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    concerns = {line["path"]: line["concerns"] for line in lines if line["path"].startswith("/static/")}
+    assert concerns == {"/static/app.js": "alice/echo", "/static/others": "", "/static/stranger": ""}
 
 
 def test_everybody_has_a_host(gate: Rig, backends: Backends) -> None:

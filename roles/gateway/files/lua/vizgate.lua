@@ -35,6 +35,7 @@ local HOST_BYTES = 260          -- of the longest name with a port
 local SHOWN_BYTES = 60          -- of an address on an error page
 local TO_HASH, TO_HASH_SECONDS = 100, 180 -- so many passwords are kept for a better hash, and so long
 local SYSTEM_UIDS = 1000        -- accounts below belong to services, not to people
+local VISITOR_SECONDS = 604800  -- so long is known that a client has passed a login of a user's: see is_visitor
 
 local _M = {}
 
@@ -226,6 +227,7 @@ local function verdict_on(digest, user, generation, credential)
     local verdict = counted_check(pair, all, right, user, generation, credential)
     if verdict then
         keep_for_hashing(user, credential)
+        checks:set("visitor " .. user .. " " .. client(), generation or "", VISITOR_SECONDS)
     end
     if verdict and signing.way == "pam" then
         -- PAM is asked again after a minute: the account may have been locked
@@ -732,7 +734,46 @@ end
 -- What has come back from a backend whose answer nginx did not pass on; nothing where none has.
 local function bad_answer(var)
     local bytes = tonumber((var.upstream_bytes_received or ""):match("%d+$")) or 0
-    return bytes >= _M.head_bytes and "oversized " or bytes > 0 and "broken " or nil
+    return bytes >= _M.head_bytes and "oversized" or bytes > 0 and "broken" or nil
+end
+
+-- Has somebody with this client's address passed a login of the user's that is still there? Browsers send no password outside of the
+-- place that it was for, so more cannot be known. A sign-in service knows the visitor anywhere.
+local function is_visitor(user)
+    if signing.way == "forward" then
+        local status, name = ask_service()
+        return status and status:sub(1, 1) == "2" and name and is_welcome(user, name)
+    end
+    return checks:get("visitor " .. user .. " " .. client()) == (entry(user .. "/") or "")
+end
+
+-- Whose link an address belongs to, by its text alone.
+local function link_at(path, var)
+    if _M.suffix then
+        return host_owner(var.http_host), path:match("^/([a-z0-9][a-z0-9._-]*)/")
+    end
+    return path:match("^/([a-z_][a-z0-9_-]*)/([a-z0-9][a-z0-9._-]*)/")
+end
+
+-- Says in the log which link is concerned by a request that has got none: one outside of the link that a page of the link has made,
+-- or a websocket of WebKit's, which sends no password with one. Of addresses that are not the link owner's own, only those requests
+-- count that were refused before anything was looked up (there is no user yet), so that the owner learns nothing of what is
+-- there, or of who may see it; and none that came by way of another site, which may have put something of its own into the address.
+-- Without encryption browsers do not mark that: then the helper hands out no more than the address's first part.
+local function note(var, status, tool)
+    local problem, place = "outside", tool and tool .. "/"
+    if status == 401 and var.vizgate_upgrade ~= "" and var.http_sec_fetch_dest == "websocket" then
+        problem, place = "no password", var.vizgate_written .. "/"
+    end
+    local user, link = link_at(place or "", var)
+    local site, is_own = var.http_sec_fetch_site, var.vizgate_login ~= "" and var.vizgate_user == user
+    local is_unseen = status == 403 and var.vizgate_user == "" and (not site or site == "same-origin")
+    if is_unseen and not site then
+        problem = "outside unmarked"
+    end
+    if link and #link <= 63 and (is_own or (is_unseen or problem == "no password") and is_visitor(user)) then
+        var.vizgate_noted, var.vizgate_concerns = problem, user .. "/" .. link
+    end
 end
 
 -- Access phase of an error page: finds out what it can say besides the status.
@@ -741,13 +782,17 @@ function _M.explain()
     if (var.vizgate_problem or "") ~= "" then
         return
     elseif status == 502 then
-        var.vizgate_case = bad_answer(var) or ""
+        local problem = bad_answer(var)
+        if problem then
+            var.vizgate_case, var.vizgate_noted = problem .. " ", problem
+        end
     elseif status == 401 or status == 403 or status == 404 then
         local tool, wanted = asked_outside(var)
         if tool then
             var.vizgate_case, var.vizgate_tool, var.vizgate_wanted = "outside", tool, wanted
             var.vizgate_tool_link = tool:match("[^/]*$")
         end
+        note(var, status, tool)
     end
 end
 

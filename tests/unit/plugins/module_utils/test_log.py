@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.usefixtures("control")
 
 
-def line(user: str, path: str = "/", link: str = "run", time: str = "2026-11-25T15:00:00+00:00") -> str:
+def line(user: str, path: str = "/", link: str = "run", time: str = "2026-11-25T15:00:00+00:00", **last: str) -> str:
     """A line of the log, with the fields in nginx's order; `path` is what a stranger wrote."""
     start = {"time": time, "address": "192.0.2.1", "user": user, "link": link, "login": user}
-    return json.dumps({**start, "path": path}, separators=(",", ":")) + "\n"
+    return json.dumps({**start, "path": path, **last}, separators=(",", ":")) + "\n"
 
 
 @pytest.fixture
@@ -90,6 +90,54 @@ def test_of_one_link(gateway: Gateway, log: Path) -> None:
     assert "the name is not of the form" in problem
 
 
+def test_requests_that_concern_a_link_are_apart_and_say_no_more_than_its_pages_know(
+    gateway: Gateway, log: Path
+) -> None:
+    def outside(path: str, concerns: str, user: str = "") -> str:
+        return line(user, path, "", problem="outside", concerns=concerns)
+
+    append(
+        log,
+        outside("/static/1", "alice/run"),
+        outside("/static/2", "alice/runs"),
+        outside("/static/3", "bob/run"),
+        outside("/alice/static/4", "alice/run", "alice"),
+        line("alice", "own", "run"),
+    )
+    found = ask(gateway, link="run")
+    assert paths(found) == ["own"]
+    assert [one["path"] for one in found["concerning"]] == ["/static/1", "/alice/static/4"]
+    assert {tuple(one) for one in found["concerning"]} == {("time", "method", "path", "problem")}
+    assert ask(gateway)["concerning"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/static/a/b", "/static/…"), ("/static/", "/static/"), ("/static", "/static"), ("/", "/"), ("", "/")],
+)
+def test_of_an_address_that_another_site_may_have_written_the_first_part_is_told(
+    gateway: Gateway, log: Path, path: str, told: str
+) -> None:
+    append(log, line("", path, "", problem="outside unmarked", concerns="alice/run"))
+    assert [one["path"] for one in ask(gateway, link="run")["concerning"]] == [told]
+
+
+def test_of_what_concerns_a_link_there_is_a_bounded_number(gateway: Gateway, log: Path) -> None:
+    append(log, *(line("", f"/{n}", "", problem="outside", concerns="alice/run") for n in range(300)))
+    append(log, line("alice", "own", "run"))
+    found = ask(gateway, link="run")
+    assert [one["path"] for one in found["concerning"]] == [f"/{n}" for n in range(200, 300)]
+    assert paths(found) == ["own"]
+
+
+@pytest.mark.parametrize(
+    "forgery", ['","concerns":"alice/run"}', '"concerns":"alice/run"', '\\","concerns":"alice/run"}']
+)
+def test_nobody_forges_what_concerns_a_link(gateway: Gateway, log: Path, forgery: str) -> None:
+    append(log, line("bob", forgery, "run"))
+    assert ask(gateway, link="run")["concerning"] == []
+
+
 def test_what_was_rotated_yesterday_is_there(gateway: Gateway, log: Path) -> None:
     append(log, line("alice", "old"))
     cursor = ask(gateway)["cursor"]
@@ -106,8 +154,8 @@ def test_what_was_rotated_yesterday_is_there(gateway: Gateway, log: Path) -> Non
 
 
 def test_without_a_log_there_are_no_lines(gateway: Gateway) -> None:
-    assert ask(gateway) == {"lines": [], "cursor": "", "complete": True}
-    assert ask(gateway, cursor="1:2") == {"lines": [], "cursor": "", "complete": True}
+    assert ask(gateway) == {"lines": [], "concerning": [], "cursor": "", "complete": True}
+    assert ask(gateway, cursor="1:2") == {"lines": [], "concerning": [], "cursor": "", "complete": True}
 
 
 def test_a_log_that_is_a_link_is_not_followed(gateway: Gateway, log: Path) -> None:

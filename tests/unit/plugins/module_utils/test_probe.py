@@ -367,7 +367,7 @@ def test_which_addresses_are_of_this_machine() -> None:
         (b"RFB 003.008\n", "it speaks no HTTP, but says 'RFB 003.008'"),
         (b"SSH-2.0-x\x1b[31m\r\n", "it speaks no HTTP, but says 'SSH-2.0-x\\x1b[31m'"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "it speaks TLS"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "its headers do not end"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "its headers have more than 65,536 bytes"),
         (b"HTTP/1.1 what\r\n\r\n", "it speaks no HTTP, but says 'HTTP/1.1 what'"),
     ],
 )

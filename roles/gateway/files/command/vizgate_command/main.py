@@ -511,8 +511,7 @@ def doctor(ctx: click.Context, name: str, plain: bool) -> None:
 
     answer = _answers()
     show.find(answer, name)
-    requests = talk.ask({"do": "log", "lines": 1000, "link": name, "cursor": ""})["lines"]
-    findings = diagnose(answer, name, requests)
+    findings = diagnose(answer, name, talk.ask({"do": "log", "lines": 1000, "link": name, "cursor": ""}))
     if plain:
         show.as_json(findings)
     else:
