@@ -21,12 +21,13 @@ START_SECONDS = 60
 
 @dataclasses.dataclass(frozen=True)
 class Gateway:
-    """Where the gateway listens, its only login, and the port of each kind's backend."""
+    """Where the gateway listens, its only login, the port of each kind's backend, and the folder that it is below."""
 
     port: int
     ports: dict[str, int]
     user: str = "alice"
     password: str = "kinds-test"
+    root: Path = Path()
 
     @property
     def origin(self) -> str:

@@ -20,6 +20,7 @@ MLFLOW = "mlflow==3.17.2"
 sys.path.insert(0, str(ROOT / "tests/browser"))
 from backends import Gateway  # noqa: E402
 from chromium import chromium, visit  # noqa: E402, F401
+from webkit import webkit  # noqa: E402, F401
 
 
 def free_ports(count: int) -> list[int]:
@@ -35,8 +36,8 @@ def free_ports(count: int) -> list[int]:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The collection's own gateway, set up by its own playbook."""
     port, *ports = free_ports(len(KINDS) + 1)
-    made = Gateway(port, dict(zip(KINDS, ports, strict=True)))
     site = tmp_path_factory.mktemp("site")
+    made = Gateway(port, dict(zip(KINDS, ports, strict=True)), root=site / "gateway")
     host = {
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
