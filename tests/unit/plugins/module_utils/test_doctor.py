@@ -937,6 +937,27 @@ def test_what_several_tools_have_is_no_mark() -> None:
     assert (_marks.kind_of(JUPYTER_CONFIGURATION, ""), found) == ("", "jupyter")
 
 
+BOKEH_SCRIPT = '<script src="/static/js/bokeh.min.js"></script>'
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("bokeh", "<title>My app</title>" + BOKEH_SCRIPT),
+        # these bring Bokeh's scripts as well
+        ("panel", BOKEH_SCRIPT + '<script src="/static/extensions/panel/panel.min.js"></script>'),
+        ("panel", "<title>Panel Applications</title>" + BOKEH_SCRIPT),
+        ("dask", "<title>Dask: Status</title>" + BOKEH_SCRIPT),
+        ("viser", "<title>Viser</title>"),
+        # a page about tools is none of theirs
+        ("", f"<title>All tools</title><p>{', '.join(KINDS)}</p>"),
+        ("", "".join(f'<script src="{kind}.js"></script><a href="{kind}/">{kind}</a>' for kind in KINDS)),
+    ],
+)
+def test_a_page_is_the_most_special_tools(kind: str, text: str) -> None:
+    assert _marks.kind_of(text, "") == kind
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
