@@ -775,7 +775,7 @@ def test_what_visitors_got_is_told() -> None:
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 426, 500, 502, 504, 200])
-def test_a_websocket_that_was_not_opened_is_told(status: int) -> None:
+def test_a_websocket_that_was_not_opened_is_a_finding(status: int) -> None:
     """Browsers follow no redirect for one, and take no page for one."""
     with running({"/": page()}) as tool:
         requests = [line("/alice/run/ws", status, upgrade="websocket")]
@@ -787,7 +787,7 @@ def test_a_websocket_that_was_not_opened_is_told(status: int) -> None:
 HEADERS = "have the tool keep less in its headers: mostly cookies (Set-Cookie) or a Content-Security-Policy"
 
 
-def test_heads_that_visitors_did_not_get_are_told() -> None:
+def test_heads_that_visitors_did_not_get_are_a_finding() -> None:
     requests = [line("/alice/run/login", 502, problem="oversized")]
     with running({"/": page()}) as tool:
         found = triples(diagnose(answer(tool.port), "run", {"lines": requests}))
@@ -830,7 +830,7 @@ def test_the_gateway_passes_on_as_much_as_the_doctor_says() -> None:
     assert int(kilobytes) * 1024 == _probe.PASSED_HEAD_BYTES
 
 
-def test_what_pages_looked_for_outside_of_the_link_is_told() -> None:
+def test_what_pages_looked_for_outside_of_the_link_is_a_finding() -> None:
     concerning = [
         line("/api/runs", problem="outside"),
         line("/api/runs", problem="outside"),
@@ -846,7 +846,7 @@ def test_what_pages_looked_for_outside_of_the_link_is_told() -> None:
     assert found == [("warning", text, "start your tool with base path /alice/run")]
 
 
-def test_websockets_without_a_password_are_told() -> None:
+def test_websockets_without_a_password_are_a_finding() -> None:
     concerning = [line("/alice/run/ws", 401, problem="no password")]
     with running({"/": page()}) as tool:
         ((severity, text, fix),) = triples(diagnose(answer(tool.port), "run", {"lines": [], "concerning": concerning}))

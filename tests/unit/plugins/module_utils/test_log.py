@@ -112,14 +112,14 @@ def test_requests_that_concern_a_link_are_apart_and_say_no_more_than_its_pages_k
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "shown"),
     [("/static/a/b", "/static/…"), ("/static/", "/static/"), ("/static", "/static"), ("/", "/"), ("", "/")],
 )
-def test_of_an_address_that_another_site_may_have_written_the_first_part_is_told(
-    gateway: Gateway, log: Path, path: str, told: str
+def test_of_an_address_that_another_site_may_have_written_the_first_part_is_shown(
+    gateway: Gateway, log: Path, path: str, shown: str
 ) -> None:
     append(log, line("", path, "", problem="outside unmarked", concerns="alice/run"))
-    assert [one["path"] for one in ask(gateway, link="run")["concerning"]] == [told]
+    assert [one["path"] for one in ask(gateway, link="run")["concerning"]] == [shown]
 
 
 def test_of_what_concerns_a_link_there_is_a_bounded_number(gateway: Gateway, log: Path) -> None:
