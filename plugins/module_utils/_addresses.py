@@ -5,16 +5,35 @@
 
 from __future__ import annotations
 
-SUBDOMAIN = "subdomain"  # as in _model, whose import takes too long for the command's everyday use
+from collections.abc import Mapping
+from typing import Any
+
+# not in _model and _kinds, whose import takes too long for the command's everyday use
+SUBDOMAIN = "subdomain"
+HOST = "host"
+"""The prefix mode of a link that has a host name of its own, and so no prefix."""
 
 
-def site(url: str, style: str, user: str) -> str:
-    """The origin of a user's pages, on a gateway at `url`: that, or `https://alice.gate.example.org:1234`."""
+def site(url: str, style: str, user: str, link: str = "") -> str:
+    """The origin of a user's pages, on a gateway at `url`: that, or `https://alice.gate.example.org:1234`; that of a `link` with
+    a host name of its own is `https://train--alice.gate.example.org:1234`."""
     url = url.rstrip("/")
     scheme, found, host = url.partition("://")
-    return f"{scheme}://{user}.{host}" if found and style == SUBDOMAIN else url
+    return f"{scheme}://{label_of(user, link)}.{host}" if found and style == SUBDOMAIN else url
+
+
+def label_of(user: str, link: str = "") -> str:
+    """The first label of a user's host name, or of that of a link's own."""
+    return f"{link}--{user}" if link else user
 
 
 def below(style: str, place: str) -> str:
     """The path below the origin: `/alice/train/`, or `/train/`."""
     return "/" + place.split("/", 2)[2] if style == SUBDOMAIN else place
+
+
+def located(link: Mapping[str, Any], url: str, style: str, user: str) -> dict[str, Any]:
+    """A link as `info` tells it, with the `url` below the user's origin; or below `origin`, where it has one of its own."""
+    if style == SUBDOMAIN and link["prefix"] == HOST:
+        return {**link, "url": "/", "origin": site(url, style, user, link["name"])}
+    return {**link, "url": below(style, link["url"])}

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import TypeVar
 
 from . import _audit, _files, _guard, _live, _passwords, _render, _resolve, _sockets, _system_accounts
+from ._addresses import HOST
 from ._listening import Listening
 from ._model import InvalidData, Link, Login, Policy, UserData, name_problem, password_problem, printable, shown
 from ._paths import Paths
@@ -664,7 +665,7 @@ class Gateway:
             links, logins = owned(others, _links), owned(others, _logins)
             found: list[str | None] = []
             for link in set(data.links) - set(had.links):
-                found += [policy.link_problem(link), self._socket_problem(user, link)]
+                found += [policy.link_problem(link, user), self._socket_problem(user, link)]
                 found += [_taken("link", link.name, links[link.name][0])] if link.name in links else []
             if ports:
                 coming = UserData(tuple(set(data.links) - set(had.links)))
@@ -1033,7 +1034,9 @@ def _serving(key: str, entry: str) -> str:
 
 
 def _step(action: str, user: str, link: Link) -> dict[str, str]:
-    return {"action": action, "url": url(user, link), "target": link.target, "user": user}
+    # whoever shows the address in full has to know that it is a host name
+    prefix = {"prefix": HOST} if link.mode == HOST else {}
+    return {"action": action, "url": url(user, link), "target": link.target, "user": user, **prefix}
 
 
 def _login_step(action: str, user: str, name: str) -> dict[str, str]:

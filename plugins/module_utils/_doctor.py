@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 from . import _probe
+from ._addresses import HOST, SUBDOMAIN
 from ._bounded import Place
 from ._kinds import KEEP, KINDS, STRIP
 from ._marks import ANY_TOOL, NO_BASE_PATH_HELP, kind_of, websocket_of, websocket_protocol, without_base_path
@@ -63,7 +64,7 @@ class Finding(TypedDict):
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What a browser would meet behind the gateway if it asked the tool in one of the two prefix modes."""
+    """What a browser would meet behind the gateway if it asked the tool in one of the prefix modes."""
 
     mode: str
     path: str = ""
@@ -132,7 +133,7 @@ class Observed:
     secure: Probe | None = None
     """By verified TLS, where plain HTTP meets TLS."""
     other: Page | None = None
-    """In the other one, looked at where the first does not work."""
+    """In the other one, looked at where the first does not work; a link with a host name of its own has no other."""
     socket: Reply | None = None
     """The answer to a websocket, where the tool has one and its page works."""
     socket_path: str = ""
@@ -158,13 +159,13 @@ class Observed:
 
     @property
     def base(self) -> str:
-        """The link's prefix without the slash at its end."""
+        """The link's prefix without the slash at its end; "" for a link with a host name of its own."""
         return str(self.link["url"]).rstrip("/")
 
     @property
     def site(self) -> tuple[str, str]:
-        """Scheme and `host:port` of the gateway, as a browser writes them."""
-        return _probe.split_url(self.answer["site"]["url"])
+        """Scheme and `host:port` of the link's address, as a browser writes them."""
+        return _probe.split_url(_origin(self.answer["site"], self.link))
 
     @property
     def root(self) -> str:
@@ -174,7 +175,9 @@ class Observed:
     @functools.cached_property
     def policy(self) -> Policy:
         site = self.answer["site"]
-        return Policy(tuple(site["allowed_hosts"]), tuple(map(str, site["allowed_ports"])))
+        return Policy(
+            tuple(site["allowed_hosts"]), tuple(map(str, site["allowed_ports"])), url_style=str(site["url_style"])
+        )
 
     @property
     def looks(self) -> str:
@@ -189,7 +192,7 @@ class Observed:
     @property
     def wanted(self) -> Page | None:
         """The page in the prefix mode that is right for the tool."""
-        if not self.page or self.page.works or self.kind == self.link["kind"]:
+        if not self.page or self.page.works or self.kind == self.link["kind"] or self.page.mode == HOST:
             return self.page
         return self.page if self.page.mode == KINDS[self.kind].prefix else self.other
 
@@ -209,6 +212,11 @@ def diagnose(answer: Mapping[str, Any], name: str, log: Mapping[str, Any] | None
 
 
 # what is there
+
+
+def _origin(site: Mapping[str, Any], link: Mapping[str, Any]) -> str:
+    """Where a link's address begins: with the user's site, or with its own host."""
+    return str(link.get("origin", site["url"]))
 
 
 def observe(answer: Mapping[str, Any], name: str) -> Observed:
@@ -233,7 +241,7 @@ def observe(answer: Mapping[str, Any], name: str) -> Observed:
     page = visitor.visit(link["prefix"])
     observed = dataclasses.replace(observed, page=page)
     # a page that is slow in one mode would be asked for in vain, and perhaps at the cost of another kernel, in the other
-    if not page.works and not page.is_late:
+    if not page.works and not page.is_late and page.mode != HOST:
         observed = dataclasses.replace(observed, other=visitor.visit(STRIP if page.mode == KEEP else KEEP))
     wanted = observed.wanted
     if wanted and wanted.works and not _asks_for_password(wanted):
@@ -248,7 +256,7 @@ class _Visitor:
     """A browser behind the gateway, as far as the tool can tell."""
 
     def __init__(self, place: Place, site: Mapping[str, Any], link: Mapping[str, Any]) -> None:
-        self.place, self.site_url = place, str(site["url"])
+        self.place, self.site_url = place, _origin(site, link)
         self.security = _probe.security_of(link, site)
         self.scheme, self.host = _probe.split_url(self.site_url)
         self.site = f"{self.scheme}://{self.host}"
@@ -568,11 +576,12 @@ def _refused(seen: Observed, host: str = "", port: int = 0) -> str:
         return f"port {port} is not in {seen.user}'s own range {own['first']}-{own['last']}"
     changed = Link(
         seen.name,
+        prefix=str(link["prefix"]),
         port=port or link.get("port") or 0,
         host=host or link.get("host") or "127.0.0.1",
         socket="" if host or port else link.get("socket") or "",
     )
-    return (seen.policy.link_problem(changed) or "").removeprefix(f"link '{seen.name}': ")
+    return (seen.policy.link_problem(changed, seen.user) or "").removeprefix(f"link '{seen.name}': ")
 
 
 # the gateway
@@ -604,6 +613,8 @@ def _gateway(seen: Observed) -> Iterator[Finding]:
 
 def _allowed(seen: Observed) -> str:
     """How to make a link that the policy refuses one that it allows."""
+    if seen.link["prefix"] == HOST and not _has_hosts(seen):
+        return _edit(seen, prefix=STRIP)
     for host in (seen.link["host"], "127.0.0.1"):
         other_host = {} if host == seen.link["host"] else {"host": host}
         refused = _refused(seen, host)
@@ -692,7 +703,8 @@ def _silent(seen: Observed) -> Finding:
         text = f"{_who(seen)} listens on {seen.place}, but is busy or hangs: {probe.problem}; its log should say why"
         return _error(text, _curl(seen, seen.base + "/" if link["prefix"] == KEEP else "/"))
     if seen.here and probe.problem == _probe.REFUSED:
-        where = f"{'://'.join(seen.site)}{seen.base.removesuffix(seen.name)}-/status/{seen.name}"
+        home = seen.base.removesuffix(seen.name) or "/"
+        where = f"{seen.answer['site']['url'].rstrip('/')}{home}-/status/{seen.name}"
         return _warning(
             f"{_who(seen)} listens on {seen.place}, but a firewall keeps you away; ask the gateway whether it gets through",
             shlex.join(["curl", "-u", seen.user, where]),
@@ -745,7 +757,8 @@ def _nobody(seen: Observed) -> Finding:
 def _moved(seen: Observed) -> Listener | None:
     """What was started for this link, but on a port that no link names: some tools take the next if theirs is busy."""
     named = {link.get("port") for link in seen.answer["links"]}
-    for one in seen.known:
+    # without a prefix nothing tells which link a program was started for
+    for one in seen.known if seen.base else ():
         if one.port and one.port not in named and any(word.endswith(seen.base) for word in one.command.split(" ")):
             reached = one.address in (seen.link.get("host"), "0.0.0.0", "::")  # noqa: S104
             if reached and not _refused(seen, port=one.port):
@@ -768,7 +781,8 @@ def _usable(seen: Observed, page: Page) -> Iterator[Finding]:
         yield _error("jupyter asks for its token, which would displace the gateway's login", _start(seen))
     if page.strays:
         text = f"the page loads, but a form, an image or a setting of it leads to {page.strays[0]}, outside of the link"
-        yield _warning(f"{text}: tell the tool its base path {seen.base}", _curl(seen, page.path))
+        what = f"base path {seen.base}" if seen.base else f"own address {'://'.join(seen.site)}/"
+        yield _warning(f"{text}: tell the tool its {what}", _curl(seen, page.path))
     if seen.socket and seen.socket.status != 101:
         how = seen.socket.status or seen.socket.problem
         text = f"the page loads, but its websocket {seen.socket_path} is refused ({how})"
@@ -840,12 +854,11 @@ def _broken(seen: Observed) -> Iterator[Finding]:
         text = f"{_who(seen)} answers, but its page is slow: {seen.page.problem} at {seen.page.path}, and visitors wait as long"
         yield _warning(text, _curl(seen, seen.page.path))
     page, other = seen.wanted, seen.unwanted
-    if page is None or other is None:
+    if page is None or (other is None and page.mode != HOST):
         return
-    tool = without_base_path(page.body) or without_base_path(other.body)
-    if tool:
-        text = f"{tool} has no option for a base path, so it does not work below {seen.base}/; {NO_BASE_PATH_HELP}"
-        yield _error(text, _tunnel(seen))
+    tool = without_base_path(page.body) or without_base_path(other.body if other else "")
+    if tool and other:
+        yield _needs_host_name(seen, tool)
         return
     if seen.kind != seen.link["kind"]:
         yield _error(f"the page is {seen.kind}'s, but the link's kind is {seen.link['kind']}", _rename(seen, page.mode))
@@ -860,8 +873,8 @@ def _broken(seen: Observed) -> Iterator[Finding]:
             f"the page sends visitors to {page.away}, which is not below {site}{seen.base}/", _curl(seen, page.path)
         )
     elif not page.is_there or page.outside or page.missing:
-        yield from _prefix(seen, page, other)
-    for found in (page, other):
+        yield from _prefix(seen, page, other) if other else _at_root(seen, page)
+    for found in filter(None, (page, other)):
         refusal = _refusal(seen, found)
         if refusal:
             yield _error(refusal, _start(seen) if seen.kind not in ANY_TOOL else _curl(seen, found.path))
@@ -876,6 +889,35 @@ def _refusal(seen: Observed, page: Page) -> str:
     if page.status in (401, 403):
         return f"it asks for a login of its own ({page.status}), which the gateway does not pass on"
     return ""
+
+
+def _needs_host_name(seen: Observed, tool: str) -> Finding:
+    """That a tool without a base path works at a host name of its own alone, and how the link gets one."""
+    text = f"{tool} has no option for a base path, so it does not work below {seen.base}/"
+    if not _has_hosts(seen):
+        return _error(f"{text}; {NO_BASE_PATH_HELP}", _tunnel(seen))
+    name = re.sub("[._]", "-", seen.name)
+    new = {} if name == seen.name else {"name": name}
+    return _error(f"{text}; give the link a host name of its own", _edit(seen, **new, prefix=HOST))
+
+
+def _has_hosts(seen: Observed) -> bool:
+    """Whether links can have host names of their own here."""
+    return seen.policy.url_style == SUBDOMAIN
+
+
+def _at_root(seen: Observed, page: Page) -> Iterator[Finding]:
+    """The page of a link with a host name of its own, or what belongs to it, is not there."""
+    symptom = _symptom(page, None)
+    if page.outside:
+        yield _error(f"{symptom}: tell the tool its own address {'://'.join(seen.site)}/", _curl(seen, page.path))
+    elif page.missing or page.status >= 500:
+        yield _error(symptom, _curl(seen, page.path))
+    else:
+        text = (
+            f"{symptom}: as the link has a host name of its own, the tool's addresses begin at /, without a base path"
+        )
+        yield _error(text, _start(seen) if seen.kind not in ANY_TOOL else _curl(seen, page.path))
 
 
 def _tunnel(seen: Observed) -> str:
@@ -916,20 +958,22 @@ def _prefix(seen: Observed, page: Page, other: Page) -> Iterator[Finding]:
     elif other.works or (other.is_there and not page.is_there):
         yield _error(f"{symptom}: the tool's addresses begin at {other.path}", _edit(seen, prefix=other.mode))
     elif page.outside and page.mode == STRIP:
-        text = f"{symptom}: tell the tool its base path {seen.base} (most have a flag for that), and then"
+        others = f"; for one that has none, {_edit(seen, prefix=HOST)}" if _has_hosts(seen) else ""
+        text = f"{symptom}: tell the tool its base path {seen.base} (most have a flag for that{others}), and then"
         yield _error(text, _edit(seen, prefix=KEEP))
     else:
         yield _error(symptom, _curl(seen, page.path))
 
 
-def _symptom(page: Page, other: Page) -> str:
+def _symptom(page: Page, other: Page | None) -> str:
     if page.loops:
         return f"{page.path} redirects in a circle"
     if page.outside:
         return f"the page loads, but looks for {page.outside[0].partition('?')[0]} outside of the link"
     if page.missing:
         return f"the page loads, but {page.missing[0].partition('?')[0]} does not"
-    return f"it answers {page.status} at {page.path} and {_result(other)} at {other.path}"
+    elsewhere = f" and {_result(other)} at {other.path}" if other else ""
+    return f"it answers {page.status} at {page.path}{elsewhere}"
 
 
 def _result(page: Page) -> str:

@@ -52,10 +52,10 @@ _NO_BASE_PATH = {
 }
 """Tools whose pages ask for addresses of the site's root, and that have no option for another place."""
 NO_BASE_PATH_HELP = (
-    "it needs a host name of its own, which links do not have yet: gateway_url_style subdomain gives one to users, not to links;"
+    "it needs a host name of its own, which links can have where the administrator has set gateway_url_style: subdomain;"
     " until then a tunnel from your own machine leads to http://127.0.0.1:8080/"
 )
-"""The one place to change when links can have host names."""
+"""What is said of them on a gateway whose users have paths."""
 
 
 def without_base_path(body: str) -> str:

@@ -13,6 +13,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from ._addresses import HOST, SUBDOMAIN, label_of
 from ._kinds import KEEP, KINDS, OTHERS, STRIP
 from ._vaulted import Decrypt, NotDecrypted, no_vault, revealed
 
@@ -26,6 +27,8 @@ SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 SOCKET = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
 SOCKET_CHARACTERS = 107
 DESCRIPTION_CHARACTERS = 200
+LABEL_CHARACTERS = 63
+"""Of a host name, what stands before a dot."""
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 """Debian's file of the authorities that it trusts."""
 PROBLEMS = 100
@@ -37,6 +40,7 @@ RESERVED_USERS = frozenset({"api", "login", "logout", "paraview", "proxy", "stat
 RESERVED_LINKS = frozenset({"favicon.ico", "index.html", "robots.txt"})
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL_OF_LINK = re.compile(r"[a-z0-9-]+")
 # one star in a label: a regular expression of many can take for ever to say no
 _PATTERN_LABEL = re.compile(r"[a-z0-9][a-z0-9-]*\*?[a-z0-9-]*|\*[a-z0-9-]*")
 _NUMERIC = re.compile(r"[0-9.]+")
@@ -102,7 +106,7 @@ class Link(NamedTuple):
     host: str = "127.0.0.1"
     description: str = ""
     prefix: str = ""
-    """`keep`, `strip`, or nothing for what the kind says."""
+    """`keep`, `strip`, `host`, or nothing for what the kind says."""
     socket: str = ""
     scheme: str = "http"
     """What the target speaks: `http` or `https`."""
@@ -111,7 +115,7 @@ class Link(NamedTuple):
 
     @property
     def mode(self) -> str:
-        """Whether the backend sees the link's prefix: `keep` or `strip`."""
+        """Whether the backend sees the link's prefix, `keep` or `strip`; or `host` for a link with a host name of its own."""
         return self.prefix or KINDS[self.kind].prefix
 
     @property
@@ -381,8 +385,8 @@ def _parse_link(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any,
     elif any(0xD800 <= ord(character) <= 0xDFFF for character in description):
         reader.refuse((*path, "description"), f"{label}: the description is not valid Unicode")
     prefix = data.get("prefix", "")
-    if prefix not in (KEEP, STRIP, ""):
-        reader.refuse((*path, "prefix"), f"{label}: prefix {shown(prefix)} is neither 'keep' nor 'strip'")
+    if prefix not in (KEEP, STRIP, HOST, ""):
+        reader.refuse((*path, "prefix"), f"{label}: prefix {shown(prefix)} is not 'keep', 'strip' or 'host'")
     if len(reader.problems) > before:
         return None
     host = str(data.get("host", "127.0.0.1"))
@@ -430,11 +434,12 @@ def _parse_login(
 
 
 def parse_user(
-    data: object, policy: Policy | None = None, *, stored: bool = False, decrypt: Decrypt = no_vault
+    data: object, policy: Policy | None = None, *, user: str = "", stored: bool = False, decrypt: Decrypt = no_vault
 ) -> tuple[UserData, list[Problem]]:
     """Reads what one source declares for one user: a mapping with the lists `links` and `logins`, both optional.
 
-    Returns what is good, and a problem for everything that is not; with a `policy`, also for links that it refuses.
+    Returns what is good, and a problem for everything that is not; with a `policy`, also for links that it refuses
+    to `user`.
     What the registry has `stored` may also say which links are `moving`, and have the hashes of old logins.
     `decrypt` opens vaulted passwords.
     """
@@ -448,7 +453,7 @@ def parse_user(
     with reader.bounded():
         # what apps are is for `_apps` to say, as the registry has none
         reader.keys((), "the file", data, ("links", "logins", *(("moving", "renamed") if stored else ("apps",))))
-        _read_links(reader, data, policy, links)
+        _read_links(reader, data, policy, user, links)
         _read_logins(reader, data, logins, stored)
     return (
         UserData(
@@ -467,10 +472,12 @@ def _renamed(found: object, links: Mapping[str, Link]) -> tuple[tuple[str, str],
     return tuple((str(old), str(new)) for old, new in pairs if OLD_LINK.fullmatch(str(old)) and str(new) in links)
 
 
-def _read_links(reader: _Reader, data: Mapping[Any, Any], policy: Policy | None, links: dict[str, Link]) -> None:
+def _read_links(
+    reader: _Reader, data: Mapping[Any, Any], policy: Policy | None, user: str, links: dict[str, Link]
+) -> None:
     for index, item in reader.items(data, "links"):
         link = _parse_link(reader, ("links", index), item)
-        refused = policy.link_problem(link) if link and policy else None
+        refused = policy.link_problem(link, user) if link and policy else None
         if refused:
             reader.refuse(("links", index), refused)
         if link and link.name in links:
@@ -499,8 +506,8 @@ def _unwrapped(address: Address) -> Address:
 
 DAY = re.compile(r"(?:[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?")
 """A day as it is written in a policy, or none."""
-PATH, SUBDOMAIN = "path", "subdomain"
-"""How users' addresses differ: https://gate.example.org/alice/train/, or https://alice.gate.example.org/train/."""
+PATH = "path"
+"""With SUBDOMAIN, how users' addresses differ: https://gate.example.org/alice/train/, or https://alice.gate.example.org/train/."""
 _RANGE_KEYS = ("port_range_start", "port_range_size", "port_range_users")
 _POLICY_KEYS = (
     "allowed_hosts",
@@ -652,15 +659,25 @@ class Policy:
 
     def user_problem(self, user: str) -> str | None:
         """Why a user of a valid name can have no address here, or nothing: not every name can be a host's."""
-        if self.url_style == SUBDOMAIN and ("_" in user or user.endswith("-")):
+        if self.url_style != SUBDOMAIN:
+            return None
+        if "--" in user:
+            return (
+                f"user {shown(user)}: in host names '--' stands between a link and its user (url_style {SUBDOMAIN},"
+                f" {self.origin}); take another name"
+            )
+        if "_" in user or user.endswith("-"):
             return (
                 f"user {shown(user)}: no host can be named so, and this gateway gives every user a host name"
                 f" (url_style {SUBDOMAIN}, {self.origin}); take another name"
             )
         return None
 
-    def link_problem(self, link: Link) -> str | None:
-        """Why the policy refuses a link, with the policy line that does, or nothing."""
+    def link_problem(self, link: Link, user: str = "") -> str | None:
+        """Why the policy refuses a link of the user's, with the policy line that does, or nothing."""
+        problem = self._host_name_problem(link, user) if link.mode == HOST else None
+        if problem:
+            return f"link {shown(link.name)}: {problem}"
         if link.socket:
             return None
         address = parse_address(link.host)
@@ -677,6 +694,28 @@ class Policy:
             return (
                 f"link {shown(link.name)}: port {link.port} is not in"
                 f" allowed_ports: {', '.join(self.allowed_ports)} ({self.origin})"
+            )
+        return None
+
+    def _host_name_problem(self, link: Link, user: str) -> str | None:
+        """Why a link can have no host name of its own, or nothing."""
+        if self.url_style != SUBDOMAIN:
+            return (
+                f"prefix 'host' needs a gateway whose users have host names, and here they have paths (url_style"
+                f" {self.url_style}, {self.origin}); take 'keep' or 'strip', or have the administrator set"
+                f" gateway_url_style: {SUBDOMAIN}"
+            )
+        label = label_of(user, link.name)
+        if not _LABEL_OF_LINK.fullmatch(link.name):
+            return f"with prefix 'host' the name is a part of host name {shown(label)}; take one of letters, digits and '-'"
+        if label.startswith("xn--"):
+            return (
+                f"browsers read host name {shown(label)} as one of foreign letters, for its 'xn--'; take another name"
+            )
+        if len(label) > LABEL_CHARACTERS:
+            return (
+                f"host name {shown(label)} has {len(label)} characters, and {LABEL_CHARACTERS} is the limit; take a shorter"
+                " name"
             )
         return None
 

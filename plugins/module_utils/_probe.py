@@ -8,8 +8,8 @@
                                                      # a HEAD, as there are pages that start a kernel for each GET
     seen.listening, seen.answers, seen.status, seen.milliseconds, seen.user, seen.pid, seen.command, seen.problem
 
-`link` is an entry of the answer to `show`: `url`, `prefix`, and `host` and `port` or `socket`, and `scheme` and `verify`, are
-looked at; of the site, its `url` and `backend_ca`.
+`link` is an entry of the answer to `show`: `url`, `origin` where it has one, `prefix`, and `host` and `port` or `socket`, and `scheme`
+and `verify`, are looked at; of the site, its `url` and `backend_ca`.
 """
 
 from __future__ import annotations
@@ -352,7 +352,7 @@ def probe(
     base = str(link["url"])
     started = time.monotonic()
     security = security_of(link, site)
-    headers = gateway_headers(site["url"], base)
+    headers = gateway_headers(str(link.get("origin", site["url"])), base)
     path = base if link["prefix"] == KEEP else "/"
     reply = ask(place, path, headers, seconds=seconds, security=security, method="HEAD")
     left = max(0.2, started + seconds - time.monotonic())

@@ -10,9 +10,10 @@ import re
 import subprocess
 from typing import NamedTuple
 
+from ._addresses import SUBDOMAIN
 from ._apply import Gateway
 from ._guard import NFT, is_on
-from ._model import SUBDOMAIN, Policy, UserData
+from ._model import Policy, UserData
 from ._ports import TABLE
 
 NAMES_SHOWN = 5

@@ -15,7 +15,7 @@ from ._registry import Locked, Registry
 
 RESTART_SECONDS = 30
 """How long an app that its owner restarts has until it answers."""
-_SITE = ("backend_ca", "legacy_hashes_until", "links_per_user", "logins_per_user", "self_service")
+_SITE = ("backend_ca", "legacy_hashes_until", "links_per_user", "logins_per_user", "self_service", "url_style")
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
@@ -65,7 +65,7 @@ def _show(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
         "sockets": gateway.paths.sockets(user),
         **({"ports": _known_range(gateway, user, policy)} if policy.port_range_start else {}),
         "serving": info["live"],
-        "links": [{**link, "url": _addresses.below(policy.url_style, link["url"])} for link in mine["links"]],
+        "links": [_addresses.located(link, policy.url, policy.url_style, user) for link in mine["links"]],
         "logins": mine["logins"],
     }
 

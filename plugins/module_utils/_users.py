@@ -77,7 +77,7 @@ def parse_files(
             except NotYaml as error:
                 problems += _told(file, [(error.line, str(error))], path in vaulted)
                 continue
-            users[user], found = parse_user(data, policy, decrypt=decrypt)
+            users[user], found = parse_user(data, policy, user=user, decrypt=decrypt)
             if isinstance(data, dict) and "apps" in data:
                 apps[user], more = parse_apps(data, user, for_apps or decrypt)
                 found += more

@@ -31,6 +31,7 @@ users:
     - User → links and logins.
     - Where users have port ranges, links also have C(quarantined), the account that listens where the link leads to and keeps it
       from being served, or nothing.
+    - A link whose C(prefix) is C(host) has the host name C(<name>--<user>) below the gateway's instead of the address C(url).
   returned: always
   type: dict
   sample:

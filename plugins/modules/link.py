@@ -48,9 +48,12 @@ options:
     type: str
     default: ''
   prefix:
-    description: Whether the tool sees C(/<user>/<name>/) in its URLs; where not given, the kind decides.
+    description:
+      - Whether the tool sees C(/<user>/<name>/) in its URLs; where not given, the kind decides.
+      - With C(host) the link has a host name of its own, as in C(https://<name>--<user>.gate.example.org/), for tools without a base
+        path. The gateway needs C(gateway_url_style=subdomain) for that.
     type: str
-    choices: [keep, strip]
+    choices: [keep, strip, host]
   scheme:
     description: What the tool speaks.
     type: str
@@ -108,7 +111,7 @@ def main() -> None:
             "port": {"type": "int"},
             "socket": {"type": "path"},
             "description": {"type": "str", "default": ""},
-            "prefix": {"type": "str", "choices": ["keep", "strip"]},
+            "prefix": {"type": "str", "choices": ["keep", "strip", "host"]},
             "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
             "verify": {"type": "bool", "default": True},
             "source": {"type": "str", "default": "playbook"},

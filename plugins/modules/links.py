@@ -153,6 +153,11 @@ plan:
       description: Whose link or login it is.
       type: str
       sample: alice
+    prefix:
+      description: C(host), where the link has a host name of its own, C(training--alice) below the gateway's.
+      returned: for such links
+      type: str
+      sample: host
 reload:
   description: Whether nginx has to be reloaded or started before it serves the change.
   returned: always

@@ -52,7 +52,8 @@ def answer(gateway: Gateway, kind: str, declared: str, prefix: str) -> dict[str,
         "yields_to": "",
         "moving": False,
     }
-    site = {"url": f"http://{gateway.origin}", "allowed_hosts": ["127.0.0.0/8"], "allowed_ports": ["1024-65535"]}
+    site = {"url": f"http://{gateway.origin}", "url_style": "path"}
+    site |= {"allowed_hosts": ["127.0.0.0/8"], "allowed_ports": ["1024-65535"]}
     return {"user": ME, "site": site, "serving": True, "links": [link]}
 
 

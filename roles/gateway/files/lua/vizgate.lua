@@ -4,7 +4,8 @@
 -- "alice/" -> the generation of alice's logins. Where users have port ranges, a link to this host also names the account
 -- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are, as all services ("… 1001 1000"). Where
 -- the link's target speaks TLS, the first word says so, and for which name its certificate has to be good
--- ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The shared dict holds what was published since
+-- ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The first word is "keep" or "strip", or "host" for a link
+-- with a host name of its own. The shared dict holds what was published since
 -- nginx started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
 local balancer = require "ngx.balancer"
 local claims = require "vizgate_claims"
@@ -570,10 +571,16 @@ local function own_cookies(cookies, tag)
     return table.concat(found, "; ")
 end
 
--- Whose host this is, where users have some: the first label of a name that is otherwise the gateway's own.
+-- Whose host this is, where users have some, and of which of their links, where it is a link's own: the first label of a name
+-- that is otherwise the gateway's own, "alice" or "training--alice". No user's name has "--" in it, so the last one parts them.
 local function host_owner(host)
     host = (host or ""):lower()
-    return host:sub(-#_M.suffix) == _M.suffix and host:sub(1, -#_M.suffix - 1):match("^[a-z][a-z0-9-]*$")
+    local label = host:sub(-#_M.suffix) == _M.suffix and host:sub(1, -#_M.suffix - 1) or ""
+    if label:find("--", 1, true) then
+        local own, user = label:match("^([a-z0-9][a-z0-9-]*)%-%-([a-z][a-z0-9-]*)$")
+        return user, own
+    end
+    return label:match("^[a-z][a-z0-9-]*$")
 end
 
 -- Where the link is now that had a name with capital letters before it was imported; nil for all other addresses.
@@ -589,10 +596,17 @@ local function moved_to(user, home, rest, path, written)
     end
 end
 
+-- What a backend without a prefix is asked for. A websocket may come to the link's address without the slash at its end, as
+-- browsers follow no redirect for one.
+local function below(base, written)
+    local rest = written:sub(#base + 1)
+    return rest:byte() == SLASH and rest or "/" .. rest
+end
+
 -- Finds the link of a request; every answer that is not the backend's is given here. Owner (where the host does not say
 -- it) and link are taken from the URI as nginx normalised it; the backend gets the URI as the client wrote it. Where the
--- two do not begin alike (//, %2F, ..) the page does not exist.
-local function find_link(uri, written, user)
+-- two do not begin alike (//, %2F, ..) the page does not exist. On a link's own host everything is that link's, `own`.
+local function find_link(uri, written, user, own)
     local path, rest, home = written:match("^[^?]*"), uri:sub(2), ""
     if not _M.suffix then
         user, rest = uri:match("^/([a-z_][a-z0-9_-]*)/(.*)$")
@@ -604,28 +618,30 @@ local function find_link(uri, written, user)
     end
     ngx.var.vizgate_user = user
     admit(user)
-    if path == home or path == home .. "/" then
+    local status, moved
+    if own then
+        rest = own .. uri
+    elseif path == home or path == home .. "/" then
         return ngx.exec("/-/index")
     elseif path == home .. "/_usage/" then
         return ngx.exec("/-/usage")
+    else
+        status, moved = rest and rest:match("^%-/status/(.*)$"), moved_to(user, home, rest or "", path, written)
     end
-
-    local moved = moved_to(user, home, rest or "", path, written)
     if moved then
         return ngx.redirect(moved, 302)
     end
-    local status = rest and rest:match("^%-/status/(.*)$")
     local link, tail = (status or rest or ""):match("^([a-z0-9][a-z0-9._-]*)(.*)$")
     local learnt = recall()
     local route = link and #link <= 63 and entry(user .. "/" .. link)
     if not route then
         return ngx.exit(404)
     end
-    local mode, security, target, trusted, below = route:match("^(%a+)(%S*) (%S*) ?(%d*) ?(%d*)$")
+    local mode, security, target, trusted, below_uid = route:match("^(%a+)(%S*) (%S*) ?(%d*) ?(%d*)$")
     local tls, peer = security:match("^:(%a+):(.*)$")
-    local base = home .. "/" .. link
+    local base = own and "" or home .. "/" .. link
     local prefix = base .. "/"
-    local squatted = trusted ~= "" and is_squatted(target, trusted, below)
+    local squatted = trusted ~= "" and is_squatted(target, trusted, below_uid)
     if status and tail == "" and tls and not squatted then
         ngx.var.vizgate_target, ngx.var.vizgate_tls, ngx.var.vizgate_peer = target, tls, peer
         ngx.var.vizgate_uri = mode == "keep" and prefix or "/"
@@ -634,7 +650,12 @@ local function find_link(uri, written, user)
         return report_status(target, mode == "keep" and prefix or "/", squatted, "")
     end
     local is_bare = path == base and tail == ""
-    if is_bare and ngx.var.vizgate_upgrade == "" then
+    if own and mode ~= "host" or mode == "host" and not _M.suffix then
+        return ngx.exit(404)
+    elseif mode == "host" and not own and (is_bare or path:sub(1, #prefix) == prefix) then
+        -- 307, as what a program sends is for the link as well
+        return ngx.redirect(_M.scheme .. "://" .. link .. "--" .. user .. _M.suffix .. below(base, written), 307)
+    elseif is_bare and ngx.var.vizgate_upgrade == "" then
         -- 302, not 301, which a browser would remember for ever
         return ngx.redirect(prefix .. written:sub(#prefix), 302)
     elseif not is_bare and (path:sub(1, #prefix) ~= prefix or tail:sub(1, 1) ~= "/") then
@@ -652,15 +673,8 @@ local function find_link(uri, written, user)
         name = "/" .. user .. "/" .. link, user = user, link = link, base = base, target = target, keep = mode == "keep",
         tls = tls, peer = peer, passed = learnt.passed[user] or {},
     }
-    learnt.links[found.name .. "/"] = found
+    learnt.links[own and own .. "--" .. user or found.name .. "/"] = found
     return found
-end
-
--- What a backend without a prefix is asked for. A websocket may come to the link's address without the slash at its end, as
--- browsers follow no redirect for one.
-local function below(base, written)
-    local rest = written:sub(#base + 1)
-    return rest:byte() == SLASH and rest or "/" .. rest
 end
 
 -- Access phase of every request: a link that was found a moment ago and let the same credential pass, or a new search.
@@ -673,22 +687,25 @@ function _M.route()
     -- what the log says, without the query, which is for the backend alone
     local path = (written:find("?", 1, true) or written:find("#", 1, true)) and written:match("^[^?#]*") or written
     var.vizgate_written = path
-    local user = _M.suffix and host_owner(var.http_host)
+    local user, own
+    if _M.suffix then
+        user, own = host_owner(var.http_host)
+    end
     local origin, referer, site = var.http_origin, var.http_referer, var.http_sec_fetch_site
     if (origin or referer or site) and is_foreign(user or uri:match("^/([^/]*)"), var, origin, referer, site) then
         return ngx.exit(403)
     end
-    local slash = uri:find("/", 2, true)
+    local slash = own and 1 or uri:find("/", 2, true)
     if slash and not _M.suffix then
         slash = uri:find("/", slash + 1, true)
     end
     local prefix = slash and uri:sub(1, slash)
-    local link = prefix and recall().links[user and "/" .. user .. prefix or prefix]
+    local link = prefix and recall().links[own and own .. "--" .. user or user and "/" .. user .. prefix or prefix]
     local login = link and written:sub(1, slash) == prefix and link.passed[visitor(var)]
     if login then
         var.vizgate_user, var.vizgate_login = link.user, login
     else
-        link = find_link(uri, written, user)
+        link = find_link(uri, written, user, own)
     end
     claims.drop()
     var.vizgate_link = link.link
@@ -723,7 +740,11 @@ end
 -- What a tool's page has asked for outside of the tool's own address: the address of the tool, and what it wanted. Only the
 -- texts of Referer and request count, so that it looks the same whether or not there are such links and users.
 local function asked_outside(var)
-    local page = own_page(var.http_referer, origins(var)) or ""
+    local _, own
+    if _M.suffix then
+        _, own = host_owner(var.http_host)
+    end
+    local page = not own and own_page(var.http_referer, origins(var)) or ""
     local tool = page:match(_M.suffix and "^(/[a-z0-9][a-z0-9._-]*)/" or "^(/[a-z_][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*)/")
     local wanted = (var.request_uri or ""):match("^/[%w/._~%%+-]*")
     if tool and #tool <= LINK_BYTES and wanted and (wanted .. "/"):sub(1, #tool + 1) ~= tool .. "/" then
@@ -839,7 +860,7 @@ function _M.fence()
         return
     end
     local base, found = ngx.var.vizgate_base, {}
-    local tag = tag_of(_M.suffix and "/" .. ngx.var.vizgate_user .. base or base)
+    local tag = tag_of("/" .. ngx.var.vizgate_user .. "/" .. ngx.var.vizgate_link)
     for _, cookie in ipairs(type(cookies) == "table" and cookies or { cookies }) do
         local name, value, rest = cookie:match("^ *([^=; ][^=;]-) *(=[^;]*)(.*)$")
         -- browsers also accept tabs where others see no attribute; no honest cookie has a control character

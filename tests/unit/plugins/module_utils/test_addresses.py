@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._addresses import below, site
+from ansible_collections.vizgate.gateway.plugins.module_utils._addresses import below, located, site
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._render import render
 from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
@@ -28,6 +28,22 @@ from ansible_collections.vizgate.gateway.tests.unit.support import TEMPLATES, da
 )
 def test_the_address_of_a_link(url: str, style: str, address: str) -> None:
     assert site(url, style, "alice") + below(style, "/alice/train/") == address
+
+
+@pytest.mark.parametrize(
+    ("style", "prefix", "origin", "place"),
+    [
+        ("subdomain", "host", "https://train--alice.gate.example.org:444", "/"),
+        ("subdomain", "keep", "https://alice.gate.example.org:444", "/train/"),
+        # before the administrator is told that such a link cannot be
+        ("path", "host", "https://gate.example.org:444", "/alice/train/"),
+    ],
+)
+def test_the_address_of_a_link_with_a_host_name(style: str, prefix: str, origin: str, place: str) -> None:
+    url = "https://gate.example.org:444"
+    link = {"name": "train", "prefix": prefix, "url": "/alice/train/"}
+    found = located(link, url, style, "alice")
+    assert (found.get("origin", site(url, style, "alice")), found["url"]) == (origin, place)
 
 
 def test_what_is_below_a_user() -> None:
@@ -63,6 +79,63 @@ def test_not_every_name_can_be_a_hosts(user: str) -> None:
     users, problems = parse_users({f"users/{user}.yml": "links: []"}, str, policy("subdomain"))
     assert (users, problems) == ({}, [f"users/{user}.yml:1: {problem}"])
     assert parse_users({f"users/{user}.yml": "links: []"}, str, policy("path")) == ({user: UserData()}, [])
+
+
+def test_two_hyphens_part_a_link_and_its_user() -> None:
+    problem = policy("subdomain").user_problem("a--b")
+    assert problem == (
+        "user 'a--b': in host names '--' stands between a link and its user (url_style subdomain, policy.json); take another"
+        " name"
+    )
+    assert policy("path").user_problem("a--b") is None
+
+
+LONG = "a" * 56
+
+
+@pytest.mark.parametrize(
+    ("style", "name", "problem"),
+    [
+        ("subdomain", "run-1", ""),
+        ("subdomain", "1", ""),
+        ("subdomain", "a--b-", ""),
+        ("subdomain", LONG, ""),
+        (
+            "subdomain",
+            LONG + "a",
+            f"host name '{LONG}a--alice' has 64 characters, and 63 is the limit; take a shorter name",
+        ),
+        *(
+            (
+                "subdomain",
+                name,
+                f"with prefix 'host' the name is a part of host name '{name}--alice'; take one of letters, digits and '-'",
+            )
+            for name in ("run.1", "run_1")
+        ),
+        *(
+            (
+                "subdomain",
+                name,
+                f"browsers read host name '{name}--alice' as one of foreign letters, for its 'xn--'; take another name",
+            )
+            for name in ("xn", "xn-", "xn--a")
+        ),
+        (
+            "path",
+            "run",
+            "prefix 'host' needs a gateway whose users have host names, and here they have paths (url_style path, policy.json);"
+            " take 'keep' or 'strip', or have the administrator set gateway_url_style: subdomain",
+        ),
+    ],
+)
+def test_which_links_can_have_a_host_name(style: str, name: str, problem: str) -> None:
+    declared = f"links: [{{name: {name!r}, port: 80, prefix: host, host: localhost}}]"
+    users, problems = parse_users({"users/alice.yml": declared}, str, policy(style))
+    assert problems == ([f"users/alice.yml:1: link '{name}': {problem}"] if problem else [])
+    assert [link.mode for link in users["alice"].links] == ["host"]
+    # the same name will do for a path
+    assert parse_users({"users/alice.yml": declared.replace("host, ", "strip, ")}, str, policy(style))[1] == []
 
 
 @pytest.mark.parametrize("user", ["alice", "a", "a-b", "a1", "www"])

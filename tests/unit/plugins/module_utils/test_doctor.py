@@ -125,7 +125,8 @@ def answer(port: int = 0, kind: str = "http", links: list[dict[str, Any]] | None
         **place,
         **link,
     }
-    site = {"url": f"http://{HOST}", "allowed_hosts": ["127.0.0.0/8", "*"], "allowed_ports": ["1024-65535"]}
+    site = {"url": f"http://{HOST}", "url_style": "path"}
+    site |= {"allowed_hosts": ["127.0.0.0/8", "*"], "allowed_ports": ["1024-65535"]}
     return {"user": ME, "site": site, "serving": True, "links": [entry, *(links or [])]}
 
 
@@ -919,6 +920,103 @@ def test_a_tool_without_a_base_path() -> None:
                 + _marks.NO_BASE_PATH_HELP
             )
             assert fix == f"ssh -L 8080:127.0.0.1:{tool.port} gate.example"
+
+
+# links with a host name of their own
+
+
+def with_hosts(port: int, kind: str = "http", url: str = "/run/", **link: Any) -> dict[str, Any]:
+    """As `answer`, on a gateway whose users have host names."""
+    shown = answer(port, kind, url=url, **link)
+    shown["site"].update(url=f"http://alice.{HOST}", url_style="subdomain")
+    return shown
+
+
+def with_own_host(port: int, kind: str = "http", **link: Any) -> dict[str, Any]:
+    """As `with_hosts`, with a host name for the link."""
+    return with_hosts(port, kind, "/", prefix="host", origin=OWN_HOST, **link)
+
+
+OWN_HOST = f"http://run--alice.{HOST}"
+
+
+def test_a_tool_without_a_base_path_gets_a_host_name() -> None:
+    pages = {"/": go("/dashboard"), "/dashboard": page(OPTUNA), "/static/bundle.js": file()}
+    with running(pages) as tool:
+        text = (
+            "Optuna's dashboard has no option for a base path, so it does not work below /run/;"
+            " give the link a host name of its own"
+        )
+        for prefix in ("strip", "keep"):
+            assert says(with_hosts(tool.port, prefix=prefix)) == [("error", text, "vizgate edit run --prefix host")]
+        shown = with_hosts(tool.port, url="/run.1_a/", name="run.1_a")
+        ((_, _, fix),) = triples(diagnose(shown, "run.1_a"))
+        assert fix == "vizgate edit run.1_a --name run-1-a --prefix host"
+        ((severity, text, fix),) = says(with_own_host(tool.port))
+        assert (severity, fix) == ("ok", "")
+        assert text.startswith(f"{OWN_HOST}/ works: ")
+        # asked as the gateway asks: by that host, and without a prefix
+        for _, headers in tool.requests[-3:]:
+            assert (headers["Host"], headers.get("X-Forwarded-Prefix", "")) == (f"run--alice.{HOST}", "")
+
+
+def test_any_tool_that_looks_outside_may_have_no_base_path() -> None:
+    with running({"/": page('<script src="/static/main.js"></script>')}) as tool:
+        text = (
+            "the page loads, but looks for /static/main.js outside of the link: tell the tool its base path /run"
+            " (most have a flag for that; for one that has none, vizgate edit run --prefix host), and then"
+        )
+        assert says(with_hosts(tool.port)) == [("error", text, "vizgate edit run --prefix keep")]
+
+
+BASE_PATH = ": as the link has a host name of its own, the tool's addresses begin at /, without a base path"
+
+
+@pytest.mark.parametrize(
+    ("pages", "text"),
+    [
+        ({"/run/": page()}, f"it answers 404 at /{BASE_PATH}"),
+        ({"/": go("/")}, f"/ redirects in a circle{BASE_PATH}"),
+        ({"/": page("", 503)}, "it answers 503 at /"),
+        ({"/": page(ABSOLUTE)}, "the page loads, but /static/main.js does not"),
+        (
+            {"/": page('<script src="http://127.0.0.1:{port}/main.js"></script>')},
+            "the page loads, but looks for http://127.0.0.1:{port}/main.js outside of the link: tell the tool its own address"
+            f" {OWN_HOST}/",
+        ),
+    ],
+)
+def test_what_does_not_work_on_a_host_of_its_own(pages: dict[str, Answer], text: str) -> None:
+    with running({}) as tool:
+        tool.pages = {
+            path: (status, head, body.replace("{port}", str(tool.port))) for path, (status, head, body) in pages.items()
+        }
+        ((severity, finding, fix), *_) = says(with_own_host(tool.port))
+        assert (severity, finding) == ("error", text.replace("{port}", str(tool.port)))
+        assert fix == curl(tool.port, "/").replace(HOST, f"run--alice.{HOST}")
+        # nothing is asked for below a prefix that there is not
+        assert {path for path, _ in tool.requests} <= {"/", "/static/main.js", "/static/main.css"}
+
+
+def test_a_kind_on_a_host_of_its_own_starts_without_a_base_path() -> None:
+    with running({"/run/": page(VISDOM)}) as tool:
+        ((_, text, fix),) = says(with_own_host(tool.port, "visdom"))
+        assert (text, fix) == (f"it answers 404 at /{BASE_PATH}", started("visdom", tool.port, base=""))
+        tool.pages = {"/": page(VISDOM), "/socket": SOCKET}
+        assert [severity for severity, _, _ in says(with_own_host(tool.port, "visdom"))] == ["ok"]
+        # another process at another port is not taken for this link's tool
+        ((_, text, _),) = says(with_own_host(free_port(), "visdom"))
+        assert text.startswith("nothing listens on")
+
+
+def test_a_host_name_where_users_have_paths() -> None:
+    """Nobody can declare that; the style may have been changed by hand."""
+    with running({"/": page()}) as tool:
+        ((severity, text, fix),) = says(answer(tool.port, prefix="host"))
+    assert (severity, fix) == ("error", "vizgate edit run --prefix strip")
+    assert text.startswith(
+        "the site does not allow it any more: prefix 'host' needs a gateway whose users have host names"
+    )
 
 
 # the wrong kind

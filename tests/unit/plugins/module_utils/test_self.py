@@ -123,6 +123,7 @@ def test_show_tells_what_there_is_and_what_is_allowed(gateway: Gateway) -> None:
     assert found["site"] == {
         "backend_ca": "/etc/ssl/certs/ca-certificates.crt",
         "legacy_hashes_until": "",
+        "url_style": "path",
         **{key: POLICY[key] for key in ("url", "links_per_user", "logins_per_user", "self_service")},
         "allowed_hosts": tuple(POLICY["allowed_hosts"]),
         "allowed_ports": tuple(POLICY["allowed_ports"]),

@@ -92,9 +92,10 @@ _link_options = _with(
     click.option("--description", metavar="TEXT", help="One line for the page of links."),
     click.option(
         "--prefix",
-        metavar="keep|strip",
-        type=click.Choice(["keep", "strip", ""]),
-        help="Whether the tool sees /USER/NAME/ in its URLs; by default what the kind says.",
+        metavar="keep|strip|host",
+        type=click.Choice(["keep", "strip", "host", ""]),
+        help="Whether the tool sees /USER/NAME/ in its URLs (keep) or / (strip); by default what the kind says. With host, the"
+        " link has a host name of its own, for a tool that has no base path.",
     ),
     click.option(
         "--scheme", metavar="http|https", type=click.Choice(["http", "https", ""]), help="What the tool speaks; http."
@@ -158,8 +159,7 @@ def list_links(plain: bool) -> None:
     """
     answer = _answers()
     if plain:
-        url = answer["site"]["url"]
-        show.as_json([{**link, "url": url + link["url"]} for link in answer["links"]])
+        show.as_json([{**link, "url": show.full(link, answer["site"])} for link in answer["links"]])
         return
     show.links(answer)
     if not answer["serving"]:
@@ -228,7 +228,7 @@ def remove(name: str, yes: bool) -> None:
             raise click.UsageError("Nobody is there to be asked: give --yes.")
         answer = _answers()
         link = show.find(answer, name)
-        click.confirm(f"Remove {answer['site']['url']}{link['url']} -> {link['target']}?", default=None, abort=True)
+        click.confirm(f"Remove {show.full(link, answer['site'])} -> {link['target']}?", default=None, abort=True)
     show.results(talk.ask({"do": "remove", "name": name}))
 
 
@@ -398,7 +398,7 @@ def print_url(name: str) -> None:
       xdg-open "$(vizgate open train)"
     """
     answer = _answers()
-    click.echo(answer["site"]["url"] + show.find(answer, name)["url"])
+    click.echo(show.full(show.find(answer, name), answer["site"]))
 
 
 @cli.command()
@@ -420,7 +420,7 @@ def kinds(kind: str | None, name: str | None, plain: bool) -> None:
         if kind or plain:
             raise click.UsageError("Give --for NAME alone.")
         answer = _answers()
-        show.command_for(show.find(answer, name), answer["site"]["url"])
+        show.command_for(show.find(answer, name), answer["site"])
     else:
         show.kinds(kind, plain)
 

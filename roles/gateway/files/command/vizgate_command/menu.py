@@ -128,7 +128,7 @@ def _delete() -> None:
     if not links:
         click.echo("You have no links of your own.")
         return
-    lines = [f"{answer['site']['url']}{link['url']} => {show.clean(link['target'])}" for link in links]
+    lines = [f"{show.full(link, answer['site'])} => {show.clean(link['target'])}" for link in links]
     click.echo("\n".join(f"{number}: {line}" for number, line in enumerate(["none of them", *lines])))
     number = click.prompt("Number of the link to remove", value_proc=_number(0, len(links)))
     if number and click.confirm(f"Remove {lines[number - 1]}?", default=None):

@@ -38,21 +38,27 @@ def clean(text: object) -> str:
     return printable(found)
 
 
-def site(user: str) -> tuple[str, str]:
-    """The origin of a user's pages as browsers write it, nothing where the site policy has none; and the policy's url_style."""
+def located(step: Mapping[str, str]) -> tuple[str, str]:
+    """The origin of what a step of a plan is about, nothing where the site policy has none; and the path below it."""
     try:
         with open(os.path.join(talk.ROOT, "etc/vizgate/policy.json"), encoding="utf-8") as file:
             policy = json.load(file)
-        style = str(policy.get("url_style", ""))
-        return _addresses.site(str(policy.get("url", "")), style, user), style
+        url, style = str(policy.get("url", "")), str(policy.get("url_style", ""))
     except (OSError, ValueError, AttributeError):
-        return "", ""
+        url, style = "", ""
+    user, name = step["user"], step["url"].split("/")[2]
+    link = _addresses.located({"prefix": "", **step, "name": name}, url, style, user)
+    return link.get("origin", _addresses.site(url, style, user)), link["url"]
 
 
 def address(step: Mapping[str, str]) -> str:
     """The full address of what a step of a plan is about."""
-    origin, style = site(step["user"])
-    return origin + _addresses.below(style, step["url"])
+    return "".join(located(step))
+
+
+def full(link: Link, site: Mapping[str, Any]) -> str:
+    """The full address of a link."""
+    return str(link.get("origin", site["url"]) + link["url"])
 
 
 def results(answer: Mapping[str, Any]) -> None:
@@ -120,9 +126,8 @@ def links(answer: Mapping[str, Any]) -> None:
     if not answer["links"]:
         click.echo(f"{answer['user']} has no links yet; vizgate add NAME --port PORT makes one")
         return
-    url = answer["site"]["url"]
     rows = [
-        [url + link["url"], link["target"], link["kind"], declared(link), link["description"]]
+        [full(link, answer["site"]), link["target"], link["kind"], declared(link), link["description"]]
         for link in answer["links"]
     ]
     table(["URL", "TARGET", "KIND", "SOURCE", "DESCRIPTION"], rows)
@@ -282,17 +287,16 @@ def how_to_start(answer: Mapping[str, Any], declared: Mapping[str, Any]) -> None
         return
     kind = KINDS[declared["kind"]]
     step = next(step for step in answer["plan"] if step["action"] == "add")
-    origin, style = site(step["user"])
-    url = _addresses.below(style, step["url"])
+    origin, url = located(step)
     link = {"prefix": kind.prefix, "host": "127.0.0.1", **declared, "kind": kind.name, "url": url}
     command = _start(link, origin)
     if command:
         click.echo(f"start it with: {command}" + (f"\n({kind.note})" if kind.note else ""))
 
 
-def command_for(link: Link, url: str) -> None:
+def command_for(link: Link, site: Mapping[str, Any]) -> None:
     """The exact command that starts a link's tool."""
-    command = _start(link, url)
+    command = _start(link, link.get("origin", site["url"]))
     if not command:
         what = f"socket {link['socket']}" if link.get("socket") else f"prefix {link['prefix']}"
         raise talk.refused(f"link {link['name']!a}: kind {link['kind']} has no known command for {what}")
@@ -306,7 +310,8 @@ def _start(link: Link, url: str) -> str:
     from vizgate._kinds import KINDS
 
     kind = KINDS[link["kind"]]
-    if link["prefix"] != kind.prefix or link.get("socket"):
+    # a tool with a host name of its own has an empty base path
+    if link["prefix"] not in (kind.prefix, _addresses.HOST) or link.get("socket"):
         return ""
     return shlex.join(kind.command(link["url"].rstrip("/"), link["host"], link["port"], url.partition("://")[2]))
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from vizgate._addresses import below, site
+from vizgate._addresses import located, site
 from vizgate._probe import listeners, probe
 
 from . import show, talk
@@ -45,7 +45,7 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
         policy = gateway.registry.policy()
         found = [
             (
-                {**link, "user": user, "url": below(policy.url_style, link["url"])},
+                {**located(link, policy.url, policy.url_style, user), "user": user},
                 {"url": site(policy.url, policy.url_style, user), "backend_ca": policy.backend_ca},
             )
             for user, data in info["users"].items()
@@ -61,7 +61,7 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
         return [
             {
                 **link,
-                "url": where["url"] + link["url"],
+                "url": show.full(link, where),
                 "probe": dataclasses.asdict(look),
                 "works": link["rendered"]
                 and link["live"]
