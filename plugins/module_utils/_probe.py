@@ -325,14 +325,17 @@ def split_url(url: str) -> tuple[str, str]:
 def gateway_headers(site_url: str, base: str) -> dict[str, str]:
     """What the gateway sends along with a browser's request for a link whose address begins with `base`."""
     scheme, host = split_url(site_url)
+    prefix = base.rstrip("/")
     return {
         "Host": host,
         "Accept": "text/html,*/*",
+        # every browser sends one, and there are tools that fail without
+        "Accept-Encoding": "identity",
         "X-Real-IP": "127.0.0.1",
         "X-Forwarded-For": "127.0.0.1",
         "X-Forwarded-Proto": scheme,
         "X-Forwarded-Host": host,
-        "X-Forwarded-Prefix": base.rstrip("/"),
+        **({"X-Forwarded-Prefix": prefix} if prefix else {}),
     }
 
 

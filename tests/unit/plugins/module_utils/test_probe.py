@@ -255,7 +255,7 @@ def test_a_tool_that_answers() -> None:
     assert 50 <= (seen.milliseconds or 0) < 1000
     assert asked == [
         "HEAD / HTTP/1.1\r\nConnection: close\r\nHost: gate.example:1234\r\nAccept: text/html,*/*\r\n"
-        "X-Real-IP: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+        "Accept-Encoding: identity\r\nX-Real-IP: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
         "X-Forwarded-Host: gate.example:1234\r\nX-Forwarded-Prefix: /alice/run\r\n\r\n"
     ]
 
@@ -301,7 +301,10 @@ def test_the_headers_are_those_of_the_gateway() -> None:
     configuration = (ROLE / "templates/nginx/gateway.conf.j2").read_text(encoding="utf-8")
     location = configuration.partition("access_by_lua_block")[2].partition("\n    }")[0]
     sent = set(re.findall(r"proxy_set_header ([A-Za-z-]+) (?!\"\")", location))
-    assert sent - {"Upgrade", "Connection", "Cookie"} == gateway_headers(SITE["url"], "/alice/run/").keys() - {"Accept"}
+    assert sent - {"Upgrade", "Connection", "Cookie"} == gateway_headers(SITE["url"], "/alice/run/").keys() - {
+        "Accept",
+        "Accept-Encoding",
+    }
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
