@@ -17,6 +17,7 @@ from test_subdomains import DOMAIN, OWN, ask
 
 HOST = f"study--alice.{DOMAIN}"
 ORIGIN = f"http://{HOST}"
+PROXY = "127.8.8.8"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,12 @@ def hosts(backends: Backends) -> Iterator[Rig]:
             "logins": [{"name": BOB[0], "password": BOB[1]}],
         },
     }
-    with Rig.temporary(users, gateway_url_style="subdomain", gateway_public_url=f"http://{DOMAIN}") as rig:
+    with Rig.temporary(
+        users,
+        gateway_url_style="subdomain",
+        gateway_public_url=f"http://{DOMAIN}",
+        gateway_trusted_proxies=[PROXY],
+    ) as rig:
         rig.build()
         yield rig
 
@@ -292,6 +298,25 @@ def test_a_websocket_needs_exactly_the_links_origin(gate: Rig) -> None:
     for origin in (*others, *FOREIGN, ORIGIN):
         assert handshake(gate, {"Host": host, "Origin": origin}, "/") == 403
     assert handshake(gate, {"Host": host, "Authorization": "None"}, "/") == 401
+
+
+def test_only_a_trusted_proxy_names_the_host(gate: Rig) -> None:
+    """And the scheme, with which the link's own address then begins."""
+
+    def by(source: str, path: str, said: str, origin: str) -> tuple[int, list[str]]:
+        headers = {"Host": "inside", "X-Forwarded-Host": said, "X-Forwarded-Proto": "https", "Origin": origin}
+        answer = gate.get(path, ALICE, source=source, headers=headers)
+        return answer.status, answer.all("Location")
+
+    origin = ORIGIN.replace("http:", "https:")
+    for _ in range(4):
+        assert by(PROXY, "/", HOST, origin) == (200, [])
+        assert by(PROXY, "/", HOST, OWN)[0] == 403
+        assert by(PROXY, "/", f"evil.example, {HOST}", origin) == (200, [])
+        assert by(PROXY, "/", f"{HOST}, evil.example", origin)[0] == 403
+        assert by("127.0.0.1", "/", HOST, "http://inside") == (404, [])
+    query = urllib.parse.urlencode({"status": "302", "header": f"Location: {origin}/login"})
+    assert by(PROXY, f"/?{query}", HOST, origin) == (302, ["/login"])
 
 
 def test_a_changed_login_counts_there_at_once(gate: Rig) -> None:

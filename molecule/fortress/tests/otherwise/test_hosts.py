@@ -50,6 +50,13 @@ def test_what_is_alices_is_on_her_host_alone(ask):
         assert ask(name, path, ALICE)[0] in (401, 404)
 
 
+def test_a_link_has_a_host_of_its_own_with_the_same_certificate(ask):
+    assert ask(f"study--alice.{DOMAIN}", "/", ALICE)[0] == 200
+    assert ask(f"study--alice.{DOMAIN}", "/")[0] == 401
+    assert ask(f"study--bob.{DOMAIN}", "/", ALICE)[0] == 401
+    assert ask(f"alice.{DOMAIN}", "/study/x?a=b", ALICE) == (307, f"https://study--alice.{DOMAIN}/x?a=b")
+
+
 def test_http_is_sent_on_to_the_same_host(ask):
     assert ask(f"alice.{DOMAIN}", "/report/?a=b", port=80) == (308, f"https://alice.{DOMAIN}/report/?a=b")
 
