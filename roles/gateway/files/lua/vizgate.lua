@@ -4,9 +4,9 @@
 -- "alice/" -> the generation of alice's logins. Where users have port ranges, a link to this host also names the account
 -- whose listeners it trusts ("keep 127.0.0.1:20001 1001"), and perhaps a number below which all are, as all services ("… 1001 1000"). Where
 -- the link's target speaks TLS, the first word says so, and for which name its certificate has to be good
--- ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). The first word is "keep" or "strip", or "host" for a link
--- with a host name of its own. The shared dict holds what was published since
--- nginx started and wins over the map that nginx read from disk; an empty value says that the entry is gone.
+-- ("keep:verified:node7 10.0.0.7:8443", "keep:unverified: 10.0.0.7:8443"). It is "keep" or "strip", or "host" for a link with a host
+-- name of its own. The shared dict holds what was published since nginx started and wins over the map that nginx read from
+-- disk; an empty value says that the entry is gone.
 local balancer = require "ngx.balancer"
 local claims = require "vizgate_claims"
 local ffi = require "ffi"
