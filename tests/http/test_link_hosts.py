@@ -409,3 +409,18 @@ def test_the_command_publishes_such_links(gate: Rig) -> None:
         )
     finally:
         assert say("remove", "run", "--yes") == f"removed {url} -> 127.0.0.1:9000\n"
+
+
+def test_the_log_says_which_link_a_websocket_without_a_password_was_for(gate: Rig) -> None:
+    """As WebKit sends it; at the link's own host that is always the link."""
+    host = f"socket--alice.{DOMAIN}"
+    gate.declare("alice", logins=[Login("visitor", password="in")])
+    ask(gate, "/", host, ("visitor", "in"))
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "websocket"}
+    assert handshake(gate, {**headers, "Authorization": "None"}, "/no-password") == 401
+    assert ask(gate, "/-/nothing", host=f"alice.{DOMAIN}").status == 404
+    log = gate.root / "var/log/nginx/vizgate.jsonl"
+    eventually(lambda: "/-/nothing" in log.read_text())
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    concerns = {line["path"]: line.get("concerns") for line in lines if line["path"] in ("/no-password", "/-/nothing")}
+    assert concerns == {"/no-password": "alice/socket", "/-/nothing": ""}

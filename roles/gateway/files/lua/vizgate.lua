@@ -771,7 +771,8 @@ end
 -- Whose link an address belongs to, by its text alone.
 local function link_at(path, var)
     if _M.suffix then
-        return host_owner(var.http_host), path:match("^/([a-z0-9][a-z0-9._-]*)/")
+        local user, own = host_owner(var.http_host)
+        return user, path ~= "" and own or path:match("^/([a-z0-9][a-z0-9._-]*)/")
     end
     return path:match("^/([a-z_][a-z0-9_-]*)/([a-z0-9][a-z0-9._-]*)/")
 end
