@@ -124,6 +124,15 @@ def test_http_is_sent_to_https(tls: Rig) -> None:
         assert (answer.status, answer.getheader("Location")) == (308, address), "not where the client's Host says"
 
 
+def test_redirects_stay_below_the_link_by_either_scheme(tls: Rig) -> None:
+    """Many tools take the scheme of their own connection, which is http, for the browser's."""
+    login = basic(ALICE)
+    for scheme in ("http", "https"):
+        path = f"/alice/echo/?status=302&header=Location:+{scheme}://gate.example/login"
+        answer = get(tls, path, Host="gate.example", Authorization=login)
+        assert (answer.status, answer.getheader("Location")) == (302, "/alice/echo/login")
+
+
 def test_what_an_authority_looks_for_is_served_without_encryption(tls: Rig) -> None:
     folder = tls.root / "run/vizgate/acme/.well-known/acme-challenge"
     folder.mkdir(parents=True)
