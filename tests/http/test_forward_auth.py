@@ -345,6 +345,7 @@ def test_somebody_on_the_services_port_is_not_believed(site: Site, backends: Bac
         {"gateway_forward_auth_prefix": "/alice/"},
         {"gateway_forward_auth_signin": 'x"y'},
         {"gateway_auth": "pam"},
+        {"gateway_url_style": "subdomain", "gateway_public_url": "https://gate.example"},
     ],
 )
 def test_nonsense_is_refused_before_anything_is_touched(tmp_path: Path, variables: dict[str, object]) -> None:

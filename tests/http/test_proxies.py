@@ -1,27 +1,20 @@
-"""Behind another proxy: visitors' addresses, scheme and host are taken from it, and from nobody else. A real Apache ends TLS."""
+"""Behind another proxy that ends TLS: visitors' addresses, scheme and host are taken from it, and from nobody else. Real proxies,
+as the guide has them."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import itertools
 import json
 import os
-import shutil
-import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._certificate import self_signed
+from backends import Handler, Request
 from conftest import Backends
-from rig import ALICE, Answer, Rig, basic, eventually, free_port
+from proxies import NAME, Site, told, truth
+from rig import ALICE, Rig, basic, eventually
 
-APACHE = shutil.which("apache2", path=os.environ.get("PATH", "") + ":/usr/sbin")
-NAME = "gate.example"
 FORGED = {
     "X-Forwarded-For": "192.0.2.66",
     "X-Forwarded-Proto": "http",
@@ -32,94 +25,9 @@ FORGED = {
 STRANGER = 4711
 """The number of an account that is nobody's, and no service's."""
 
-CONFIGURATION = """
-ServerRoot {folder}
-ServerName {name}
-Listen 127.0.0.1:{port}
-PidFile {folder}/pid
-ErrorLog {folder}/log
-Mutex file:{folder}
-{user}
-LoadModule mpm_event_module {modules}/mod_mpm_event.so
-LoadModule authz_core_module {modules}/mod_authz_core.so
-LoadModule headers_module {modules}/mod_headers.so
-LoadModule proxy_module {modules}/mod_proxy.so
-LoadModule proxy_http_module {modules}/mod_proxy_http.so
-LoadModule ssl_module {modules}/mod_ssl.so
-SSLEngine on
-SSLCertificateFile {folder}/certificate
-ProxyPass / http://127.0.0.1:{gateway}/ upgrade=websocket
-RequestHeader set X-Forwarded-Proto https
-"""
-"""As the guide has it. Apache adds visitors' address and host by itself, to what the client has sent."""
-
-
-class Site:
-    """A gateway, and an Apache in front of it that ends TLS."""
-
-    def __init__(self, rig: Rig, folder: Path) -> None:
-        self.rig, self.folder, self.port = rig, folder, free_port()
-        (folder / "certificate").write_text(self_signed([NAME]))
-        self.trust = ssl.create_default_context(cafile=folder / "certificate")
-
-    def serve(self) -> contextlib.AbstractContextManager[object]:
-        """Apache, as long as the context lasts."""
-        assert APACHE, "there is no Apache: apt-get install apache2"
-        text = CONFIGURATION.format(
-            folder=self.folder,
-            name=NAME,
-            port=self.port,
-            gateway=self.rig.port,
-            modules="/usr/lib/apache2/modules",
-            user="User www-data\nGroup www-data" if os.geteuid() == 0 else "",
-        )
-        (self.folder / "conf").write_text(text)
-        return _running([APACHE, "-f", str(self.folder / "conf"), "-DFOREGROUND"], self.port)
-
-    def dial(self, source: str) -> ssl.SSLSocket:
-        """A connection to Apache from one of this host's many addresses."""
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30, source_address=(source, 0))
-        return self.trust.wrap_socket(plain, server_hostname=NAME)
-
-    def get(
-        self, path: str, password: str = ALICE[1], source: str = "127.2.0.1", method: str = "GET", **headers: str
-    ) -> Answer:
-        """One request of a browser's that goes by Apache."""
-        connection = http.client.HTTPConnection(NAME, self.port)
-        connection.sock = self.dial(source)
-        sent = {key.replace("_", "-"): value for key, value in headers.items()}
-        connection.request(method, path, headers={"Host": NAME, "Authorization": basic((ALICE[0], password)), **sent})
-        response = connection.getresponse()
-        answer = Answer(response.status, response.getheaders(), response.read(), 0)
-        connection.close()
-        return answer
-
-    def logged(self, path: str) -> dict[str, Any]:
-        """The line of the access log about a request."""
-        log = self.rig.root / "var/log/nginx/vizgate.jsonl"
-        eventually(lambda: f'"{path}"' in log.read_text())
-        (line,) = [json.loads(text) for text in log.read_text().splitlines() if f'"{path}"' in text]
-        return dict(line)
-
-
-@contextlib.contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
-    def listens() -> bool:
-        assert process.poll() is None, f"{command} has ended"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
-        return False
-
-    with subprocess.Popen(command) as process:
-        try:
-            eventually(listens, 30)
-            yield
-        finally:
-            process.terminate()
-
 
 @pytest.fixture(scope="module")
-def site(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def rig(backends: Backends) -> Iterator[Rig]:
     links = [
         {"name": "echo", "port": backends.alice.port},
         {"name": "keep", "port": backends.alice.port, "prefix": "keep"},
@@ -129,47 +37,65 @@ def site(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     proxies = ["127.0.0.1", "2001:db8::/64"]
     with Rig.temporary(users, gateway_trusted_proxies=proxies) as rig:
         rig.build()
-        made = Site(rig, tmp_path_factory.mktemp("apache"))
-        with made.serve():
-            yield made
+        yield rig
+
+
+@pytest.fixture(scope="module")
+def site(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(rig, tmp_path_factory.mktemp("apache")).serve() as site:
+        yield site
+
+
+@pytest.fixture(scope="module", params=["apache", "nginx", "haproxy"])
+def any_site(rig: Rig, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """Behind each proxy that the guide has lines for."""
+    with Site(rig, tmp_path_factory.mktemp("any"), kind=request.param).serve() as site:
+        yield site
 
 
 @pytest.fixture(autouse=True)
 def forgotten(backends: Backends) -> None:
     backends.alice.seen.clear()
+    backends.alice.answers.clear()
 
 
 _NUMBERS = itertools.count()
 
 
-def told(backends: Backends) -> dict[str, str]:
-    """What the backend has been told about the visitor by the last request."""
-    names = ("X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Host", "Forwarded")
-    found = {name: backends.alice.seen[-1].header(name) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def truth(address: str, scheme: str = "https", host: str = NAME) -> dict[str, str]:
-    """What a backend learns about a visitor."""
-    return {
-        "X-Real-IP": address,
-        "X-Forwarded-For": address,
-        "X-Forwarded-Proto": scheme,
-        "X-Forwarded-Host": host,
-        "Host": host,
-    }
-
-
 @pytest.mark.parametrize("link", ["echo", "keep"])
-def test_backends_learn_who_the_visitor_is(site: Site, backends: Backends, link: str) -> None:
+def test_backends_learn_who_the_visitor_is(any_site: Site, backends: Backends, link: str) -> None:
     for source in ("127.2.0.1", "127.2.0.2"):
-        assert site.get(f"/alice/{link}/", source=source).status == 200
+        assert any_site.get(f"/alice/{link}/", source=source).status == 200
         assert told(backends) == truth(source)
 
 
+@pytest.mark.parametrize(
+    "tail",
+    ["", "?q=1&r=%2F", "a%2Fb", "a%252Fb", "a%20b+c", "caf%C3%A9", "%5Ba%5D%7Cb:c;d=e", "double//slash", "~x/@y"],
+)
+def test_tools_get_what_the_browser_wrote(any_site: Site, tail: str) -> None:
+    """JupyterLab and others put whole paths into one part of an address."""
+    for link, target in (("echo", f"/{tail}"), ("keep", f"/alice/keep/{tail}")):
+        answer = any_site.get(f"/alice/{link}/{tail}")
+        assert (answer.status, answer.json()["target"]) == (200, target)
+
+
+def test_large_bodies_and_long_heads_pass(any_site: Site, backends: Backends) -> None:
+    def long(handler: Handler, request: Request) -> None:
+        handler.send_response(200)
+        for number in range(3):
+            handler.send_header("Set-Cookie", f"c{number}={'x' * 4000}")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    backends.alice.answers["long"] = long
+    assert len(any_site.get("/alice/echo/long").all("Set-Cookie")) == 3
+    assert any_site.get("/alice/echo/", method="PUT", body=b"x" * 3_000_000).json()["bytes"] == 3_000_000
+
+
 @pytest.mark.parametrize("names", [list(FORGED), ["X-Forwarded-For"], ["X-Forwarded-Host"], ["X-Forwarded-Proto"]])
-def test_no_visitor_of_a_proxy_forges_anything(site: Site, backends: Backends, names: list[str]) -> None:
-    answer = site.get("/alice/echo/", **{name.replace("-", "_"): FORGED[name] for name in names})
+def test_no_visitor_of_a_proxy_forges_anything(any_site: Site, backends: Backends, names: list[str]) -> None:
+    answer = any_site.get("/alice/echo/", **{name.replace("-", "_"): FORGED[name] for name in names})
     assert (answer.status, told(backends)) == (200, truth("127.2.0.1"))
 
 
@@ -179,6 +105,19 @@ def test_no_visitor_that_comes_directly_forges_anything(site: Site, backends: Ba
     assert (answer.status, told(backends)) == (200, truth("127.2.0.3", "http", "gate:1"))
     assert site.rig.get("/alice/direct", headers=FORGED, source="127.2.0.3").status == 401
     assert site.logged("/alice/direct")["address"] == "127.2.0.3"
+
+
+@pytest.mark.parametrize("names", [list(FORGED)[:1], list(FORGED)])
+def test_nobody_on_this_host_forges_by_its_proxy(any_site: Site, backends: Backends, names: list[str]) -> None:
+    """Who asks it from this host has the address of a trusted proxy; the address before that is the client's own word."""
+    forged = {name.replace("-", "_"): FORGED[name] for name in names}
+    for chain in ("192.0.2.66", "192.0.2.66, 127.0.0.1", "192.0.2.66, 2001:db8::1"):
+        answer = any_site.get("/alice/echo/", source="127.0.0.1", **{**forged, "X_Forwarded_For": chain})
+        assert (answer.status, backends.alice.seen) == (403, [])
+        assert "Only proxies say where others come from" in answer.text
+    # and may ask as anybody does
+    assert any_site.get("/alice/echo/", source="127.0.0.1").status == 200
+    assert told(backends) == truth("127.0.0.1")
 
 
 @pytest.mark.parametrize("name", list(FORGED)[:3])
@@ -230,7 +169,6 @@ def test_who_has_closed_the_connection_is_no_proxy(site: Site, backends: Backend
     [
         ("192.0.2.66, 192.0.2.7", "192.0.2.7"),
         # a proxy behind a proxy; what stands before the first that is not trusted is the client's own
-        ("192.0.2.66, 192.0.2.7, 127.0.0.1", "192.0.2.7"),
         ("192.0.2.66, 192.0.2.7, 2001:db8::1", "192.0.2.7"),
         ("192.0.2.66, 2001:db9::1", "2001:db9::1"),
         ("nonsense", "127.0.0.1"),
@@ -287,45 +225,31 @@ def test_each_visitor_has_a_lock_of_their_own(site: Site) -> None:
     assert (addresses.count("127.2.1.1"), "192.0.2" in str(addresses)) == (10, False)
 
 
-def test_cookies_and_redirects_are_for_the_browsers_address(site: Site) -> None:
-    answer = site.get("/alice/echo/?status=302&header=Set-Cookie:+s=1&header=Location:+https://gate.example/login")
-    assert answer.all("Location") == ["/alice/echo/login"]
+def test_cookies_and_redirects_are_for_the_browsers_address(any_site: Site) -> None:
+    # many tools take the scheme of their own connection for the browser's
+    for scheme in ("http", "https"):
+        place = f"{scheme}://{NAME}/login"
+        answer = any_site.get(f"/alice/echo/?status=302&header=Set-Cookie:+s=1&header=Location:+{place}")
+        assert answer.all("Location") == ["/alice/echo/login"]
     (cookie,) = answer.all("Set-Cookie")
     assert cookie.endswith("; Secure; HttpOnly")
-    assert "Secure" not in site.rig.get("/alice/echo/?header=Set-Cookie:+s=1", ALICE).all("Set-Cookie")[0]
+    assert "Secure" not in any_site.rig.get("/alice/echo/?header=Set-Cookie:+s=1", ALICE).all("Set-Cookie")[0]
 
 
 @pytest.mark.parametrize("origin", [f"https://{NAME}", f"https://{NAME}:1", "https://evil.example", "null"])
-def test_an_origin_is_compared_with_the_browsers_address(site: Site, origin: str) -> None:
+def test_an_origin_is_compared_with_the_browsers_address(any_site: Site, origin: str) -> None:
     own = origin == f"https://{NAME}"
     for headers in ({}, {"X_Forwarded_Host": "evil.example"}):
-        assert site.get("/alice/echo/", method="POST", Origin=origin, **headers).status == (200 if own else 403)
+        assert any_site.get("/alice/echo/", method="POST", Origin=origin, **headers).status == (200 if own else 403)
     page = {"Referer": f"https://{NAME}/alice/echo/", "Sec_Fetch_Site": "same-origin", "Sec_Fetch_Dest": "image"}
-    assert site.get("/alice/echo/", **page).status == 200
+    assert any_site.get("/alice/echo/", **page).status == 200
 
 
 @pytest.mark.parametrize(
-    ("origin", "status", "greeting"), [(f"https://{NAME}", b"101", b"/room"), ("https://evil.example", b"403", b"")]
+    ("origin", "answer"), [(f"https://{NAME}", (101, b"/room")), ("https://evil.example", (403, b""))]
 )
-def test_websockets_go_by_the_proxy(site: Site, origin: str, status: bytes, greeting: bytes) -> None:
-    lines = [
-        "GET /alice/ws/room HTTP/1.1",
-        f"Host: {NAME}",
-        f"Origin: {origin}",
-        f"Authorization: {basic(ALICE)}",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    ]
-    with site.dial("127.2.0.1") as client:
-        client.sendall("\r\n".join([*lines, "", ""]).encode())
-        with client.makefile("rb") as answer:
-            assert answer.readline().split()[1] == status
-            while answer.readline() != b"\r\n":
-                pass
-            # a frame begins with two bytes: text, and its length
-            assert not greeting or answer.read(2 + len(greeting)) == b"\x81\x05" + greeting
+def test_websockets_go_by_the_proxy(any_site: Site, origin: str, answer: tuple[int, bytes]) -> None:
+    assert any_site.websocket("/alice/ws/room", origin) == answer
 
 
 def test_what_is_no_proxys_address_is_refused(site: Site) -> None:

@@ -494,9 +494,13 @@ local function last_word(lines)
     return line and line:reverse():match("^%s*([^%s,]*)"):reverse()
 end
 
--- Has a program of the administrator's opened this connection? Everybody on this host could come from a proxy's address.
-local function is_proxy(var)
+-- Has a program of the administrator's opened this connection, and nobody on this host asked for it? Everybody here could come
+-- from a proxy's address, and could ask a proxy from one, so that what they claim would count as the word of another proxy.
+local function is_proxy(var, chain)
     local address = var.realip_remote_addr
+    if chain and service.is_asked_from_here(chain, var.binary_remote_addr) then
+        return false
+    end
     return not service.is_this_host(address)
         or is_administrators(listeners.connector(address, var.realip_remote_port, var.server_addr, var.server_port))
 end
@@ -506,9 +510,11 @@ end
 local function take_from_proxy(var)
     local headers = ngx.req.get_headers(0)
     local scheme, host = last_word(headers["x-forwarded-proto"]), last_word(headers["x-forwarded-host"])
-    if not (scheme or host or headers["x-forwarded-for"]) then
+    local chain = headers["x-forwarded-for"]
+    chain = type(chain) == "table" and table.concat(chain, ",") or chain
+    if not (scheme or host or chain) then
         return
-    elseif not is_proxy(var) then
+    elseif not is_proxy(var, chain) then
         var.vizgate_problem = "forged"
         return ngx.exit(403)
     elseif scheme == "http" or scheme == "https" then

@@ -65,6 +65,24 @@ function _M.is_this_host(host)
     return not address or is_this_host(address)
 end
 
+-- Has somebody on this host asked a proxy? `chain` is what proxies say of where a request comes from, the nearest one's word
+-- last: behind the visitor's address (in bytes) are those of proxies, and before one of this host what somebody here has written.
+function _M.is_asked_from_here(chain, visitor)
+    local words = {}
+    for word in chain:gmatch("[^%s,]+") do
+        words[#words + 1] = word:match("^%[(.-)%]") or word:match("^([%d.]+):%d+$") or word
+    end
+    for number = #words, 1, -1 do
+        local address = parse_address(words[number])
+        if not address or address == visitor then
+            return false
+        elseif is_this_host(address) then
+            return true
+        end
+    end
+    return false
+end
+
 -- The account that listens on a unix socket, as the kernel noted it; nothing where nobody does.
 local function listener_on(path)
     local address = ffi.new("struct vizgate_unix_address", AF_UNIX, path)
