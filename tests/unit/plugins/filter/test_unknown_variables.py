@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -101,6 +102,15 @@ def test_ansible_refuses_it_before_anything_else(tmp_path: Path) -> None:
     assert "did you mean 'gateway_lockout_failures'?" in said
     assert "did you mean 'gateway_url_style'?" in said
     assert "Learn what host this is" not in said
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_role_refuses_its_own(tmp_path: Path, role: Path) -> None:
+    name, ignored = f"{role.name}_surely_unknown", f"{role.name}_of_another_tool"
+    variables = {name: 1, ignored: 1, "gateway_ignored_variables": [ignored]}
+    said = converged(tmp_path, role.name, json.dumps(variables))
+    assert f"role {role.name} has no variable '{name}'; remove it." in said
+    assert ignored not in said
 
 
 def test_ansible_goes_on_where_it_is_ignored(tmp_path: Path) -> None:
