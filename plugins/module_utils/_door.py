@@ -67,10 +67,9 @@ def checked(parsed: tuple[UserData, list[Problem]]) -> UserData:
     return data
 
 
-def refuse_empty(gateway: Gateway, source: str, folder: str) -> None:
-    """Raises InvalidData where an empty users `folder` would take everything away that `source` has declared."""
-    users = [user for user, sources in gateway.registry.everything().items() if source in sources] if folder else []
-    if users:
+def refuse_empty(users: Sequence[str], source: str, folder: str) -> None:
+    """Raises InvalidData where an empty users `folder` ("" for none) would take everything away that `users` have from `source`."""
+    if folder and users:
         some = ", ".join(users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
         raise InvalidData(
             [

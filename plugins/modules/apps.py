@@ -186,9 +186,10 @@ def work(module: AnsibleModule) -> _releases.Outcome:
     if params["state"] == "absent" and not os.path.isdir(os.path.join(_door.Paths(params["root"]).state, "apps")):
         # a host without apps need not be a gateway
         return _releases.Outcome([], [])
-    gateway = _door.connect(module)
-    _door.refuse_empty(gateway, _releases.SOURCE, params["empty_folder"])
-    deployer = _releases.Deployer(gateway, settings(params), imagined=check)
+    deployer = _releases.Deployer(_door.connect(module), settings(params), imagined=check)
+    # also of those whose app has never answered, and so has no link
+    owners = sorted({user for user, _name in deployer.known()})
+    _door.refuse_empty(owners, _releases.SOURCE, params["empty_folder"])
     if params["state"] == "rolled_back":
         user, _slash, name = (params["app"] or "").partition("/")
         return deployer.roll_back(user, name, params["release"], check)

@@ -210,7 +210,9 @@ def main() -> None:
     def work() -> _door.Outcome:
         with open(module.params["packed"], encoding="utf-8") as file:
             users = {user: _door.checked(_door.parse_user(data)) for user, data in json.load(file).items()}
-        _door.refuse_empty(gateway, source, module.params["empty_folder"])
+        empty = module.params["empty_folder"]
+        everything = gateway.registry.everything() if empty else {}
+        _door.refuse_empty([user for user, sources in everything.items() if source in sources], source, empty)
         outcome = gateway.declare(
             source,
             lambda registry: users,

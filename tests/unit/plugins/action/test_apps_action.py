@@ -1,0 +1,71 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action apps, run by Ansible: an empty users folder takes nobody's apps away by mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, tree
+
+
+def apps(folder: Path, root: str, *options: str, state: str = "present") -> dict[str, Any]:
+    """What a task with action apps returns."""
+    arguments = {"src": str(folder), "root": root, "state": state}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", *options),
+            *("-e", f"ansible_python_interpreter={sys.executable}", "-m", "vizgate.gateway.apps"),
+            *("-a", json.dumps(arguments)),
+        ],
+        cwd=COLLECTION,
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(COLLECTION / "ansible.cfg"),
+            "ANSIBLE_HOME": str(folder.parent),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_REMOTE_TMP": str(folder.parent / "tmp"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    start = re.search(r"^localhost \| [A-Z!]+ => ", done.stdout, re.MULTILINE)
+    assert start, done.stdout + done.stderr
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout, start.end())[0]
+    return found
+
+
+@pytest.mark.parametrize("state", ["present", "updated"])
+@pytest.mark.parametrize("check", [["--check"], []])
+def test_an_empty_folder_removes_no_app_unless_that_is_meant(
+    tmp_path: Path, gateway: Gateway, state: str, check: list[str]
+) -> None:
+    users, root = tmp_path / "users", gateway.paths.root
+    users.mkdir()
+    # where there is no app, there is nothing to lose
+    assert apps(users, root, "--check", state=state)["changed"] is False
+    record = Path(gateway.paths.state, "apps/alice/tasks.json")
+    record.parent.mkdir(parents=True)
+    # of an app that has never answered, and so has no link
+    record.write_text(json.dumps({"releases": [], "settled": "", "last": 1}), encoding="utf-8")
+    before = tree(root)
+    refused = apps(users, root, *check, state=state)["msg"]
+    assert (
+        f"users folder {users} has no users files, which would withdraw what source 'apps' declares for alice;"
+        in refused
+    )
+    assert "set gateway_users_dir_may_be_empty to true if all are to go" in refused
+    assert tree(root) == before
+    done = apps(users, root, "--check", "-e", "gateway_users_dir_may_be_empty=true", state=state)
+    assert [(step["action"], step["app"]) for step in done["plan"]] == [("remove", "alice/tasks")]
