@@ -16,6 +16,7 @@ from rig import ALICE, Rig, eventually
 
 FAILURES = 4
 VICTIM = "198.51.100.1"
+PROXIES = ["192.0.2.9", "2001:db8:0:9::1"]
 LOGINS = "/var/log/nginx/vizgate-logins.jsonl"
 # Instead of the firewall's: writes down who is banned.
 ACTION = "[Definition]\nactionban = echo <ip> >>{bans}\nactionunban =\n"
@@ -29,7 +30,7 @@ def bans(gate: Rig) -> Iterator[Path]:
     bans = folder / "bans"
     shutil.copytree("/etc/fail2ban", folder)
     for kind in ("action", "filter", "jail"):
-        text = rendered(f"fail2ban/{kind}.conf.j2", gateway_fail2ban_failures=FAILURES)
+        text = rendered(f"fail2ban/{kind}.conf.j2", gateway_fail2ban_failures=FAILURES, gateway_trusted_proxies=PROXIES)
         (folder / f"{kind}.d/vizgate.conf").write_text(text.replace(LOGINS, f"{gate.root}{LOGINS}"))
     (folder / "action.d/note.conf").write_text(ACTION.format(bans=bans))
     (folder / "jail.local").write_text("[sshd]\nenabled = false\n[vizgate]\nbanaction = note\n")
@@ -75,6 +76,10 @@ def test_a_client_of_ipv6_is_its_network(gate: Rig, bans: Path) -> None:
     """As the gateway counts: 64 bits are everybody's own to choose, and no two guesses need come from one address."""
     gate.get("/alice/echo/", ("alice", "the form of a line"), source=gate.address())
     eventually(lambda: '"network":"127.' in Path(f"{gate.root}{LOGINS}").read_text(), 10)
+    # whose visitors all guess as if they were the proxy
+    for proxy in PROXIES:
+        for _ in range(FAILURES):
+            as_if_from(gate, proxy)
     for number in range(FAILURES):
         as_if_from(gate, f"2001:db8:0:7::{number + 1:x}")
     for number in range(FAILURES):
@@ -82,4 +87,5 @@ def test_a_client_of_ipv6_is_its_network(gate: Rig, bans: Path) -> None:
     as_if_from(gate, VICTIM)
     eventually(lambda: "2001:db8:0:7::/64" in bans.read_text().split(), 30)
     time.sleep(3)  # for all the rest that it has to read
-    assert [ban for ban in bans.read_text().split() if ":" in ban or ban == VICTIM] == ["2001:db8:0:7::/64"]
+    others = (VICTIM, *PROXIES)
+    assert [ban for ban in bans.read_text().split() if ":" in ban or ban in others] == ["2001:db8:0:7::/64"]
