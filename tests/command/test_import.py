@@ -11,30 +11,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils import _live
+from ansible_collections.vizgate.gateway.tests.unit.old_script import write_script_files
 from backends import Backend
 from conftest import Vizgate
 from rig import ALICE, Rig
 
 HASH = "$2y$04$JNWtoDQ8f5dbESUIHLjUf.7Eh6XYsYtMMMLZemuKowZvyXtJoIXpS"  # wonder
 DES = "rqXexS6ZhobKA"
-# As the public script writes a link.
-ENTRY = """
-###{path}||{server}||{description}
-location {path}/ {{
-    auth_basic "Protected access";
-    auth_basic_user_file /etc/nginx/sites-available/multivisdom/alice.htpasswd;
-    proxy_pass {server};
-    proxy_http_version 1.1;
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header Connection "upgrade";
-    proxy_set_header Host $http_host{path};
-    proxy_connect_timeout 7d;
-    proxy_send_timeout 7d;
-    proxy_read_timeout 7d;
-}}
-
-
-"""
 
 
 @pytest.fixture
@@ -77,10 +60,10 @@ def test_imported_links_and_logins_work(
 
 @pytest.fixture
 def original(tmp_path: Path, backend: Backend) -> str:
-    """What the original public script leaves: a link, and logins by the htpasswd of this host as it is called without options, and
+    """What the original public script leaves: links, and logins by the htpasswd of this host as it is called without options, and
     with that for SHA-1."""
-    link = ENTRY.format(path="/alice/train", server=f"http://127.0.0.1:{backend.port}/", description="Loss curves")
-    (tmp_path / "alice.conf").write_text(link)
+    server = f"http://127.0.0.1:{backend.port}/"
+    write_script_files(tmp_path, "alice", [("train", server, "Loss curves"), ("eval", server, "")])
     for options, login in ((["-c"], "first"), ([], "second"), (["-s"], "third")):
         command = ["htpasswd", "-i", *options, str(tmp_path / "alice.htpasswd"), login]
         subprocess.run(command, input=f"password of {login}", text=True, check=True, capture_output=True)
@@ -97,10 +80,11 @@ def test_all_logins_of_the_original_script_work(
 ) -> None:
     done = vizgate("import-multivisdom", original, user="")
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith("1 links and 3 logins imported, 0 lines refused\n")
-    for login in LOGINS:
-        assert serves("/alice/train/x", (login, f"password of {login}")) == "tool"
-        assert serves("/alice/train/x", (login, "another")) == 401
+    assert done.out.endswith("2 links and 3 logins imported, 0 lines refused\n")
+    for link in ("train", "eval"):
+        for login in LOGINS:
+            assert serves(f"/alice/{link}/x", (login, f"password of {login}")) == "tool"
+            assert serves(f"/alice/{link}/x", (login, "another")) == 401
 
 
 def test_old_hashes_are_listed_until_their_users_set_passwords(
@@ -175,12 +159,8 @@ def test_a_policy_ends_old_hashes(vizgate: Vizgate, gate: Rig, serves: Callable[
 def test_the_old_address_of_a_link_that_was_renamed_leads_to_it(
     vizgate: Vizgate, gate: Rig, serves: Callable[..., str | int], original: str, backend: Backend
 ) -> None:
-    conf = Path(original) / "alice.conf"
-    text = "".join(
-        ENTRY.format(path=f"/alice/{name}", server=f"http://127.0.0.1:{backend.port}/", description="")
-        for name in ("Run-B", "train", "odd+Name")
-    )
-    conf.write_text(text)
+    server = f"http://127.0.0.1:{backend.port}/"
+    write_script_files(Path(original), "alice", [(name, server, "") for name in ("Run-B", "train", "odd+Name")])
     vizgate.ok("import-multivisdom", original, user="")
     assert serves("/alice/run-b/x", ALICE) == "tool"
     for old, new in (

@@ -28,6 +28,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
     parse_user,
 )
 from ansible_collections.vizgate.gateway.plugins.module_utils._multivisdom import Found, merge, read
+from ansible_collections.vizgate.gateway.tests.unit.old_script import write_script_files
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH, OTHER_HASH
 from hypothesis import strategies as st
 
@@ -36,37 +37,6 @@ APR1 = "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"
 SHA1 = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
 STRANGER = 4242 if os.getuid() == 0 else os.getuid()
 """The owner of files that `strangers` makes, which is not alice."""
-
-# as the script writes it, location by location
-ENTRY = """
-###{path}||{server}||{description}
-location {path}/ {{
-    auth_basic "Protected access";
-    auth_basic_user_file /etc/nginx/sites-available/multivisdom/alice.htpasswd;
-    proxy_pass {server};
-    proxy_http_version 1.1;
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header Connection "upgrade";
-    proxy_set_header Host $http_host{path};
-    proxy_connect_timeout 7d;
-    proxy_send_timeout 7d;
-    proxy_read_timeout 7d;
-}}
-
-
-"""
-PAGE = """
-location /alice/ {
-    rewrite (.*) /alice;
-}
-
-location = /alice {
-    auth_basic "Protected access";
-    auth_basic_user_file /etc/nginx/sites-available/multivisdom/alice.htpasswd;
-    default_type "text/html";
-    alias /etc/nginx/sites-available/multivisdom/alice.html;
-}
-"""
 
 
 def everybody(user: str) -> int:
@@ -89,16 +59,19 @@ def links(*items: Link, line: int = 1) -> dict[str, list[tuple[str, Link]]]:
 
 
 def test_the_scripts_own_files_are_taken_whole(tmp_path: Path) -> None:
-    conf = "".join(
-        ENTRY.format(path=path, server=server, description=description)
-        for path, server, description in (
-            ("/alice/train", "http://visdomserv1:9087/", "Loss curves of run 12"),
-            ("/alice/eval", "http://10.0.0.7:9088/", ""),
-        )
+    write_script_files(
+        tmp_path,
+        "alice",
+        [
+            ("train", "http://visdomserv1:9087/", "Loss curves of run 12"),
+            ("eval", "http://10.0.0.7:9088/", ""),
+        ],
     )
-    htpasswd = f"alice:{HASH}\nguest:{OTHER_HASH}\n"
-    files = {"alice.conf": conf + PAGE, "alice.htpasswd": htpasswd, "alice.html": "<h2>Boards for alice</h2>"}
-    assert found(tmp_path, files) == Found(
+    (tmp_path / "alice.htpasswd").write_text(f"alice:{HASH}\nguest:{OTHER_HASH}\n", encoding="utf-8")
+    # whose folder everybody may write, and whose files are the user's
+    for path in tmp_path.iterdir():
+        os.chown(path, STRANGER, -1)
+    assert read(str(tmp_path), POLICY, lambda user: STRANGER) == Found(
         {
             "alice": [
                 ("alice.conf:2", Link("train", 9087, host="visdomserv1", description="Loss curves of run 12")),
