@@ -454,6 +454,8 @@ def saying(said: bytes) -> Iterator[int]:
     ("said", "text"),
     [
         (b"RFB 003.008\n", "it speaks no HTTP, but says 'RFB 003.008'"),
+        # HTTP/0.9, which nginx passes on as a page with status 200
+        (b"<h1>hello</h1>\n", "it speaks no HTTP, but says '<h1>hello</h1>'"),
         (b"", "it closes the connection without an answer"),
     ],
 )
