@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gate
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import Login, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._protection import Facts, facts, measures
 from ansible_collections.vizgate.gateway.tests.readme import ROLES, options
-from ansible_collections.vizgate.gateway.tests.unit.support import POLICY, configure, data
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, POLICY, configure, data
 
 APR1 = "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"
 RECOMMENDED = Facts(
@@ -102,3 +105,58 @@ def test_the_facts_of_a_gateway(gateway: Gateway) -> None:
     )
     Path(gateway.paths.policy).write_text(json.dumps({**POLICY, "url": "https://gate"}), encoding="utf-8")
     assert facts(gateway).policy.url == "https://gate"
+
+
+HOST = """
+set -e
+mount --make-rprivate /
+mount --bind {folder}/etc /etc
+mount --bind {folder}/lib /var/lib
+mount --bind {folder}/sbin /usr/sbin
+exec {python} -c 'import json
+from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _paths, _protection
+found = _protection.facts(_apply.Gateway(_paths.Paths("/")))
+print(json.dumps([found.rootless, found.guard, found.firewall, found.fail2ban, found.lockout]))'
+"""
+"""Sees these folders as a whole host's own."""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has folders of its own at /")
+@pytest.mark.parametrize(
+    ("files", "loaded", "expected"),
+    [
+        ({}, False, [False, "", False, False, [0, 0]]),
+        ({"ufw/ufw.conf": "ENABLED=no\n"}, True, [False, "", False, False, [0, 0]]),
+        ({"vizgate/guard.nft": ""}, False, [False, "written", False, False, [0, 0]]),
+        (
+            {
+                "vizgate/guard.nft": "",
+                "ufw/ufw.conf": "# comment\nENABLED=yes\n",
+                "fail2ban/jail.d/vizgate.conf": "",
+                "nginx/vizgate/gateway.conf": "vizgate.lock_out(10, 20, 600)",
+            },
+            True,
+            [False, "loaded", True, True, [10, 20]],
+        ),
+    ],
+)
+def test_the_facts_of_a_whole_host(tmp_path: Path, files: dict[str, str], loaded: bool, expected: list[object]) -> None:
+    """Read from the files of the roles, ufw and fail2ban, and from what the kernel has loaded."""
+    for name, text in {"vizgate/policy.json": json.dumps(POLICY), **files}.items():
+        (tmp_path / "etc" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "etc" / name).write_text(text, encoding="utf-8")
+    for folder in ("lib", "sbin"):
+        (tmp_path / folder).mkdir()
+    # what asks the kernel, where role firewall installs it: answers for the table of the loopback filter alone
+    nft = tmp_path / "sbin/nft"
+    nft.write_text(f'#!/bin/sh\n[ "$*" = "-t list table inet vizgate" ] && {str(loaded).lower()}\n', encoding="utf-8")
+    nft.chmod(0o755)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", HOST.format(folder=tmp_path, python=sys.executable)],
+        env={**os.environ, "PYTHONPATH": str(COLLECTION / "collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == expected
