@@ -225,6 +225,24 @@ def test_each_visitor_has_a_lock_of_their_own(site: Site) -> None:
     assert (addresses.count("127.2.1.1"), "192.0.2" in str(addresses)) == (10, False)
 
 
+def test_a_visitor_by_ipv6_is_a_network(site: Site) -> None:
+    """In the locks, and in the log that fail2ban reads."""
+    log = site.rig.root / "var/log/nginx/vizgate-logins.jsonl"
+
+    def guess(address: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        return site.rig.get("/alice/echo/", ("alice", f"guess {next(_NUMBERS)}"), headers=headers).status
+
+    statuses = [guess(f"2001:db9:0:7::{number % 5 + 1}") for number in range(11)]
+    assert statuses == [401] * 10 + [429]
+    assert guess("2001:db9:0:8::1") == 401
+    eventually(lambda: "2001:db9:0:8::1" in log.read_text())
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    networks = {line["address"]: line["network"] for line in lines if ":" in line["address"]}
+    assert networks == {address: f"{address}/64" for address in networks}
+    assert len(networks) == 6
+
+
 def test_cookies_and_redirects_are_for_the_browsers_address(any_site: Site) -> None:
     # many tools take the scheme of their own connection for the browser's
     for scheme in ("http", "https"):
