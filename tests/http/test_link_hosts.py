@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import socket
 import subprocess
 import urllib.parse
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils import _live
 from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Login
 from conftest import Backends
 from rig import ALICE, BOB, Rig, eventually
@@ -317,6 +320,26 @@ def test_only_a_trusted_proxy_names_the_host(gate: Rig) -> None:
         assert by("127.0.0.1", "/", HOST, "http://inside") == (404, [])
     query = urllib.parse.urlencode({"status": "302", "header": f"Location: {origin}/login"})
     assert by(PROXY, f"/?{query}", HOST, origin) == (302, ["/login"])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root listens as another account")
+def test_a_program_of_another_account_is_quarantined_there(gate: Rig, backends: Backends) -> None:
+    """What the entry of a link with a port of its owner's range says is looked at by every address."""
+    # a socket is whose account makes it
+    os.seteuid(58234)
+    try:
+        foreign = socket.create_server(("127.0.0.1", 0))
+    finally:
+        os.seteuid(0)
+    with foreign:
+        _live.publish(gate.core.paths.control, {"alice/study": f"host 127.0.0.1:{foreign.getsockname()[1]} 4711"})
+        try:
+            answer = ask(gate, "/", HOST)
+            assert (answer.status, "study is in quarantine" in answer.text) == (502, True)
+            assert ask(gate, "/study/").status == 307
+        finally:
+            _live.publish(gate.core.paths.control, {"alice/study": f"host 127.0.0.1:{backends.alice.port}"})
+    assert ask(gate, "/", HOST).status == 200
 
 
 def test_a_changed_login_counts_there_at_once(gate: Rig) -> None:
