@@ -10,6 +10,8 @@ import pytest
 from support import PORT, Answer
 
 
+# before xdist looks at the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """One process runs the tests of a server, one after the other."""
     for item in items:
