@@ -50,7 +50,8 @@ def _read(source: dict[str, str]) -> list[dict[str, str]]:
     src, dest = source["src"], source["dest"]
     if os.path.isdir(src):
         paths = [os.path.join(folder, name) for folder, _folders, names in os.walk(src) for name in names]
-        base = src
+        # what Python has compiled here is of no use there
+        paths, base = [path for path in paths if os.path.basename(os.path.dirname(path)) != "__pycache__"], src
     else:
         paths, base = glob.glob(src), os.path.dirname(src)
     if not paths:

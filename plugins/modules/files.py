@@ -12,7 +12,7 @@ version_added: 0.2.0
 description:
   - Does for whole lists of folders and files what C(ansible.builtin.file) and C(ansible.builtin.copy) do for one, in one run.
   - The collection's roles install their own files with it, fifty of which would take half a minute one by one.
-  - Folders are made first. Files that are on the host alone stay.
+  - Folders are made first. Files that are on the host alone stay, unless C(prune) is said for a source.
 author:
   - The vizgate authors (@vizgate)
 extends_documentation_fragment:
@@ -92,6 +92,10 @@ options:
         description: The files' mode. Folders that are made get C(0755).
         type: str
         required: true
+      prune:
+        description: Whether files below C(dest) that are in no source go, with folders that are empty then. What Python has compiled stays.
+        type: bool
+        default: false
   packed:
     description: The files in one, on the host. The action sets it.
     type: path
@@ -114,7 +118,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The folders and files that were not as they should be.
+  description: The folders and files that were not as they should be, or should not be there.
   returned: always
   type: list
   elements: str
@@ -136,7 +140,7 @@ def main() -> None:
         "mode": {"type": "str", "default": "0644"},
         "keep": {"type": "bool", "default": False},
     }
-    source = {"src": place, "dest": place, "mode": place}
+    source = {"src": place, "dest": place, "mode": place, "prune": {"type": "bool", "default": False}}
     module = AnsibleModule(
         argument_spec={
             "folders": {"type": "list", "elements": "dict", "default": [], "options": folder},
@@ -157,6 +161,9 @@ def main() -> None:
         if change:
             changed.append(wanted["path"])
             diff.append(change)
+    wanted = {os.path.normpath(file["path"]) for file in files}
+    pruned = [source["dest"] for source in module.params["sources"] if source["prune"]]
+    changed += sorted({path for dest in pruned for path in _prune(dest, wanted, module.check_mode)})
     module.exit_json(changed=bool(changed), files=changed, diff=diff if module._diff else [])
 
 
@@ -203,6 +210,23 @@ def _file_changes(
         "before": "" if keep else before[0],
         "after": "" if keep else text,
     }
+
+
+def _prune(dest: str, wanted: set[str], check: bool) -> list[str]:
+    """Removes what is below a folder and not wanted, with what Python has compiled of it; returns the paths."""
+    gone = []
+    for folder, _folders, names in os.walk(os.path.normpath(dest), topdown=False):
+        for name in names:
+            path = source = os.path.join(folder, name)
+            if os.path.basename(folder) == "__pycache__":
+                source = os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
+            if source not in wanted:
+                gone.append(path)
+                if not check:
+                    os.unlink(path)
+        if not check and not os.listdir(folder):
+            os.rmdir(folder)
+    return gone
 
 
 def _read(path: str) -> tuple[str, int] | None:

@@ -156,3 +156,25 @@ def test_options_that_lack_something_touch_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     found = files(tmp_path, {"folders": [folder], "texts": [{**text, "text": "", "owner": "no-such-user"}]})
     assert "no-such-user" in found["msg"]
+
+
+def test_what_is_in_no_source_goes_where_that_is_said(tmp_path: Path, sources: list[dict[str, Any]]) -> None:
+    there = tmp_path / "there"
+    assert files(tmp_path, {"sources": sources})["changed"]
+    (tmp_path / "tree/etc/__pycache__").mkdir()
+    (tmp_path / "tree/etc/__pycache__/x.cpython-311.pyc").write_bytes(b"\x80")  # which is no text
+    expected = seen(there)
+    stray = ["a/old.py", "a/b/__pycache__/_gone.cpython-311.pyc", "deep/er/file"]
+    compiled = "a/b/__pycache__/_one.cpython-311.pyc"
+    for name in [*stray, compiled]:
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text("")
+    assert files(tmp_path, {"sources": sources})["changed"] is False
+    for source in sources:
+        source["prune"] = True
+    paths = sorted(str(there / name) for name in stray)
+    assert sorted(files(tmp_path, {"sources": sources}, "--check")["files"]) == paths
+    assert all((there / name).exists() for name in stray)
+    assert sorted(files(tmp_path, {"sources": sources})["files"]) == paths
+    assert set(seen(there)) == {*expected, compiled, "a/b/__pycache__"}
+    assert files(tmp_path, {"sources": sources})["changed"] is False
