@@ -8,15 +8,19 @@ import re
 
 import pytest
 from support import PORT, Answer
+from xdist.scheduler import LoadScopeScheduling
 
 
-# before xdist looks at the groups
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """One process runs the tests of a server, one after the other."""
-    for item in items:
-        server = re.search(r"vizgate-\w+-debian\d+", item.nodeid)
-        item.add_marker(pytest.mark.xdist_group(server[0] if server else "controller"))
+class ByServer(LoadScopeScheduling):
+    """Has one process run all tests of a server, in their order."""
+
+    def _split_scope(self, nodeid):
+        server = re.search(r"vizgate-\w+-debian\d+", nodeid)
+        return server[0] if server else "controller"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByServer(config, log)
 
 
 @pytest.fixture(scope="module")
