@@ -30,7 +30,7 @@ GATEWAY_PORT = 8080
 START_SECONDS = 60
 
 sys.path.insert(0, str(ROOT / "collections"))
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS  # noqa: E402
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS  # noqa: E402
 
 
 class DemoError(Exception):

@@ -20,7 +20,7 @@ PAGE = COMMAND / "tree/usr/local/share/man/man1/vizgate.1"
 sys.path.insert(0, str(COMMAND))
 # the core as the role installs it, beside the command
 core = sys.modules["vizgate"] = types.ModuleType("vizgate")
-core.__path__ = [str(COLLECTION / "plugins/module_utils")]
+core.__path__ = [str(COLLECTION / "plugins/module_utils/_core")]
 
 from vizgate_command import VERSION  # noqa: E402  # the command is installed nowhere
 from vizgate_command.main import EXIT_CODES, cli  # noqa: E402  # likewise

@@ -52,7 +52,7 @@ from pathlib import Path
 
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import _did_you_mean
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import _did_you_mean
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 RESULTS = frozenset(("accounts_problems", "accounts_report", "apps_problems", "database_problems"))

@@ -14,8 +14,8 @@ import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from . import _files
-from ._model import InvalidData, shown
+from ._core import fs
+from ._core.model.data import InvalidData, shown
 
 OURS = "vizgate"
 """How the comments of our rules begin."""
@@ -168,7 +168,7 @@ class Firewall:
         """Runs what `plan` has found, and keeps the note of how it was before us."""
         if rules is not None and not os.path.exists(self.note):
             active, incoming = self._state()
-            _files.write(self.note, json.dumps({"active": active, "incoming": incoming}) + "\n")
+            fs.write(self.note, json.dumps({"active": active, "incoming": incoming}) + "\n")
         for command in commands:
             self.run(command)
         if rules is None and os.path.exists(self.note):

@@ -156,8 +156,14 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _door, _releases
-from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App, parse_apps
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import (
+    SOURCE,
+    Deployer,
+    Outcome,
+    Settings,
+)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, parse_apps
 
 
 def declared(path: str) -> tuple[dict[str, tuple[App, ...]], dict[str, list[str]]]:
@@ -173,23 +179,23 @@ def declared(path: str) -> tuple[dict[str, tuple[App, ...]], dict[str, list[str]
     return found, refused
 
 
-def settings(params: dict) -> _releases.Settings:
+def settings(params: dict) -> Settings:
     """What the site says about all apps."""
-    keys = [key for key in _releases.Settings._fields if key != "environment"]
+    keys = [key for key in Settings._fields if key != "environment"]
     environment = tuple(sorted((name, str(value)) for name, value in params["environment"].items()))
-    return _releases.Settings(environment=environment, **{key: params[key] for key in keys})
+    return Settings(environment=environment, **{key: params[key] for key in keys})
 
 
-def work(module: AnsibleModule) -> _releases.Outcome:
+def work(module: AnsibleModule) -> Outcome:
     """Does what the parameters say."""
     params, check = module.params, module.check_mode
-    if params["state"] == "absent" and not os.path.isdir(os.path.join(_door.Paths(params["root"]).state, "apps")):
+    if params["state"] == "absent" and not os.path.isdir(os.path.join(_module.Paths(params["root"]).state, "apps")):
         # a host without apps need not be a gateway
-        return _releases.Outcome([], [])
-    deployer = _releases.Deployer(_door.connect(module), settings(params), imagined=check)
+        return Outcome([], [])
+    deployer = Deployer(_module.connect(module), settings(params), imagined=check)
     # also of those whose app has never answered, and so has no link
     owners = sorted({user for user, _name in deployer.known()})
-    _door.refuse_empty(owners, _releases.SOURCE, params["empty_folder"])
+    _module.refuse_empty(owners, SOURCE, params["empty_folder"])
     if params["state"] == "rolled_back":
         user, _slash, name = (params["app"] or "").partition("/")
         return deployer.roll_back(user, name, params["release"], check)
@@ -205,7 +211,7 @@ def work(module: AnsibleModule) -> _releases.Outcome:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_door.ROOT,
+            **_module.ROOT,
             "src": {"type": "path"},
             "state": {
                 "type": "str",
@@ -232,7 +238,7 @@ def main() -> None:
         required_if=[("state", "rolled_back", ("app",))],
         supports_check_mode=True,
     )
-    outcome = _door.attempt(module, lambda: work(module))
+    outcome = _module.attempt(module, lambda: work(module))
     lines = [
         f"{step['action']} {step['app']} {step.get('now') or step.get('version') or step.get('data', '')}\n"
         for step in outcome.plan

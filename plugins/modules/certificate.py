@@ -75,13 +75,14 @@ ocsp:
 import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _certificate, _door
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import certificates
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_door.ROOT,
+            **_module.ROOT,
             "provider": {"type": "str", "choices": ["selfsigned", "files", "acme"], "required": True},
             "names": {"type": "list", "elements": "str", "default": []},
             "chain": {"type": "str", "default": ""},
@@ -90,16 +91,16 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    path = _door.Paths(module.params["root"]).certificate
+    path = _module.Paths(module.params["root"]).certificate
     wanted = {key: module.params[key] for key in ("provider", "names", "chain", "key")}
     if module.params["validate_only"]:
-        _door.attempt(module, lambda: _certificate.validate(**wanted))
+        _module.attempt(module, lambda: certificates.validate(**wanted))
         module.exit_json(changed=False)
-    before = _door.attempt(module, lambda: _certificate.look(path))
-    text = _door.attempt(module, lambda: _certificate.coming(path, **wanted))
+    before = _module.attempt(module, lambda: certificates.look(path))
+    text = _module.attempt(module, lambda: certificates.coming(path, **wanted))
     if text is not None and not module.check_mode:
-        _door.attempt(module, lambda: _certificate.install(path, text))
-    after = _door.attempt(module, lambda: _certificate.look(path))
+        _module.attempt(module, lambda: certificates.install(path, text))
+    after = _module.attempt(module, lambda: certificates.look(path))
     module.exit_json(
         changed=text is not None,
         diff={"before": _told(before), "after": _told(after)},
@@ -107,7 +108,7 @@ def main() -> None:
     )
 
 
-def _told(certificate: _certificate.Certificate | None) -> str:
+def _told(certificate: certificates.Certificate | None) -> str:
     if certificate is None:
         return ""
     signed = ", self-signed" if certificate.self_signed else ""

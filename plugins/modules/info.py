@@ -56,16 +56,16 @@ drift:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**_door.ROOT, "user": {"type": "str"}}, supports_check_mode=True)
-    gateway = _door.connect(module)
+    module = AnsibleModule(argument_spec={**_module.ROOT, "user": {"type": "str"}}, supports_check_mode=True)
+    gateway = _module.connect(module)
     user = module.params["user"]
-    found = _door.attempt(module, lambda: gateway.info(user))
+    found = _module.attempt(module, lambda: gateway.info(user))
     if user is None:
-        found["drift"] = _door.attempt(module, gateway.drift)
+        found["drift"] = _module.attempt(module, gateway.drift)
     module.exit_json(changed=False, **found)
 
 

@@ -96,13 +96,13 @@ reload:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_door.ROOT,
+            **_module.ROOT,
             "user": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -121,7 +121,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     keys = ("name", "kind", "host", "port", "socket", "description", "prefix", "scheme", "verify")
-    _door.declare_one(module, "links", keys)
+    _module.declare_one(module, "links", keys)
 
 
 if __name__ == "__main__":

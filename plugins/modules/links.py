@@ -168,13 +168,13 @@ import hashlib
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_door.ROOT,
+            **_module.ROOT,
             "src": {"type": "path"},
             "source": {"type": "str", "default": "inventory"},
             "verify": {"type": "bool", "default": False},
@@ -204,15 +204,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    gateway = _door.connect(module)
+    gateway = _module.connect(module)
     source, policy = module.params["source"], module.params["policy"]
 
-    def work() -> _door.Outcome:
+    def work() -> _module.Outcome:
         with open(module.params["packed"], encoding="utf-8") as file:
-            users = {user: _door.checked(_door.parse_user(data)) for user, data in json.load(file).items()}
+            users = {user: _module.checked(_module.parse_user(data)) for user, data in json.load(file).items()}
         empty = module.params["empty_folder"]
         everything = gateway.registry.everything() if empty else {}
-        _door.refuse_empty([user for user, sources in everything.items() if source in sources], source, empty)
+        _module.refuse_empty([user for user, sources in everything.items() if source in sources], source, empty)
         outcome = gateway.declare(
             source,
             lambda registry: users,
@@ -220,7 +220,7 @@ def main() -> None:
             check=module.check_mode,
             verify=module.params["verify"],
             diff=module._diff,
-            coming=_door.Policy.parse(policy, "gateway_* variables of the play") if policy else None,
+            coming=_module.Policy.parse(policy, "gateway_* variables of the play") if policy else None,
         )
         if not module.check_mode:
             with open(gateway.paths.policy, "rb") as file:
@@ -228,7 +228,7 @@ def main() -> None:
             gateway.remember(source, "" if outcome.unsettled else seen)
         return outcome
 
-    _door.run(module, work)
+    _module.run(module, work)
 
 
 if __name__ == "__main__":

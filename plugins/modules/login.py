@@ -62,13 +62,13 @@ reload:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_door.ROOT,
+            **_module.ROOT,
             "user": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -80,7 +80,7 @@ def main() -> None:
         mutually_exclusive=[("password", "password_hash")],
         supports_check_mode=True,
     )
-    _door.declare_one(module, "logins", ("name", "password", "password_hash"))
+    _module.declare_one(module, "logins", ("name", "password", "password_hash"))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vizgate.gateway.plugins.module_utils import _ufw
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData
 
 
 def main() -> None:

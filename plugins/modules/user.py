@@ -52,19 +52,19 @@ reload:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _door
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_door.ROOT,
+            **_module.ROOT,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["absent"], "required": True},
         },
         supports_check_mode=True,
     )
-    _door.withdraw(module)
+    _module.withdraw(module)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 import shlex
 from typing import Any
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import is_users_file
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import is_users_file
 
 
 class Refused(Exception):

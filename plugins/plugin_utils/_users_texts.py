@@ -11,8 +11,8 @@ import stat
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString, VaultLib, VaultSecretsContext, match_secrets
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Policy
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import (
     PROBLEMS,
     Declared,
     is_users_file,

@@ -13,13 +13,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 
-from ansible_collections.vizgate.gateway.plugins.module_utils import _app_sandbox, _sockets
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import Host
-from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import sandbox
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import socket_dirs
 from rig import Rig
 
 HERE = Path(__file__).resolve().parent
-_app_sandbox.RUN = str(HERE.parents[1] / "roles" / "apps" / "files" / "vizgate-app-run")
+sandbox.RUN = str(HERE.parents[1] / "roles" / "apps" / "files" / "vizgate-app-run")
 UV = Path(sys.executable).parent / "uv"
 ALICE = ("alice", "alice-secret")
 
@@ -44,7 +45,7 @@ class LocalHost(Host):
     def run(self, command: Any, seconds: float) -> tuple[int, str, list[str]]:
         words = list(command)
         given = dict(word.split("=", 1) for flag, word in itertools.pairwise(words) if flag == "-p")
-        script = [word.replace("$$", "$") for word in words[words.index(_app_sandbox.RUN) :]]
+        script = [word.replace("$$", "$") for word in words[words.index(sandbox.RUN) :]]
         return super().run(
             self._within(given.get("EnvironmentFile", "/dev/null"), given["WorkingDirectory"], script), seconds
         )
@@ -69,7 +70,7 @@ class LocalHost(Host):
     def _start(self, unit: str) -> None:
         found = dict(line.split("=", 1) for line in self.files[unit].splitlines() if "=" in line)
         folder = self.rig.core.paths.sockets("alice")
-        _sockets.make_folder(folder, "alice", rootless=True)
+        socket_dirs.make_folder(folder, "alice", rootless=True)
         command = self._within(found["EnvironmentFile"], found["WorkingDirectory"], found["ExecStart"].split())
         self.processes[unit] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 

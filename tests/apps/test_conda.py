@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
-from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from live import ALICE, HERE, LocalHost, deployer, git
 from rig import Rig
 

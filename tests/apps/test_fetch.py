@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_scripts import FETCH
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.scripts import FETCH
 
 
 @pytest.fixture

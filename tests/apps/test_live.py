@@ -16,9 +16,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
-from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Outcome
-from ansible_collections.vizgate.gateway.plugins.module_utils._usage import Pages
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs.usage import Pages
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from browsing import use_both
 from chromium import Visit, chromium, visit  # noqa: F401  # the browser and the rig of other folders
 from live import ALICE, HERE, LocalHost, deployer, git

@@ -16,7 +16,7 @@ from typing import Any
 import load
 import websockets
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
 from rig import REPOSITORY, Rig, eventually
 
 IMAGES = {"Debian 12": "vizgate-test:bookworm", "Debian 13": "vizgate-test:trixie"}

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import hash_password
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password
 from rig import Rig
 
 PASSWORD = "benchmark"

@@ -9,9 +9,9 @@ from types import ModuleType
 import hypothesis
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import LINK, Link
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import LINK, Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRAPS = [
@@ -40,7 +40,7 @@ names = st.sampled_from(["on", "1e3", "0x1f", "12"]) | st.from_regex(LINK, fullm
 def show(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The command's module, the core beside it as where it is installed."""
     lib = tmp_path_factory.mktemp("lib")
-    (lib / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils")
+    (lib / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils/_core")
     (lib / "vizgate_command").symlink_to(REPOSITORY / "roles/gateway/files/command/vizgate_command")
     sys.path.insert(0, str(lib))
     from vizgate_command import show

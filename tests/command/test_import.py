@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _live
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
 from ansible_collections.vizgate.gateway.tests.unit.old_script import write_script_files
 from backends import Backend
 from conftest import Vizgate
@@ -105,7 +105,7 @@ def test_an_old_hash_is_replaced_after_its_login_was_used(
     vizgate: Vizgate, gate: Rig, serves: Callable[..., str | int], original: str
 ) -> None:
     vizgate.ok("import-multivisdom", original, user="")
-    _live.passwords(gate.core.paths.control)  # those of other tests
+    control.passwords(gate.core.paths.control)  # those of other tests
     assert serves("/alice/train/", ("first", "password of first")) == "tool"
     assert serves("/alice/train/", ("second", "wrong")) == 401
     resolve = gate.root / "usr/local/lib/vizgate/bin/vizgate-resolve"
@@ -116,7 +116,7 @@ def test_an_old_hash_is_replaced_after_its_login_was_used(
     assert (hashes["second"][:6], hashes["third"][:5]) == ("$apr1$", "{SHA}")
     assert serves("/alice/train/", ("first", "password of first")) == "tool"
     # what nginx had kept is gone, and the password is nowhere but in memory
-    assert _live.passwords(gate.core.paths.control) == []
+    assert control.passwords(gate.core.paths.control) == []
     text = "".join(path.read_text(errors="replace") for path in gate.root.rglob("*") if path.is_file())
     assert "password of first" not in text
     assert base64.b64encode(b"password of first").decode() not in text

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import OTHERS
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import OTHERS
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 from backends import Backend, Handler
 from conftest import ENVIRONMENT, Vizgate
 from rig import BOB, Rig, free_port

@@ -33,7 +33,7 @@ class Sudo:
 
     def __init__(self, folder: Path) -> None:
         self.lib, self.path, self.given = folder, folder / "sudo", folder / "given"
-        (folder / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils")
+        (folder / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils/_core")
         (folder / "vizgate_command").symlink_to(REPOSITORY / "roles/gateway/files/command/vizgate_command")
 
     def does(self, script: str) -> None:

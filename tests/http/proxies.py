@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._certificate import self_signed
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.certificates import self_signed
 from conftest import Backends
 from rig import ALICE, REPOSITORY, Answer, Rig, basic, eventually, free_port
 

@@ -23,9 +23,9 @@ from typing import Any, Self
 
 import websockets.sync.client
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, Outcome
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = "tests"

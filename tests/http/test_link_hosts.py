@@ -11,8 +11,8 @@ import urllib.parse
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _live
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Link, Login
 from conftest import Backends
 from rig import ALICE, BOB, Rig, eventually
 from test_origins import FETCH, FRAME, NAVIGATION, OTHERS, PICTURE, handshake, site
@@ -332,13 +332,13 @@ def test_a_program_of_another_account_is_quarantined_there(gate: Rig, backends: 
     finally:
         os.seteuid(0)
     with foreign:
-        _live.publish(gate.core.paths.control, {"alice/study": f"host 127.0.0.1:{foreign.getsockname()[1]} 4711"})
+        control.publish(gate.core.paths.control, {"alice/study": f"host 127.0.0.1:{foreign.getsockname()[1]} 4711"})
         try:
             answer = ask(gate, "/", HOST)
             assert (answer.status, "study is in quarantine" in answer.text) == (502, True)
             assert ask(gate, "/study/").status == 307
         finally:
-            _live.publish(gate.core.paths.control, {"alice/study": f"host 127.0.0.1:{backends.alice.port}"})
+            control.publish(gate.core.paths.control, {"alice/study": f"host 127.0.0.1:{backends.alice.port}"})
     assert ask(gate, "/", HOST).status == 200
 
 

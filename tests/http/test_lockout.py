@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Login
 from conftest import Backends
 from rig import ALICE, BOB, Rig, basic, eventually
 

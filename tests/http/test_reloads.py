@@ -15,14 +15,15 @@ from collections.abc import Callable, Iterator
 import pytest
 import websockets.exceptions
 import websockets.sync.client
-from ansible_collections.vizgate.gateway.plugins.module_utils import _live, _reload
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link
-from ansible_collections.vizgate.gateway.plugins.module_utils._reload import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import reload as reload_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.reload import (
     NotReloaded,
     Reloader,
     old_generations,
     workers,
 )
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link
 from conftest import Backends
 from rig import ALICE, Rig, eventually, is_alive
 
@@ -189,7 +190,7 @@ def test_what_was_written_before_serves_after(gate: Rig, reloads: Reloads) -> No
                 path.with_suffix(".new").write_text(f'"{name}/t" "keep 127.0.0.1:{port}";\n')
                 path.with_suffix(".new").rename(path)
                 reloads.reload(interval=0.3)
-                found = _live.served(gate.core.paths.control, [f"{name}/t"])[f"{name}/t"]
+                found = control.served(gate.core.paths.control, [f"{name}/t"])[f"{name}/t"]
                 if found != f"keep 127.0.0.1:{port}":
                     wrong.append((port, found))
         finally:
@@ -263,7 +264,7 @@ def test_a_configuration_that_only_the_master_refuses_is_reported(
     right, before = conf.read_text(), gate.workers()
     taken = f"server {{ listen 127.0.0.1:{backends.alice.port}; }}\n}}"
     conf.write_text(right.rstrip().removesuffix("}") + taken + "\n")
-    monkeypatch.setattr(_reload, "TAKE_UP_SECONDS", 4)
+    monkeypatch.setattr(reload_module, "TAKE_UP_SECONDS", 4)
     test = ["/usr/sbin/nginx", "-t", "-q", "-e", "stderr", "-c", str(conf)]
     try:
         with pytest.raises(NotReloaded) as refused:

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import INVENTORY, SELF, Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import hash_password
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import INVENTORY, SELF, Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from conftest import Backends
 from rig import SOURCE, Rig
 

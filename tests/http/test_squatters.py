@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _ports
-from ansible_collections.vizgate.gateway.plugins.module_utils._live import served
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._probe import listeners
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.control import served
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import listeners
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import ranges
 from rig import ALICE, Answer, Rig, eventually, has_ipv6
 from test_dead_backends import assert_is_page
 
@@ -163,7 +163,7 @@ def test_lua_and_core_agree_on_entries(gate: Rig, port: int) -> None:
     keys = ["alice/t", "alice/app", "alice/far"]
     assert served(gate.core.paths.control, keys) == {
         "alice/t": f"strip 127.0.0.1:{port} 0",
-        "alice/app": f"strip 127.0.0.1:{OUTSIDE} 0 {_ports.SYSTEM_UIDS}",
+        "alice/app": f"strip 127.0.0.1:{OUTSIDE} 0 {ranges.SYSTEM_UIDS}",
         "alice/far": f"strip 10.255.255.1:{OUTSIDE}",
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import websockets.sync.client
-from ansible_collections.vizgate.gateway.plugins.module_utils._certificate import self_signed
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.certificates import self_signed
 from conftest import Backends
 from rig import ALICE, Rig, basic, eventually, free_port
 

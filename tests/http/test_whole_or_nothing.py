@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _render
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import NginxRefused
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Login, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import hash_password
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import NginxRefused
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
 from conftest import Backends
 from rig import ALICE, SOURCE, Rig
 
@@ -27,7 +27,7 @@ def template(gate: Rig) -> Iterator[Path]:
     text = path.read_text()
     yield path
     path.write_text(text)
-    _render._template.cache_clear()
+    user_files._template.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_nginx_refuses_changes_nothing(gate: Rig, template: Path, junk: str
     before, workers = gate.state(), gate.workers()
     served = gate.core.info()
     template.write_text(junk)
-    _render._template.cache_clear()
+    user_files._template.cache_clear()
     with pytest.raises(NginxRefused, match="nginx refuses the include files, nothing was changed: ") as refused:
         gate.declare("alice", [Link("t", 9098), Link("u", 9097)], [Login("guest", password="guest")])
     assert says in str(refused.value)
@@ -60,7 +60,7 @@ def test_one_bad_user_of_many_changes_nothing(gate: Rig, template: Path) -> None
     """All users of a source are one change."""
     before = gate.state()
     template.write_text(template.read_text() + '"bob/t" "strip 127.0.0.1:1";\n')  # which bob's own link contradicts
-    _render._template.cache_clear()
+    user_files._template.cache_clear()
     links = UserData((Link("t", 9099),))
     with pytest.raises(NginxRefused, match=r"bob\.map"):
         gate.core.declare(SOURCE, lambda _: {"alice": links, "bob": links})

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
 from chromium import HOST
 
 APPS = Path(__file__).with_name("apps")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent

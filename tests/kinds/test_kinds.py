@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
 from backends import Backend, Gateway, listeners, running
 from chromium import Visit
 from playwright.sync_api import Page, expect

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _resolve
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, Control, make_gateway, short_folder
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(COLLECTION / ".build" / "hypothesis"))
@@ -52,5 +52,5 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             raise OSError(f"no such host: {host}")
         return [(None, None, 0, "", (address, 0)) for address in known[host]]
 
-    monkeypatch.setattr(_resolve.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(resolve.socket, "getaddrinfo", getaddrinfo)
     return known

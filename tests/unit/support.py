@@ -25,9 +25,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import UserData, parse_user
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData, parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 
 COLLECTION = Path(__file__).resolve().parents[2]
 ROLE = COLLECTION / "roles" / "gateway"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils import _model
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model import data
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 ROLE = COLLECTION / "roles" / "accounts"
@@ -30,8 +30,8 @@ _spec.loader.exec_module(look)
 
 def test_names_are_those_that_the_gateway_takes() -> None:
     variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
-    assert variables["__accounts_form"] == _model.USER.pattern
-    assert set(variables["__accounts_reserved"]) == _model.RESERVED_USERS
+    assert variables["__accounts_form"] == data.USER.pattern
+    assert set(variables["__accounts_reserved"]) == data.RESERVED_USERS
 
 
 # look.py

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils import _system_accounts
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import system_accounts
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 _loader = importlib.machinery.SourceFileLoader(
@@ -78,16 +78,16 @@ def test_system_accounts_own_no_users_database() -> None:
 def test_services_are_those_of_the_gateway(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
     found = pwd.struct_passwd(("alice", "x", uid, uid, "", "/home/alice", "/bin/sh"))
     monkeypatch.setattr(program.pwd, "getpwnam", lambda name: found)
-    assert program.account("alice") == (None if _system_accounts.is_system(uid) else found)
+    assert program.account("alice") == (None if system_accounts.is_system(uid) else found)
 
 
 def test_services_are_those_of_the_gateway_in_the_roles_variables_too() -> None:
     path = COLLECTION / "roles" / "database" / "vars" / "main.yml"
     variables = yaml.safe_load(path.read_text(encoding="utf-8"))
     first, last = variables["__database_dynamic_uids"]
-    assert range(first, last + 1) == _system_accounts.DYNAMIC_UIDS
-    assert variables["__database_first_uid"] == _system_accounts.FIRST_UID
-    assert variables["__database_nobody"] == _system_accounts.NOBODY
+    assert range(first, last + 1) == system_accounts.DYNAMIC_UIDS
+    assert variables["__database_first_uid"] == system_accounts.FIRST_UID
+    assert variables["__database_nobody"] == system_accounts.NOBODY
     assert variables["__database_pinned"] == program.PINNED
 
 

@@ -14,8 +14,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _log
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs import access_log
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import ROLE, evaluated, rendered
 
 DEBIAN_RULE = "/var/log/nginx/*.log"
@@ -48,7 +48,7 @@ def test_the_core_reads_what_nginx_writes() -> None:
     values = {"$vizgate_user": "alice", "$vizgate_link": "run", "$time_iso8601": "2026-11-25T15:10:39+01:00"}
     text = re.sub(r"\$\w+", lambda found: values.get(found[0], "7"), written)
     for link in ("", "run"):
-        lines = _log.Lines("alice", link, 0, 10)
+        lines = access_log.Lines("alice", link, 0, 10)
         lines.add(text.encode())
         assert [line["link"] for line in lines.found] == ["run"]
     # quotes stand around all that is not a number whatever comes
@@ -214,4 +214,4 @@ def test_a_log_folder_of_everybodys_would_be_refused(tmp_path: Path) -> None:
     """Why the core opens the log without following links: root reads it."""
     os.symlink("/etc/passwd", tmp_path / "log")
     with pytest.raises(OSError, match="symbolic"):
-        _log.Part(str(tmp_path / "log"))
+        access_log.Part(str(tmp_path / "log"))

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _live
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control as control_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.tests.unit.support import ROLE, configure, serving
 
 SETTLED = "local SETTLED_SECONDS = 300 "
@@ -44,21 +44,21 @@ def fill(control: str, rounds: range) -> int:
     """Publishes names that are gone again, until there is no room; how many were taken."""
     for number in rounds:
         try:
-            _live.publish(control, {f"mallory/{number:060}": ""})
-        except _live.NotLive:
+            control_module.publish(control, {f"mallory/{number:060}": ""})
+        except control_module.NotLive:
             return number
     raise AssertionError("nginx's memory has no end")
 
 
 def test_names_that_are_gone_make_room(control: str) -> None:
-    _live.publish(control, {"alice/kept": "keep 127.0.0.1:9000", "alice/moved": "keep 127.0.0.1:9001"})
-    _live.publish(control, {"bob/new": "keep 127.0.0.1:9002"})
+    control_module.publish(control, {"alice/kept": "keep 127.0.0.1:9000", "alice/moved": "keep 127.0.0.1:9001"})
+    control_module.publish(control, {"bob/new": "keep 127.0.0.1:9002"})
     taken = fill(control, range(10_000))
     assert taken > 100
-    _live.tidy(control)
+    control_module.tidy(control)
     assert fill(control, range(10_000, 20_000)) - 10_000 > taken - 10
     # what nginx has not read from a file is still the newest word
-    assert _live.served(control, ["alice/kept", "alice/moved", "bob/new"]) == {
+    assert control_module.served(control, ["alice/kept", "alice/moved", "bob/new"]) == {
         "alice/kept": "keep 127.0.0.1:9000",
         "alice/moved": "keep 127.0.0.1:9001",
         "bob/new": "keep 127.0.0.1:9002",
@@ -68,13 +68,13 @@ def test_names_that_are_gone_make_room(control: str) -> None:
 @pytest.mark.parametrize("control", [3600], indirect=True)
 def test_what_nginx_may_still_have_to_read_makes_no_room(control: str) -> None:
     fill(control, range(10_000))
-    _live.tidy(control)
-    with pytest.raises(_live.NotLive, match="answers 507: 0 published, 1 found no room"):
-        _live.publish(control, {f"mallory/{'x' * 60}": ""})
+    control_module.tidy(control)
+    with pytest.raises(control_module.NotLive, match="answers 507: 0 published, 1 found no room"):
+        control_module.publish(control, {f"mallory/{'x' * 60}": ""})
 
 
 def test_what_nginx_has_read_and_is_gone_stays_gone(control: str) -> None:
-    _live.publish(control, {"alice/kept": ""})
+    control_module.publish(control, {"alice/kept": ""})
     fill(control, range(10_000))
-    _live.tidy(control)
-    assert _live.served(control, ["alice/kept"]) == {"alice/kept": ""}
+    control_module.tidy(control)
+    assert control_module.served(control, ["alice/kept"]) == {"alice/kept": ""}

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _certificate, _live
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import certificates
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
     NGINX,
@@ -131,7 +132,7 @@ def test_what_is_a_proxys_address(proxy: str, is_one: bool) -> None:
 @pytest.mark.parametrize("variables", [{}, {"gateway_hsts_seconds": 86400, "gateway_redirect_port": 0}])
 def test_nginx_takes_the_whole_configuration_with_tls(gateway: Gateway, variables: dict[str, Any]) -> None:
     declare(gateway)
-    _certificate.install(gateway.paths.certificate, _certificate.self_signed(["gate"]))
+    certificates.install(gateway.paths.certificate, certificates.self_signed(["gate"]))
     version = subprocess.run([NGINX or "", "-v"], capture_output=True, text=True, check=True).stderr
     variables = {"gateway_redirect_port": free_port(), **variables}
     configuration = configure(gateway, gateway_tls=True, __gateway_nginx={"stderr": version}, **variables)
@@ -190,7 +191,7 @@ def test_nginx_reads_the_include_files_of_all_users(gateway: Gateway) -> None:
     gateway.declare("apps", lambda registry: {"bob": ALICE, "alice": data({"name": "app", "port": 9000})})
     configuration = configure(gateway)
     with serving(gateway, configuration):
-        found = _live.served(gateway.paths.control, ["alice/training", "alice/app", "bob/training", "bob/app"])
+        found = control.served(gateway.paths.control, ["alice/training", "alice/app", "bob/training", "bob/app"])
         live = gateway.info()["live"]
     assert found == {
         "alice/training": "keep 127.0.0.1:8097",

@@ -632,8 +632,8 @@ def no_links_of_hers(host):
     code = """
 import sys
 sys.path.insert(0, "/usr/local/lib/vizgate")
-from vizgate._apply import Gateway
-from vizgate._paths import Paths
+from vizgate.apply.gateway import Gateway
+from vizgate.paths import Paths
 def without_links(registry):
     return {"mallory": registry.sources("mallory")["self"]._replace(links=())}
 Gateway(Paths()).declare("self", without_links)

@@ -11,18 +11,22 @@ ACCOUNTS = ["www-data", "nobody", "daemon", "backup", "dynamic"]
 CORE = """
 import json, sys
 sys.path.insert(0, "/usr/local/lib/vizgate")
-from vizgate import _apply, _apps, _model, _paths, _releases
+from vizgate.apply.gateway import Gateway
+from vizgate.apps.deployer import Deployer, Settings
+from vizgate.model.app import App
+from vizgate.model.data import InvalidData, UserData
+from vizgate.paths import Paths
 
 def declare(source, user, links):
     try:
-        data = {user: _model.UserData(links=links)}
-        return _apply.Gateway(_paths.Paths()).declare(source, lambda registry: data, check=True).plan
-    except _model.InvalidData as error:
+        data = {user: UserData(links=links)}
+        return Gateway(Paths()).declare(source, lambda registry: data, check=True).plan
+    except InvalidData as error:
         return error.problems
 
 def deploy(user):
-    app = _apps.App(name="tasks", repo="/srv/tasks", entry="wsgi:application")
-    deployer = _releases.Deployer(_apply.Gateway(_paths.Paths()), _releases.Settings())
+    app = App(name="tasks", repo="/srv/tasks", entry="wsgi:application")
+    deployer = Deployer(Gateway(Paths()), Settings())
     return [deployer.converge({user: (app,)}, only=f"{user}/tasks", check=check).problems for check in (True, False)]
 """
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import verify_password
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import verify_password
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, POLICY, Control, data, tree
 
 VAULT_PASSWORD = "for these tests"

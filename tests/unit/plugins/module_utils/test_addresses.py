@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._addresses import below, located, site
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._render import render
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.urls import below, located, site
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import render
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 from ansible_collections.vizgate.gateway.tests.unit.support import TEMPLATES, data
 
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _app_host
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import NGINX, CommandFailed, Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import NGINX, CommandFailed, Host
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 
@@ -95,9 +95,7 @@ def test_home_has_to_be_in_folders_of_roots(tmp_path: Path) -> None:
 
 def test_no_answer_of_postgresql_is_not_the_answer_that_there_is_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([(0, "alice\n", ""), (0, "", ""), (2, "", "FATAL:  sorry, too many clients already")])
-    monkeypatch.setattr(
-        _app_host, "_as_postgres", lambda *words, asked: subprocess.CompletedProcess(words, *next(answers))
-    )
+    monkeypatch.setattr(host, "_as_postgres", lambda *words, asked: subprocess.CompletedProcess(words, *next(answers)))
     assert [Host.database_owner("alice_tasks"), Host.database_owner("alice_tasks")] == ["alice", ""]
     with pytest.raises(CommandFailed, match="who owns database alice_tasks: FATAL:  sorry"):
         Host.database_owner("alice_tasks")

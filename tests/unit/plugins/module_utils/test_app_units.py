@@ -12,10 +12,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _app_sandbox, _app_scripts, _app_units
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_units import Place, Step
-from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App, Limits
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import SOCKET_CHARACTERS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import sandbox, scripts, units
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.units import Place, Step
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, Limits
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import SOCKET_CHARACTERS
 
 APP = App("flasktasks", "/srv/git/tasks.git", "wsgi:application")
 
@@ -46,12 +46,12 @@ def test_no_two_apps_have_a_unit_or_a_database_in_common() -> None:
 
 @pytest.mark.parametrize("number", [1, 20])
 def test_release_of_a_socket(number: int) -> None:
-    assert _app_units.number_of(place(), place().socket(number)) == number
-    assert _app_units.number_of(place(), place(name="other").socket(number)) is None
+    assert units.number_of(place(), place().socket(number)) == number
+    assert units.number_of(place(), place(name="other").socket(number)) is None
 
 
 def test_unit_fences_the_app() -> None:
-    found = lines(_app_units.unit(place(), APP._replace(limits=Limits("300M", "150%", 20)), 3))
+    found = lines(units.unit(place(), APP._replace(limits=Limits("300M", "150%", 20)), 3))
     expected = {
         "User": "alice",
         "NoNewPrivileges": "yes",
@@ -71,13 +71,13 @@ def test_unit_fences_the_app() -> None:
     assert {key: found[key] for key in expected} == expected
     assert {"-/home/alice/.ssh", "-/home/alice/.gnupg", "-/dev/pts"} <= set(found["InaccessiblePaths"].split())
     folder = "/home/alice/apps/flasktasks"
-    start = [_app_sandbox.RUN, f"{folder}/log/flasktasks.log", "--home", "/home/alice", "--open", folder]
+    start = [sandbox.RUN, f"{folder}/log/flasktasks.log", "--home", "/home/alice", "--open", folder]
     start += ["--write", f"{folder}/shared", "--"]
     assert found["ExecStart"].split()[: len(start)] == start, "Landlock restricts it"
 
 
 def test_devices_are_closed_but_for_gpus_where_they_are_declared() -> None:
-    without, having = (_app_units.unit(place(), APP._replace(gpu=gpu), 3).splitlines() for gpu in (False, True))
+    without, having = (units.unit(place(), APP._replace(gpu=gpu), 3).splitlines() for gpu in (False, True))
     opened = [
         "DevicePolicy=closed",
         "DeviceAllow=char-drm rw",
@@ -90,7 +90,7 @@ def test_devices_are_closed_but_for_gpus_where_they_are_declared() -> None:
 
 
 def test_root_runs_nothing_of_the_users() -> None:
-    text = _app_units.unit(place(), APP, 3)
+    text = units.unit(place(), APP, 3)
     programs = [line for line in text.splitlines() if line.startswith("Exec")]
     assert [line.partition("=")[2][:1] for line in programs] == ["/"], "with a plus it would be run by root"
     assert lines(text)["User"] == "alice"
@@ -103,10 +103,10 @@ def test_root_runs_nothing_of_the_users() -> None:
 
 @pytest.mark.parametrize("app", [APP, APP._replace(asgi=True, gpu=True, conda="e.yml", migrate="x", shared=("a",))])
 def test_pid_1_binds_nothing_that_the_owner_could_replace(app: App) -> None:
-    lines = _app_units.unit(place(), app, 3).splitlines()
+    lines = units.unit(place(), app, 3).splitlines()
     others = [Step("migrate", "x", writable=("/w",)), Step("tail", "x", writable=(place().log_folder,))]
-    for step in [*_app_units.steps(place(), app, 3, "/uv", "/python", "/conda"), *others]:
-        lines += _app_units.command(place(), app, step, environment="/e", memory="1G", seconds=9)
+    for step in [*units.steps(place(), app, 3, "/uv", "/python", "/conda"), *others]:
+        lines += units.command(place(), app, step, environment="/e", memory="1G", seconds=9)
     settings = [line.partition("=") for line in lines if "=" in line]
     binding = ("BindPaths", "BindReadOnlyPaths", "ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths")
     bound = {path.lstrip("-") for key, _, value in settings if key in binding for path in value.split()}
@@ -118,44 +118,44 @@ def test_pid_1_binds_nothing_that_the_owner_could_replace(app: App) -> None:
 
 
 def test_step_that_is_under_way_survives_a_reload_of_systemd() -> None:
-    for step in _app_units.steps(place(), APP, 3, "/uv", "/python"):
-        words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    for step in units.steps(place(), APP, 3, "/uv", "/python"):
+        words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
         # systemd writes it into a unit file as it is; the command's own words it escapes
         assert f"--description=vizgate app alice/{APP.name}, step {step.name}" in words
 
 
 def test_servers() -> None:
-    wsgi = _app_units.server(place(), APP, 3)
+    wsgi = units.server(place(), APP, 3)
     assert wsgi[:2] == [
         "/home/alice/apps/flasktasks/releases/3/env/bin/gunicorn",
         "--bind=unix:/run/vizgate/sockets/alice/flasktasks.3.sock",
     ]
-    asgi = _app_units.server(place(), APP._replace(asgi=True), 3)
+    asgi = units.server(place(), APP._replace(asgi=True), 3)
     assert "--root-path=/alice/flasktasks" in asgi
 
 
 def test_variables() -> None:
     app = APP._replace(environment=(("DATABASE_URL", "sqlite:///own"), ("A", "b")))
-    found = _app_units.variables(place(), app, 3, {"KEY": "secret"})
+    found = units.variables(place(), app, 3, {"KEY": "secret"})
     assert found["SCRIPT_NAME"] == "/alice/flasktasks"
     assert (found["DATABASE_URL"], found["A"], found["KEY"]) == ("sqlite:///own", "b", "secret")
-    assert "SCRIPT_NAME" not in _app_units.variables(place(), app._replace(asgi=True), 3, {})
-    assert _app_units.variables(place(), APP, 3, {})["DATABASE_URL"] == (
+    assert "SCRIPT_NAME" not in units.variables(place(), app._replace(asgi=True), 3, {})
+    assert units.variables(place(), APP, 3, {})["DATABASE_URL"] == (
         "sqlite:////home/alice/apps/flasktasks/shared/flasktasks.sqlite3"
     )
-    assert _app_units.variables(place(), APP._replace(database="postgresql"), 3, {})["DATABASE_URL"] == (
+    assert units.variables(place(), APP._replace(database="postgresql"), 3, {})["DATABASE_URL"] == (
         "postgresql:///alice_flasktasks?host=/var/run/postgresql"
     )
-    assert "DATABASE_URL" not in _app_units.variables(place(), APP._replace(database="none"), 3, {})
+    assert "DATABASE_URL" not in units.variables(place(), APP._replace(database="none"), 3, {})
     assert "CONDA_PREFIX" not in found
-    assert _app_units.variables(place(), APP._replace(conda="e.yml"), 3, {})["CONDA_PREFIX"] == (
+    assert units.variables(place(), APP._replace(conda="e.yml"), 3, {})["CONDA_PREFIX"] == (
         "/home/alice/apps/flasktasks/releases/3/env"
     )
 
 
 def test_environment_file_is_read_as_it_was_meant() -> None:
     values = {"A": 'a "quoted" $HOME `id` \\ back', "B": " spaces ", "C": "# no comment"}
-    text = _app_units.environment_file(values)
+    text = units.environment_file(values)
     said = subprocess.run(
         ["sh", "-c", f'{text}\nprintf \'%s\\n\' "$A" "$B" "$C"'], capture_output=True, text=True, check=True
     )
@@ -163,19 +163,19 @@ def test_environment_file_is_read_as_it_was_meant() -> None:
 
 
 def test_steps_are_run_as_the_owner_and_secrets_are_in_no_word() -> None:
-    step = Step("migrate", "flask db upgrade", (), "/x", (place().shared,), _app_units.APP)
-    words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    step = Step("migrate", "flask db upgrade", (), "/x", (place().shared,), units.APP)
+    words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
     assert {"User=alice", "NoNewPrivileges=yes", "RuntimeMaxSec=9", "EnvironmentFile=/root.env"} < set(words)
     assert {"ReadWritePaths=/home/alice", "MemoryMax=1G"} < set(words)
     assert words[words.index("--write") + 1] == place().shared
     step = Step("fetch", 'echo "$1 ${HOME}"', ("$(id)",))
-    words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
     assert "User=alice" in words
 
 
 def test_systemd_finds_nothing_to_replace_in_the_words_of_a_step() -> None:
     step = Step("fetch", "echo \"$0 $1 ${HOME} 100%n\"\necho '$2'", ("$(id) ${HOME} 'a\"", ""))
-    words = _app_units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
     assert not [word for word in words if "$" in word or "\n" in word or "%" in word]
     command = words[words.index("/bin/sh") :]
     said = subprocess.run(
@@ -228,7 +228,7 @@ def run(step: Step, folder: Path | str = "/", **variables: str) -> subprocess.Co
 def fetched(home: Path, repository: Path, version: str, subdirectory: str = "server") -> str:
     """Release 1 of an app in a home; what the step has said."""
     app = App("tasks", str(repository), "wsgi:app", version=version, subdirectory=subdirectory)
-    step = _app_units.steps(place(name="tasks", home=str(home)), app, 1, "uv", "python3")[0]
+    step = units.steps(place(name="tasks", home=str(home)), app, 1, "uv", "python3")[0]
     done = run(step, HOME=str(home))
     return done.stdout + done.stderr
 
@@ -266,7 +266,7 @@ def test_shared_folders_survive_releases(tmp_path: Path) -> None:
         (source / "uploads").mkdir(parents=True)
         (source / "uploads" / "seed.txt").write_text(str(number), encoding="utf-8")
         (source / "requirements.txt").write_text("", encoding="utf-8")
-        done = run(_app_units.steps(where, app, number, str(uv), "python3")[1], source)
+        done = run(units.steps(where, app, number, str(uv), "python3")[1], source)
         assert done.returncode == 0, done.stderr
         assert (source / "uploads" / "seed.txt").read_text(encoding="utf-8") == "1", "what the first brought along"
         (source / "deep" / "er" / f"{number}.txt").write_text("data", encoding="utf-8")
@@ -324,7 +324,7 @@ def test_what_an_environment_is_made_of(tmp_path: Path, programs: Path, app: App
     source = Path(where.release(1)) / "src"
     source.mkdir(parents=True)
     (source / "requirements.txt").touch()
-    build = _app_units.steps(where, app, 1, f"{programs}/uv", "python3", f"{programs}/conda-environment")[1]
+    build = units.steps(where, app, 1, f"{programs}/uv", "python3", f"{programs}/conda-environment")[1]
     done = run(build, source)
     assert done.returncode == 0, done.stderr
     options = f"install --compile-bytecode --python {where.release(1)}/env/bin/python"
@@ -347,7 +347,7 @@ def test_build_says_what_is_not_there(tmp_path: Path, programs: Path, app: App, 
     where = place(home=str(tmp_path))
     source = Path(where.release(1)) / "src"
     source.mkdir(parents=True)
-    build = _app_units.steps(where, app, 1, f"{programs}/uv", "python3", "/nowhere/conda-environment")[1]
+    build = units.steps(where, app, 1, f"{programs}/uv", "python3", "/nowhere/conda-environment")[1]
     done = run(build, source)
     assert (done.returncode, done.stderr) == (1, text.format(source=source) + "\n")
     assert not (tmp_path / "called").exists(), "nothing was made in vain"
@@ -357,9 +357,9 @@ def test_removal_keeps_data_unless_told_otherwise(tmp_path: Path) -> None:
     folder = tmp_path / "apps" / "tasks"
     for part in ("shared/uploads", "releases/1/src", "repo.git"):
         (folder / part).mkdir(parents=True)
-    assert run(Step("remove", _app_scripts.KEEP_DATA, (str(folder),))).returncode == 0
+    assert run(Step("remove", scripts.KEEP_DATA, (str(folder),))).returncode == 0
     assert [path.name for path in folder.iterdir()] == ["shared"]
-    assert run(Step("remove", _app_scripts.REMOVE_ALL, (str(folder),))).returncode == 0
+    assert run(Step("remove", scripts.REMOVE_ALL, (str(folder),))).returncode == 0
     assert not (tmp_path / "apps").exists()
 
 
@@ -379,7 +379,7 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def supervised(home: Path, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a step about the owner's supervisord."""
-    done = run(Step("step", _app_scripts.SUPERVISOR + script, (str(home), "tasks", *arguments)), **variables)
+    done = run(Step("step", scripts.SUPERVISOR + script, (str(home), "tasks", *arguments)), **variables)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -389,14 +389,14 @@ def test_program_gets_its_variables_as_they_are(tmp_path: Path, control: Path) -
     release.mkdir()
     values = {"A": 'it\'s "quoted" $HOME `id` \\', "B": ""}
     words = ("3", 'printf \'%s|\' "$A" "$B"', str(release), "config", "program")
-    supervised(tmp_path, _app_scripts.SUPERVISOR_PREPARE, *words, *values, **values)
+    supervised(tmp_path, scripts.SUPERVISOR_PREPARE, *words, *values, **values)
     said = subprocess.run([release / "run"], capture_output=True, text=True, check=True).stdout
     assert said == f"{values['A']}|{values['B']}|"
     assert (release / "run").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "etc/supervisor.d/tasks.3.kept").read_text(encoding="utf-8") == "program\n"
     assert (tmp_path / "etc/supervisord.conf").read_text(encoding="utf-8") == "config\n"
     (tmp_path / "etc/supervisord.conf").write_text("the owner's own", encoding="utf-8")
-    supervised(tmp_path, _app_scripts.SUPERVISOR_PREPARE, *words, *values, **values)
+    supervised(tmp_path, scripts.SUPERVISOR_PREPARE, *words, *values, **values)
     assert (tmp_path / "etc/supervisord.conf").read_text(encoding="utf-8") == "the owner's own"
 
 
@@ -405,10 +405,10 @@ def test_programs_come_and_go_one_by_one(tmp_path: Path, control: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("tasks.1.conf", "tasks.2.kept", "other.1.conf"):
         (folder / name).write_text("", encoding="utf-8")
-    supervised(tmp_path, _app_scripts.SUPERVISOR_START, "2")
-    supervised(tmp_path, _app_scripts.SUPERVISOR_RETIRE, "1")
+    supervised(tmp_path, scripts.SUPERVISOR_START, "2")
+    supervised(tmp_path, scripts.SUPERVISOR_RETIRE, "1")
     assert {path.name for path in folder.iterdir()} == {"tasks.1.kept", "tasks.2.conf", "other.1.conf"}
-    supervised(tmp_path, _app_scripts.SUPERVISOR_REMOVE, "1")
+    supervised(tmp_path, scripts.SUPERVISOR_REMOVE, "1")
     assert {path.name for path in folder.iterdir()} == {"tasks.2.conf", "other.1.conf"}
     said = control.read_text(encoding="utf-8").splitlines()
     assert [line for line in said if line.startswith("update")] == [
@@ -424,15 +424,15 @@ def test_what_was_left_behind_is_swept(tmp_path: Path, control: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("tasks.1.kept", "tasks.2.conf", "tasks.3.conf", "tasks.4.conf", "tasks.5.kept", "other.9.conf"):
         (folder / name).write_text("", encoding="utf-8")
-    supervised(tmp_path, _app_scripts.SUPERVISOR_SWEEP, "3", "1", "2", "3")
+    supervised(tmp_path, scripts.SUPERVISOR_SWEEP, "3", "1", "2", "3")
     expected = {"tasks.1.kept", "tasks.2.kept", "tasks.3.conf", "other.9.conf"}
     assert {path.name for path in folder.iterdir()} == expected
-    supervised(tmp_path, _app_scripts.SUPERVISOR_SWEEP, "0")
+    supervised(tmp_path, scripts.SUPERVISOR_SWEEP, "0")
     assert {path.name for path in folder.iterdir()} == {"other.9.conf"}
 
 
 def test_program_file_names_no_secret_and_rotates_nothing() -> None:
-    found = lines(_app_units.program(place(), APP, 3))
+    found = lines(units.program(place(), APP, 3))
     assert found["command"] == "/home/alice/apps/flasktasks/releases/3/run"
     assert found["stdout_logfile"] == "NONE", "the program writes its log itself"
     assert "environment" not in found
@@ -441,6 +441,6 @@ def test_program_file_names_no_secret_and_rotates_nothing() -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     path = tmp_path / place().unit(1)
-    path.write_text(_app_units.unit(place(user="daemon", home="/home/daemon"), APP, 1), encoding="utf-8")
+    path.write_text(units.unit(place(user="daemon", home="/home/daemon"), APP, 1), encoding="utf-8")
     said = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False).stderr
     assert [line for line in said.splitlines() if path.name in line and "not executable" not in line] == []

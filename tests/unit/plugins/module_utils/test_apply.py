@@ -19,19 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import (
-    _apply,
-    _audit,
-    _files,
-    _passwords,
-    _render,
-    _resolve,
+from ansible_collections.vizgate.gateway.plugins.module_utils._core import fs
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import (
+    Gateway,
+    NginxRefused,
+    Outcome,
+    merged,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, NginxRefused, Outcome, merged
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Policy, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import HashingFailed
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Locked, me
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import HashingFailed
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit as audit_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Locked, me
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
     OTHER_HASH,
@@ -156,7 +159,7 @@ def test_a_removed_user_leaves_nothing_but_an_empty_map(gateway: Gateway, contro
     ]
     # an nginx that has listed the folder would not start without it
     assert {name: text for name, text in files(gateway).items() if "alice" in name} == {
-        MAP.format("alice"): _render.EMPTY.encode()
+        MAP.format("alice"): user_files.EMPTY.encode()
     }
     assert not declare(gateway, {"bob": BOB}, complete=True, verify=True).changed
     assert os.listdir(gateway.paths.users) == ["bob"]
@@ -330,7 +333,7 @@ def test_a_withdrawal_closes_a_history_of_which_nothing_else_is_left(gateway: Ga
 def test_a_closed_history_stays_closed_whichever_log_forgets_first(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_audit, "AUDIT_BYTES", 1500)
+    monkeypatch.setattr(audit_module, "AUDIT_BYTES", 1500)
     own(gateway, "alice", {"name": "secret", "port": 9002})
     gateway.withdraw("alice")
     for port in range(9000, 9030):
@@ -473,7 +476,7 @@ def broken_templates(gateway: Gateway, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
-    _render._template.cache_clear()
+    user_files._template.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -500,7 +503,7 @@ def test_what_nginx_refuses_changes_nothing(gateway: Gateway, control: Control, 
 
 
 def test_a_host_without_nginx(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_apply.os.path, "isfile", lambda path: False)
+    monkeypatch.setattr(gateway_module.os.path, "isfile", lambda path: False)
     before = files(gateway)
     with pytest.raises(NginxRefused, match=r"^nginx is not installed on this host; role gateway does that$"):
         declare(gateway, {"alice": ALICE})
@@ -511,7 +514,7 @@ def test_a_full_disk_under_nginxs_feet_changes_nothing(gateway: Gateway, monkeyp
     def full(path: str, mode: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_apply.os, "mkdir", full)
+    monkeypatch.setattr(gateway_module.os, "mkdir", full)
     before = files(gateway)
     with pytest.raises(OSError, match="No space left on device"):
         declare(gateway, {"alice": ALICE})
@@ -614,7 +617,7 @@ def test_a_clear_password_is_hashed_and_nowhere_kept(gateway: Gateway) -> None:
     (login,) = gateway.registry.sources("alice")["inventory"].logins
     assert login.password == ""
     assert login.password_hash.startswith("$2y$10$")
-    assert _passwords.verify_password("geheim", login.password_hash)
+    assert passwords.verify_password("geheim", login.password_hash)
     assert everything[PASSWORDS.format("alice")] == f"alice:{login.password_hash}\n".encode()
     assert b"geheim" not in b"".join(everything.values())
     assert "geheim" not in json.dumps(outcome.diff) + json.dumps(outcome.plan)
@@ -630,7 +633,7 @@ def test_nobody_waits_while_passwords_are_hashed(gateway: Gateway, monkeypatch: 
     free: list[str] = []
 
     def watched(name: str) -> Any:
-        real = getattr(_passwords, name)
+        real = getattr(passwords, name)
 
         def watch(*arguments: str) -> Any:
             with gateway.registry.locked(0.05):
@@ -640,7 +643,7 @@ def test_nobody_waits_while_passwords_are_hashed(gateway: Gateway, monkeypatch: 
         return watch
 
     for name in ("hash_password", "verify_password"):
-        monkeypatch.setattr(_passwords, name, watched(name))
+        monkeypatch.setattr(passwords, name, watched(name))
     for password in ("one", "one", "two"):
         declare(gateway, {"alice": data(logins=[{"name": "alice", "password": password}])})
     assert free == ["hash_password", "verify_password", "verify_password", "hash_password"]
@@ -702,8 +705,8 @@ def test_a_refresh_publishes_what_moved_and_nothing_else(
 def test_names_that_nobody_answers_delay_their_own_user_alone(
     gateway: Gateway, control: Control, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    links = [{"name": f"l{number}", "host": f"slow{number}", "port": 9000} for number in range(4 * _resolve.THREADS)]
-    ended, known = threading.Event(), _resolve.socket.getaddrinfo
+    links = [{"name": f"l{number}", "host": f"slow{number}", "port": 9000} for number in range(4 * resolve.THREADS)]
+    ended, known = threading.Event(), resolve.socket.getaddrinfo
 
     def getaddrinfo(host: str, port: object, **options: object) -> list[tuple[object, ...]]:
         if host.startswith("slow"):
@@ -713,8 +716,8 @@ def test_names_that_nobody_answers_delay_their_own_user_alone(
     declare(gateway, {"mallory": data(*links)})
     declare(gateway, {"zoe": data({"name": "a", "host": "zone", "port": 9000})})
     names["zone"] = ["10.0.0.1"]
-    monkeypatch.setattr(_resolve.socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(_resolve.resolve, "__defaults__", (1,))
+    monkeypatch.setattr(resolve.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(resolve.resolve, "__defaults__", (1,))
     gateway.refresh()
     ended.set()
     assert control.entries["zoe/a"] == "strip 10.0.0.1:9000"
@@ -777,7 +780,7 @@ def test_nobody_waits_for_a_slow_name_server(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]], source: str
 ) -> None:
     names["gpu1"] = ["10.0.0.1"]
-    quick, free = _resolve.socket.getaddrinfo, []
+    quick, free = resolve.socket.getaddrinfo, []
 
     def slow(*arguments: Any, **options: Any) -> Any:
         try:
@@ -787,7 +790,7 @@ def test_nobody_waits_for_a_slow_name_server(
             free.append(False)
         return quick(*arguments, **options)
 
-    monkeypatch.setattr(_resolve.socket, "getaddrinfo", slow)
+    monkeypatch.setattr(resolve.socket, "getaddrinfo", slow)
     declare(gateway, {"alice": data({"name": "a", "host": "gpu1", "port": 9000})}, source)
     gateway.refresh()
     assert free == [True, True]
@@ -869,7 +872,7 @@ def test_a_verifying_run_removes_strangers(gateway: Gateway, control: Control) -
         (root / path.format("mallory")).with_suffix(".txt").write_text("not ours", encoding="utf-8")
     outcome = declare(gateway, {"alice": ALICE}, verify=True)
     assert outcome.changed
-    assert files(gateway)[MAP.format("mallory")] == _render.EMPTY.encode()
+    assert files(gateway)[MAP.format("mallory")] == user_files.EMPTY.encode()
     assert sorted(name for name in files(gateway) if "mallory" in name) == [
         MAP.format("mallory"),
         "etc/nginx/vizgate/links.d/mallory.txt",
@@ -933,7 +936,7 @@ def test_killed_at_every_step_the_next_start_serves_before_or_after(
     for at in itertools.count(1):
         gateway = make(str(at))
         with monkeypatch.context() as patch:
-            faulty = Faulty(patch, _files, at, Killed())
+            faulty = Faulty(patch, fs, at, Killed())
             with contextlib.suppress(Killed):
                 change(gateway)
         if not faulty.happened:
@@ -957,7 +960,7 @@ def test_failing_at_every_step_leaves_before_or_after(both: Both, monkeypatch: p
         gateway = make(str(at))
         untouched = files(gateway)
         with monkeypatch.context() as patch:
-            faulty = Faulty(patch, _files, at, OSError(errno.ENOSPC, "No space left on device"))
+            faulty = Faulty(patch, fs, at, OSError(errno.ENOSPC, "No space left on device"))
             with contextlib.suppress(OSError):
                 change(gateway)
         if not faulty.happened:
@@ -987,13 +990,13 @@ def test_what_a_killed_test_has_left_is_removed_by_the_next_change(
     (left / "nginx.conf").touch()
     (left / "body").mkdir()
     seen: list[list[str]] = []
-    refusal = _apply._refusal
+    refusal = gateway_module._refusal
 
     def look(configuration: str) -> str:
         seen.append(os.listdir(left))
         return refusal(configuration)
 
-    monkeypatch.setattr(_apply, "_refusal", look)
+    monkeypatch.setattr(gateway_module, "_refusal", look)
     declare(gateway, {"alice": ALICE})
     assert seen == [["nginx.conf"]]
     assert not left.exists()
@@ -1003,7 +1006,7 @@ def test_an_nginx_that_does_not_end_is_ended(gateway: Gateway, tmp_path: Path, m
     (tmp_path / "nginx").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "nginx").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(_apply, "TRIAL_SECONDS", 0.1)
+    monkeypatch.setattr(gateway_module, "TRIAL_SECONDS", 0.1)
     before = files(gateway)
     with pytest.raises(NginxRefused, match=r"nothing was changed: nginx -t is not done after 0.1 s$"):
         declare(gateway, {"alice": ALICE})
@@ -1015,7 +1018,7 @@ def test_recovery_publishes_what_had_been_decided(
 ) -> None:
     declare(gateway, {"alice": ALICE})
     with monkeypatch.context() as patch, contextlib.suppress(Killed):
-        patch.setattr(_apply._live, "publish", killed)
+        patch.setattr(gateway_module.control, "publish", killed)
         declare(gateway, {"alice": data({"name": "training", "port": 9000})})
     assert control.entries["alice/training"] == "keep 127.0.0.1:8097"
     outcome = declare(gateway, {"bob": BOB})
@@ -1027,7 +1030,7 @@ def test_recovery_publishes_what_had_been_decided(
 
 def test_a_refresh_recovers_first(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch, contextlib.suppress(Killed):
-        patch.setattr(_files, "_carry_out", killed)
+        patch.setattr(fs, "_carry_out", killed)
         declare(gateway, {"alice": ALICE})
     assert MAP.format("alice") not in files(gateway)
     gateway.refresh()
@@ -1133,7 +1136,7 @@ def test_info_is_about_users(gateway: Gateway, user: str) -> None:
 
 
 def test_the_audit_log_is_two_files_of_a_limited_length(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_audit, "AUDIT_BYTES", 1000)
+    monkeypatch.setattr(audit_module, "AUDIT_BYTES", 1000)
     for port in range(9000, 9040):
         declare(gateway, {"alice": data({"name": "a", "port": port})})
         assert os.path.getsize(gateway.paths.audit()) <= 1000

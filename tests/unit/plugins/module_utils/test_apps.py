@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App, Limits, parse_apps, with_secrets
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_files
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import (
+    App,
+    Limits,
+    parse_apps,
+    with_secrets,
+)
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_files
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 REPO = "https://git.example.org/alice/flask-tasks.git"

@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _app_host, _live, _probe
-from ansible_collections.vizgate.gateway.plugins.module_utils._bounded import Exceeded, Stream, run
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import probe
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Exceeded, Stream, run
 
 SECONDS = 0.5
 LATE = 4 * SECONDS
@@ -84,9 +86,9 @@ def serve(root: str) -> Iterator[Callable[[Callable[[socket.socket], None]], str
 def test_health_question_has_one_deadline(
     serve: Callable[..., str], work: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_app_host, "HEALTH_SECONDS", SECONDS)
+    monkeypatch.setattr(host, "HEALTH_SECONDS", SECONDS)
     path, start = serve(work), time.monotonic()
-    said = _app_host.Host.ask(path, "/", {"Host": "gate"})
+    said = host.Host.ask(path, "/", {"Host": "gate"})
     assert time.monotonic() - start < LATE
     assert said == 100 if work is go_on else isinstance(said, str), "an interim answer is no good one"
 
@@ -94,7 +96,7 @@ def test_health_question_has_one_deadline(
 @pytest.mark.parametrize("work", [drip_http, flood, keep_silent])
 def test_probe_has_one_deadline(serve: Callable[..., str], work: Callable[[socket.socket], None]) -> None:
     path, start = serve(work), time.monotonic()
-    reply = _probe.ask(path, "/", {}, seconds=SECONDS)
+    reply = probe.ask(path, "/", {}, seconds=SECONDS)
     assert time.monotonic() - start < LATE
     assert (reply.status, bool(reply.problem)) == (0, True)
 
@@ -103,11 +105,11 @@ def test_probe_has_one_deadline(serve: Callable[..., str], work: Callable[[socke
 def test_control_socket_has_one_deadline(
     serve: Callable[..., str], work: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_live, "SECONDS", SECONDS)
-    monkeypatch.setattr(_live, "ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(control, "SECONDS", SECONDS)
+    monkeypatch.setattr(control, "ANSWER_BYTES", 2**20)
     path, start = serve(work), time.monotonic()
-    with pytest.raises(_live.NotLive):
-        _live.served(path, ["alice/x"])
+    with pytest.raises(control.NotLive):
+        control.served(path, ["alice/x"])
     assert time.monotonic() - start < LATE
 
 
@@ -165,5 +167,5 @@ def test_pipe_that_somebody_else_has_kept_holds_nobody_up(root: str) -> None:
 
 
 def test_program_gets_a_pipe_and_no_file() -> None:
-    code, problem, lines = _app_host.Host.run(["sh", "-c", "readlink /proc/self/fd/1 /proc/self/fd/2"], 60)
+    code, problem, lines = host.Host.run(["sh", "-c", "readlink /proc/self/fd/1 /proc/self/fd/2"], 60)
     assert (code, problem, [line.partition("[")[0] for line in lines]) == (0, "", ["pipe:", "pipe:"])

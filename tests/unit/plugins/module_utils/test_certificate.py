@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _certificate
-from ansible_collections.vizgate.gateway.plugins.module_utils._certificate import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import certificates
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.certificates import (
     coming,
     install,
     joined,
@@ -19,7 +19,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._certificate impor
     self_signed,
     validate,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData
 
 NAMES = ["gate.example.org", "10.0.0.5", "fd00::1"]
 
@@ -62,8 +62,8 @@ def test_a_self_signed_certificate_is_for_its_names(path: str) -> None:
     assert found
     assert (found.names, found.self_signed, found.ocsp) == (("10.0.0.5", "fd00::1", "gate.example.org"), True, False)
     assert os.stat(path).st_mode & 0o007 == 0
-    assert not _certificate.ends_within(path, 396)
-    assert _certificate.ends_within(path, 398), "browsers take no longer ones"
+    assert not certificates.ends_within(path, 396)
+    assert certificates.ends_within(path, 398), "browsers take no longer ones"
 
 
 def test_it_is_made_anew_for_other_names_and_before_it_ends(path: str, tmp_path: Path) -> None:

@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _doctor, _marks, _probe
-from ansible_collections.vizgate.gateway.plugins.module_utils._doctor import Observed, conclude, diagnose
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
-from ansible_collections.vizgate.gateway.plugins.module_utils._probe import Probe
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose import doctor, fingerprints
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.doctor import Observed, conclude, diagnose
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import probe as probing
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import Probe
 from ansible_collections.vizgate.gateway.tests.unit.support import free_port
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -130,7 +131,7 @@ def answer(port: int = 0, kind: str = "http", links: list[dict[str, Any]] | None
     return {"user": ME, "site": site, "serving": True, "links": [entry, *(links or [])]}
 
 
-def triples(findings: list[_doctor.Finding]) -> list[Triple]:
+def triples(findings: list[doctor.Finding]) -> list[Triple]:
     return [(found["severity"], found["finding"], found["fix"]) for found in findings]
 
 
@@ -395,7 +396,7 @@ def test_a_firewall_lets_only_the_gateway_through() -> None:
 
 
 def test_what_does_not_answer_is_not_to_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_doctor, "PAGE_SECONDS", 0.5)
+    monkeypatch.setattr(doctor, "PAGE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         ((severity, text, fix),) = triples(diagnose(answer(port, "visdom"), "run"))
@@ -407,7 +408,7 @@ def test_what_does_not_answer_is_not_to_be_stopped(monkeypatch: pytest.MonkeyPat
 
 def test_a_slow_page_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Voila answers a HEAD at once, and starts a kernel for each GET: it is asked for one."""
-    monkeypatch.setattr(_doctor, "PAGE_SECONDS", 0.5)
+    monkeypatch.setattr(doctor, "PAGE_SECONDS", 0.5)
 
     class Slow(dict[str, Answer]):
         def get(self, key: Any, default: Any = None) -> Any:
@@ -634,7 +635,7 @@ def test_the_port_is_somebody_elses() -> None:
 def test_root_may_run_what_is_the_users_own(owner: str, kind: str, severity: str) -> None:
     """A container's port is root's."""
     with running({"/": page("", 500), "/alice/run/": page("", 500)}) as tool:
-        seen = _doctor.observe(answer(tool.port, kind), "run")
+        seen = doctor.observe(answer(tool.port, kind), "run")
         probe = dataclasses.replace(seen.probe, user=owner)
         seen = dataclasses.replace(seen, probe=probe, account="alice", answer={**seen.answer, "user": "alice"})
         ((_, text, _),) = triples(conclude(seen))
@@ -830,7 +831,7 @@ def test_a_head_without_an_end() -> None:
 def test_the_gateway_passes_on_as_much_as_the_doctor_says() -> None:
     text = Path("roles/gateway/vars/main.yml").read_text(encoding="utf-8")
     (kilobytes,) = re.findall(r"^__gateway_head_kilobytes: (\d+)$", text, re.MULTILINE)
-    assert int(kilobytes) * 1024 == _probe.PASSED_HEAD_BYTES
+    assert int(kilobytes) * 1024 == probing.PASSED_HEAD_BYTES
 
 
 def test_what_pages_looked_for_outside_of_the_link_is_a_finding() -> None:
@@ -919,7 +920,7 @@ def test_a_tool_without_a_base_path() -> None:
             assert severity == "error"
             assert text == (
                 "Optuna's dashboard has no option for a base path, so it does not work below /alice/run/; "
-                + _marks.NO_BASE_PATH_HELP
+                + fingerprints.NO_BASE_PATH_HELP
             )
             assert fix == f"ssh -L 8080:127.0.0.1:{tool.port} gate.example"
 
@@ -1033,10 +1034,10 @@ def test_what_several_tools_have_is_no_mark() -> None:
     with running({"/": page("<title>Solara ☀️</title>" + JUPYTER_CONFIGURATION)}) as tool:
         assert [severity for severity, _, _ in says(answer(tool.port))] == ["ok"]
         assert [severity for severity, _, _ in says(answer(tool.port, "wsgi", prefix="strip"))] == ["ok"]
-        found = _marks.kind_of(
+        found = fingerprints.kind_of(
             "<title>Home</title>" + JUPYTER_CONFIGURATION.replace("{", '{"appName": "JupyterLab", '), ""
         )
-    assert (_marks.kind_of(JUPYTER_CONFIGURATION, ""), found) == ("", "jupyter")
+    assert (fingerprints.kind_of(JUPYTER_CONFIGURATION, ""), found) == ("", "jupyter")
 
 
 BOKEH_SCRIPT = '<script src="/static/js/bokeh.min.js"></script>'
@@ -1057,7 +1058,7 @@ BOKEH_SCRIPT = '<script src="/static/js/bokeh.min.js"></script>'
     ],
 )
 def test_a_page_is_the_most_special_tools(kind: str, text: str) -> None:
-    assert _marks.kind_of(text, "") == kind
+    assert fingerprints.kind_of(text, "") == kind
 
 
 @pytest.mark.parametrize(
@@ -1086,7 +1087,7 @@ def test_the_page_is_another_kinds(kind: str, text: str) -> None:
     """What works under a name that says nothing is left alone; what does not gets its own."""
     declared = "http" if KINDS[kind].prefix == "keep" else "wsgi"
     base = "/alice/run/" if KINDS[kind].prefix == "keep" else "/"
-    socket = _marks.websocket_of(kind, base, base)
+    socket = fingerprints.websocket_of(kind, base, base)
     with running({base: page(text), **({socket.partition("?")[0]: SOCKET} if socket else {})}) as tool:
         expected = (
             "error",
@@ -1201,7 +1202,7 @@ def test_a_page_whose_addresses_are_too_long_is_not_pondered() -> None:
 
 
 def test_a_page_of_very_many_addresses_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_doctor, "SECONDS", 1.0)
+    monkeypatch.setattr(doctor, "SECONDS", 1.0)
     with running({"/": page(links(28_000, "/alice/run/" + "a/" * 3500))}) as tool:
         before = time.monotonic()
         says(answer(tool.port))
@@ -1224,7 +1225,7 @@ def test_a_page_cannot_write_on_the_terminal() -> None:
 
 
 def test_a_tool_that_drips_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_doctor, "SECONDS", 3.0)
+    monkeypatch.setattr(doctor, "SECONDS", 3.0)
     over = threading.Event()
 
     class Slow(socketserver.BaseRequestHandler):

@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _files
+from ansible_collections.vizgate.gateway.plugins.module_utils._core import fs
 from ansible_collections.vizgate.gateway.tests.unit.support import Faulty, Killed, tree
 
 BEFORE = {"a/changed": b"old", "d/removed": b"old", "a/untouched": b"old", "b/changed": b"old \xc3\xbc"}
@@ -32,9 +32,9 @@ def prepare(folder: Path) -> tuple[str, dict[str, str | None]]:
 
 def transact(journal: str, files: dict[str, str | None]) -> None:
     """A whole transaction."""
-    _files.stage(files)
-    _files.commit(journal, files, {"note": "ü"})
-    _files.close(journal)
+    fs.stage(files)
+    fs.commit(journal, files, {"note": "ü"})
+    fs.close(journal)
 
 
 def without_journal(folder: Path) -> dict[str, bytes]:
@@ -49,24 +49,24 @@ def test_a_whole_transaction(tmp_path: Path) -> None:
 
 def test_staging_changes_nothing_that_anybody_reads(tmp_path: Path) -> None:
     _journal, files = prepare(tmp_path)
-    _files.stage(files)
+    fs.stage(files)
     found = tree(str(tmp_path))
     assert {name: content for name, content in found.items() if not name.endswith(".new")} == BEFORE
     assert found["a/changed.new"] == b"new"
-    _files.unstage(files)
+    fs.unstage(files)
     assert tree(str(tmp_path)) == BEFORE
 
 
 def test_the_notes_come_back_until_the_end(tmp_path: Path) -> None:
     journal, files = prepare(tmp_path)
-    _files.stage(files)
-    _files.commit(journal, files, {"note": "ü"})
-    assert _files.redo(journal) == {"note": "ü"}
-    assert _files.redo(journal) == {"note": "ü"}
-    _files.close(journal)
-    assert _files.redo(journal) is None
+    fs.stage(files)
+    fs.commit(journal, files, {"note": "ü"})
+    assert fs.redo(journal) == {"note": "ü"}
+    assert fs.redo(journal) == {"note": "ü"}
+    fs.close(journal)
+    assert fs.redo(journal) is None
     assert tree(str(tmp_path)) == AFTER
-    _files.close(journal)
+    fs.close(journal)
 
 
 def test_killed_at_every_step_all_is_as_before_or_as_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,14 +75,14 @@ def test_killed_at_every_step_all_is_as_before_or_as_after(tmp_path: Path, monke
         folder = tmp_path / str(at)
         journal, files = prepare(folder)
         with monkeypatch.context() as patch:
-            faulty = Faulty(patch, _files, at, Killed())
+            faulty = Faulty(patch, fs, at, Killed())
             try:
                 transact(journal, files)
             except Killed:
                 pass
         if not faulty.happened:
             break
-        notes = _files.redo(journal)
+        notes = fs.redo(journal)
         if notes is None:
             # staged texts may lie about, but nobody reads them
             found = {name: content for name, content in without_journal(folder).items() if not name.endswith(".new")}
@@ -101,19 +101,19 @@ def test_killed_while_finishing_it_can_be_finished_again(tmp_path: Path, monkeyp
     for at in itertools.count(1):
         folder = tmp_path / str(at)
         journal, files = prepare(folder)
-        _files.stage(files)
+        fs.stage(files)
         with monkeypatch.context() as patch:
-            patch.setattr(_files, "_carry_out", lambda order, ending: None)
-            _files.commit(journal, files, [])
+            patch.setattr(fs, "_carry_out", lambda order, ending: None)
+            fs.commit(journal, files, [])
         with monkeypatch.context() as patch:
-            faulty = Faulty(patch, _files, at, Killed())
+            faulty = Faulty(patch, fs, at, Killed())
             try:
-                _files.redo(journal)
+                fs.redo(journal)
             except Killed:
                 pass
         if not faulty.happened:
             break
-        assert _files.redo(journal) == []
+        assert fs.redo(journal) == []
         assert without_journal(folder) == AFTER
 
 
@@ -126,14 +126,14 @@ def test_failing_at_every_step_all_is_as_before_or_can_be_finished(
         folder = tmp_path / str(at)
         journal, files = prepare(folder)
         with monkeypatch.context() as patch:
-            faulty = Faulty(patch, _files, at, OSError(code, os.strerror(code)))
+            faulty = Faulty(patch, fs, at, OSError(code, os.strerror(code)))
             with contextlib.suppress(OSError):
                 transact(journal, files)
         if not faulty.happened:
             break
         if os.path.exists(journal):
-            _files.redo(journal)
-            _files.close(journal)
+            fs.redo(journal)
+            fs.close(journal)
             assert tree(str(folder)) == AFTER
             outcomes.append("after")
         else:
@@ -173,7 +173,7 @@ def test_a_text_is_on_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.
             calls.append(("remove", path))
             os.unlink(path)
 
-    monkeypatch.setattr(_files, "os", Watch())
+    monkeypatch.setattr(fs, "os", Watch())
     transact(journal, files)
     decision = calls.index(("rename", journal))
     end = calls.index(("remove", journal))
@@ -191,8 +191,8 @@ def test_a_text_is_on_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.
 
 def test_many_files_are_flushed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced = []
-    monkeypatch.setattr(_files.os, "sync", lambda: synced.append(True))
-    _files.stage({str(tmp_path / str(number)): "x" for number in range(_files.FEW + 1)})
+    monkeypatch.setattr(fs.os, "sync", lambda: synced.append(True))
+    fs.stage({str(tmp_path / str(number)): "x" for number in range(fs.FEW + 1)})
     assert synced == [True]
 
 
@@ -201,9 +201,9 @@ def test_one_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for at in itertools.count(1):
         path.write_text("old", encoding="utf-8")
         with monkeypatch.context() as patch:
-            faulty = Faulty(patch, _files, at, Killed())
+            faulty = Faulty(patch, fs, at, Killed())
             try:
-                _files.write(str(path), "new")
+                fs.write(str(path), "new")
             except Killed:
                 pass
         assert path.read_text(encoding="utf-8") in ("old", "new")
@@ -215,14 +215,14 @@ def test_one_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_files_are_for_their_owner_and_the_folders_group(tmp_path: Path) -> None:
     group = 12345 if os.getuid() == 0 else os.getgid()
     os.chown(tmp_path, -1, group)
-    _files.write(str(tmp_path / "file"), "x")
+    fs.write(str(tmp_path / "file"), "x")
     found = os.stat(tmp_path / "file")
     assert stat.S_IMODE(found.st_mode) == 0o640
     assert found.st_gid == group
 
 
 def test_new_folders_are_their_owners_alone(tmp_path: Path) -> None:
-    _files.write(str(tmp_path / "folder" / "file"), "x")
+    fs.write(str(tmp_path / "folder" / "file"), "x")
     assert stat.S_IMODE(os.stat(tmp_path / "folder").st_mode) == 0o700
 
 
@@ -230,11 +230,11 @@ def test_a_symbolic_link_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("theirs", encoding="utf-8")
     (tmp_path / "file.new").symlink_to(tmp_path / "other")
     with pytest.raises(OSError, match="symbolic links"):
-        _files.write(str(tmp_path / "file"), "x")
+        fs.write(str(tmp_path / "file"), "x")
     assert (tmp_path / "other").read_text(encoding="utf-8") == "theirs"
 
 
 @pytest.mark.parametrize("text", ["", "a\r\nb\rc\n", "\0\u2028ü\n"])
 def test_a_text_is_written_as_it_is(tmp_path: Path, text: str) -> None:
-    _files.write(str(tmp_path / "file"), text)
+    fs.write(str(tmp_path / "file"), text)
     assert (tmp_path / "file").read_bytes() == text.encode()

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _resolve
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, Outcome
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._ports import Ports
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve as resolve_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.ranges import Ports
 from ansible_collections.vizgate.gateway.tests.unit.support import make_gateway, short_folder
 
 LIMIT = 8.0
@@ -53,7 +53,7 @@ def test_names_of_one_user_with_many_among_many_users(gateway: Gateway, monkeypa
     def resolve(hosts: Iterable[str], known: object) -> dict[str, str]:
         return dict.fromkeys(hosts, "10.0.0.1")
 
-    monkeypatch.setattr(_resolve, "resolve", resolve)
+    monkeypatch.setattr(resolve_module, "resolve", resolve)
 
     def work(size: int) -> None:
         def user(*hosts: str) -> dict[str, UserData]:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _helper
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice import helper
 
 SLOW = (
     "dataclasses",
@@ -30,14 +30,14 @@ SLOW = (
 
 
 def test_nothing_slow_is_on_the_way_of_a_change(tmp_path: Path) -> None:
-    os.symlink(os.path.dirname(_helper.__file__), tmp_path / "vizgate")
+    os.symlink(os.path.dirname(os.path.dirname(helper.__file__)), tmp_path / "vizgate")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
-        " from vizgate import _apply, _helper, _paths, _registry, _self; print(*sys.modules)"
+        " from vizgate.apply import gateway; from vizgate.selfservice import dispatch, helper; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-IBS", "-c", program], capture_output=True, text=True, check=True)
     imported = done.stdout.split()
-    assert "vizgate._apply" in imported
+    assert "vizgate.apply.gateway" in imported
     assert not set(SLOW) & set(imported)
 
 
@@ -54,7 +54,7 @@ def test_helpers_that_were_stopped_go_on_and_no_other_program_does(tmp_path: Pat
         for process in started:
             process.send_signal(signal.SIGSTOP)
             assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
-        _helper.wake(str(program))
+        helper.wake(str(program))
         assert os.WIFCONTINUED(os.waitpid(started[0].pid, os.WCONTINUED)[1])
         assert os.waitpid(started[1].pid, os.WCONTINUED | os.WNOHANG) == (0, 0)
     finally:
@@ -65,13 +65,11 @@ def test_helpers_that_were_stopped_go_on_and_no_other_program_does(tmp_path: Pat
 
 def test_helpers_are_woken_where_no_place_is_free(tmp_path: Path) -> None:
     woken: list[bool] = []
-    places = [
-        _helper.place(str(tmp_path), "1000", lambda: woken.append(True)) for _number in range(_helper.AT_ONCE + 1)
-    ]
+    places = [helper.place(str(tmp_path), "1000", lambda: woken.append(True)) for _number in range(helper.AT_ONCE + 1)]
     for place in places[:-1]:
         place.__enter__()
     assert woken == []
-    with pytest.raises(_helper.Refused, match="4 requests of yours are under way"):
+    with pytest.raises(helper.Refused, match="4 requests of yours are under way"):
         places[-1].__enter__()
     assert woken == [True]
     for place in places[:-1]:

@@ -11,7 +11,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._hold import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import Listener
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.held_ports import (
     Place,
     Systemd,
     Taken,
@@ -20,7 +21,6 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._hold import (
     problem,
     strangers,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._probe import Listener
 from ansible_collections.vizgate.gateway.tests.unit.support import free_port
 
 SHARED = socket.SO_REUSEPORT

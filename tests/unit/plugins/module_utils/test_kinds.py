@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KEEP, KINDS, STRIP, Kind
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KEEP, KINDS, STRIP, Kind
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS, Kind
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS, Kind
 
 GUIDE = Path(__file__).parents[4] / "docs/guide/links.md"
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _listening, _probe
-from ansible_collections.vizgate.gateway.plugins.module_utils._listening import Listening
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import listeners, probe
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listeners import Listening
 
 ME = os.geteuid()
 
@@ -30,12 +30,12 @@ def deaf(host: str, port: int) -> int | None:
 def listening(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Listening:
     if request.param == "answers":
 
-        def tables(commands: bool = True) -> tuple[_probe.Listener, ...]:
+        def tables(commands: bool = True) -> tuple[probe.Listener, ...]:
             raise AssertionError("the kernel's tables are read")
 
-        monkeypatch.setattr(_probe, "listeners", tables)
+        monkeypatch.setattr(probe, "listeners", tables)
     else:
-        monkeypatch.setattr(_listening, "_ask", {"refuses": refused, "finds nothing": deaf}[request.param])
+        monkeypatch.setattr(listeners, "_ask", {"refuses": refused, "finds nothing": deaf}[request.param])
     return Listening()
 
 

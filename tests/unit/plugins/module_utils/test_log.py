@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _log
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs import access_log
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import data
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,14 +180,14 @@ def test_a_request_of_another_shape_is_refused(gateway: Gateway, log: Path, keys
 
 
 def test_work_is_bounded_and_says_so(gateway: Gateway, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_log, "EXAMINED_BYTES", 5000)
-    monkeypatch.setattr(_log, "BLOCK", 1000)
+    monkeypatch.setattr(access_log, "EXAMINED_BYTES", 5000)
+    monkeypatch.setattr(access_log, "BLOCK", 1000)
     append(log, line("alice", "early"), *(line("bob") for _ in range(100)), line("alice", "late"))
     found = ask(gateway)
     assert (paths(found), found["complete"]) == (["late"], False)
     found = ask(gateway, cursor=f"{log.stat().st_ino}:0")
     assert (paths(found), found["complete"]) == (["late"], False)
-    monkeypatch.setattr(_log, "ANSWER_BYTES", 300)
+    monkeypatch.setattr(access_log, "ANSWER_BYTES", 300)
     append(log, *(line("alice", f"{n}") for n in range(20)))
     found = ask(gateway)
     assert 2 <= len(found["lines"]) <= 4
@@ -206,7 +207,7 @@ def test_what_is_not_read_is_not_charged_for(gateway: Gateway, log: Path, monkey
     append(log, "\n", *(line("alice", f"{n}") for n in range(20)))
     monkeypatch.setattr(os, "pread", pread)
     assert len(ask(gateway, lines=10)["lines"]) == 10
-    assert sum(read) <= _log.BLOCK
+    assert sum(read) <= access_log.BLOCK
     read.clear()
     assert len(ask(gateway, lines=30)["lines"]) == 20
     assert sum(read) <= 65 << 20
@@ -249,20 +250,20 @@ def test_however_it_is_read_it_is_every_line_once(
         log = Path(folder, "log")
         log.touch()
         texts = [line(user, path) for user, path in entries]
-        patch.setattr(_log, "BLOCK", block + max((len(text) for text in texts), default=0))
+        patch.setattr(access_log, "BLOCK", block + max((len(text) for text in texts), default=0))
         cursor, found = f"{log.stat().st_ino}:0", []
         for start, stop in zip([0, *sorted(stops)], [*sorted(stops), len(texts)], strict=True):
             append(log, *texts[start:stop])
             for _ in range(len(texts) + 1):
-                lines = _log.Lines("alice", "", 0, limit)
-                with _log.opened(str(log)) as parts:
-                    cursor, complete = _log.forwards(parts, cursor, lines)
+                lines = access_log.Lines("alice", "", 0, limit)
+                with access_log.opened(str(log)) as parts:
+                    cursor, complete = access_log.forwards(parts, cursor, lines)
                 assert complete
                 found += [entry["path"] for entry in lines.found]
         assert found == expected
-        lines = _log.Lines("alice", "", 0, limit)
-        with _log.opened(str(log)) as parts:
-            assert _log.backwards(parts, lines)
+        lines = access_log.Lines("alice", "", 0, limit)
+        with access_log.opened(str(log)) as parts:
+            assert access_log.backwards(parts, lines)
         assert [entry["path"] for entry in reversed(lines.found)] == expected[-limit:]
 
 
@@ -270,9 +271,9 @@ def test_however_it_is_read_it_is_every_line_once(
 def test_times_are_read_as_they_are_meant(time: datetime.datetime, minutes: int) -> None:
     zone = datetime.timezone(datetime.timedelta(minutes=minutes))
     time = time.replace(microsecond=0, tzinfo=zone)
-    assert _log.seconds(time.isoformat()) == time.timestamp()
-    assert _log.seconds("2026-11-25T15:00:00Z") == 1795618800
-    assert _log.seconds("yesterday") == _log.seconds(None) == 0
+    assert access_log.seconds(time.isoformat()) == time.timestamp()
+    assert access_log.seconds("2026-11-25T15:00:00Z") == 1795618800
+    assert access_log.seconds("yesterday") == access_log.seconds(None) == 0
 
 
 def test_the_history_of_nobody_was_never_closed(gateway: Gateway) -> None:
@@ -280,4 +281,4 @@ def test_the_history_of_nobody_was_never_closed(gateway: Gateway) -> None:
     gateway.declare("inventory", lambda registry: {"alice": UserData(), "bob": data({"name": "run", "port": 9000})})
     gateway.withdraw("bob")
     assert (gateway.registry.closed("alice"), gateway.registry.closed("bob")[:2]) == ("", "20")
-    assert _apply.CLOSE in Path(gateway.paths.audit()).read_text(encoding="utf-8")
+    assert gateway_module.CLOSE in Path(gateway.paths.audit()).read_text(encoding="utf-8")

@@ -11,8 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import OTHERS
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
     InvalidData,
     Link,
     Login,
@@ -24,6 +23,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
     password_problem,
     shown,
 )
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import OTHERS
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH
 from hypothesis import strategies
 

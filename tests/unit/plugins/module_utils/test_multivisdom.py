@@ -15,9 +15,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _multivisdom
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.migrate import multivisdom
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.migrate.multivisdom import Found, merge, read
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
     LINK,
     LOGIN,
     InvalidData,
@@ -27,7 +28,6 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
     UserData,
     parse_user,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._multivisdom import Found, merge, read
 from ansible_collections.vizgate.gateway.tests.unit.old_script import write_script_files
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH, OTHER_HASH
 from hypothesis import strategies as st
@@ -333,7 +333,7 @@ def test_other_files_are_not_looked_at(tmp_path: Path) -> None:
 def test_accounts_of_services_are_no_users(tmp_path: Path) -> None:
     (tmp_path / "nobody.conf").write_text("", encoding="utf-8")
     reason = "this host's account of that name is a service's (uid 65534); take another name"
-    assert _multivisdom.read(str(tmp_path), POLICY).refused == [f"nobody.conf: user 'nobody': {reason}"]
+    assert multivisdom.read(str(tmp_path), POLICY).refused == [f"nobody.conf: user 'nobody': {reason}"]
 
 
 def test_users_need_an_account_but_in_a_rootless_gateway(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def alice(user: str) -> int:
 
 
 def test_a_file_of_somebody_elses_is_refused(strangers: Path) -> None:
-    name = "4242" if os.getuid() == 0 else _multivisdom.pwd.getpwuid(STRANGER).pw_name
+    name = "4242" if os.getuid() == 0 else multivisdom.pwd.getpwuid(STRANGER).pw_name
     reason = f"it belongs to {name}, not to alice; look into it, then chown it to alice"
     assert read(str(strangers.parent), POLICY, alice) == Found(refused=[f"alice.conf: {reason}"])
     assert read(str(strangers.parent), POLICY, lambda user: STRANGER).refused == []
@@ -405,7 +405,7 @@ def test_a_file_that_others_can_write_is_refused(strangers: Path) -> None:
 def test_a_group_of_ones_own_may_write(tmp_path: Path) -> None:
     # on Ubuntu, files come like this
     gid = os.getgid() or 1
-    group = _multivisdom.grp.getgrgid(gid).gr_name
+    group = multivisdom.grp.getgrgid(gid).gr_name
     (tmp_path / f"{group}.conf").write_text("###/a||http://h:9087/||\n")
     os.chown(tmp_path / f"{group}.conf", -1, gid)
     (tmp_path / f"{group}.conf").chmod(0o664)

@@ -9,13 +9,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _passwords
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import parse_user
-from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import (
     HashingFailed,
     hash_password,
     verify_password,
 )
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import parse_user
 
 
 @pytest.mark.parametrize("password", ["geheim", "p w:$x\"'\\", "ü" * 36, "-B", " ", "\u202e\u2028"])
@@ -72,7 +72,7 @@ def test_a_machine_that_is_too_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     slow.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 60\n", encoding="utf-8")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(_passwords, "SECONDS", 0.5)
+    monkeypatch.setattr(passwords, "SECONDS", 0.5)
     with pytest.raises(HashingFailed, match=r"^htpasswd is not done after 0\.5 s; the machine is too busy, try again$"):
         hash_password("geheim")
     assert not Path("/proc", pid.read_text(encoding="utf-8").strip()).exists(), "it would go on for nobody"

@@ -9,7 +9,12 @@ import ipaddress
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Policy, parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
+    InvalidData,
+    Link,
+    Policy,
+    parse_user,
+)
 from hypothesis import strategies
 
 

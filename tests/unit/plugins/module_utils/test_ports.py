@@ -13,12 +13,14 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _guard, _ports, _render
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._listening import Listening
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Policy
-from ansible_collections.vizgate.gateway.plugins.module_utils._ports import Holder, Ports, Watch
-from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Link, Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listeners import Listening
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import loopback_filter
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import ranges as ranges_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.ranges import Holder, Ports, Watch
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import POLICY, Control, data
 from hypothesis import given
 
@@ -175,14 +177,14 @@ def of(owners: Mapping[tuple[str, int], int]) -> Listening:
 def test_whose_listeners_an_entry_trusts(trusted: str, uids: list[int]) -> None:
     entry = f"keep 127.0.0.1:20001{trusted}"
     everybody = (0, 33, 998, 1001, 1002, 61184, 65519, 65534)
-    assert [uid for uid in everybody if _ports.is_trusted(entry, uid)] == uids
-    assert [uid for uid in everybody if not _guard.squatter(entry, of({("127.0.0.1", 20001): uid}))] == uids
+    assert [uid for uid in everybody if ranges_module.is_trusted(entry, uid)] == uids
+    assert [uid for uid in everybody if not loopback_filter.squatter(entry, of({("127.0.0.1", 20001): uid}))] == uids
 
 
 def test_a_link_without_a_listener_is_nobodys_prey() -> None:
-    assert _guard.squatter("keep 127.0.0.1:20001 1001", of({("127.0.0.1", 20002): 1002})) == ""
-    assert _guard.squatter("keep [::1]:20001 1001", of({("::1", 20001): 60123})) == "60123"
-    assert _guard.squatter("", of({})) == ""
+    assert loopback_filter.squatter("keep 127.0.0.1:20001 1001", of({("127.0.0.1", 20002): 1002})) == ""
+    assert loopback_filter.squatter("keep [::1]:20001 1001", of({("::1", 20001): 60123})) == "60123"
+    assert loopback_filter.squatter("", of({})) == ""
 
 
 @pytest.mark.parametrize(
@@ -196,13 +198,13 @@ def test_a_link_without_a_listener_is_nobodys_prey() -> None:
     ],
 )
 def test_addresses_are_as_the_kernel_takes_them(host: str, plain: str) -> None:
-    assert _ports.plain_address(host) == plain
+    assert ranges_module.plain_address(host) == plain
 
 
 def test_an_entry_has_the_address_that_is_looked_for() -> None:
     links = data({"name": "x", "port": 20100, "host": "::ffff:127.0.0.1"}, {"name": "y", "port": 20100, "host": "::1"})
     watch = Watch(1001, PORTS.whole, local=frozenset({"127.0.0.1", "::1"}))
-    assert _render.entries("alice", links, {}, watch) == {
+    assert user_files.entries("alice", links, {}, watch) == {
         "alice/x": "strip 127.0.0.1:20100 1001",
         "alice/y": "strip [::1]:20100 1001",
     }
@@ -219,19 +221,19 @@ def test_an_account_that_cannot_be_asked_for_keeps_its_number(monkeypatch: pytes
             if uid not in self.names.values():
                 raise KeyError(uid)
 
-    monkeypatch.setattr(_ports, "pwd", Accounts())
-    assert _ports.account("alice", None) == 1001
-    assert _ports.account("alice", 7) == 1001, "an account has another number now"
-    assert _ports.account("carol", 1003) == 1003, "nobody else has it"
-    assert _ports.account("carol", 1004) is None, "it is dave's by now"
-    assert _ports.account("carol", None) is None
+    monkeypatch.setattr(ranges_module, "pwd", Accounts())
+    assert ranges_module.account("alice", None) == 1001
+    assert ranges_module.account("alice", 7) == 1001, "an account has another number now"
+    assert ranges_module.account("carol", 1003) == 1003, "nobody else has it"
+    assert ranges_module.account("carol", 1004) is None, "it is dave's by now"
+    assert ranges_module.account("carol", None) is None
 
 
 # rules
 
 
 def test_the_kernel_is_told_everything_in_one_transaction() -> None:
-    text = _ports.guard_rules(PORTS.assigned(["team"]), 33)
+    text = ranges_module.guard_rules(PORTS.assigned(["team"]), 33)
     lines = [line.strip() for line in text.splitlines()]
     assert lines[1:4] == ["table inet vizgate", "delete table inet vizgate", "table inet vizgate {"]
     assert "elements = { 20000-20099, 20100-20199, 20200-20299 }" in lines
@@ -252,7 +254,7 @@ def test_the_kernel_is_told_everything_in_one_transaction() -> None:
 
 
 def test_sets_of_nothing_have_no_elements() -> None:
-    assert "elements" not in _ports.guard_rules(Ports(20000, 100, 3), 33)
+    assert "elements" not in ranges_module.guard_rules(Ports(20000, 100, 3), 33)
 
 
 # in the gateway; below a root that is not /, everybody's programs are whoever runs the tests
@@ -375,7 +377,7 @@ def test_another_account_is_another_entry(ranged: Gateway, control: Control) -> 
     """The refresh finds it, within a minute."""
     path = Path(ranged.paths.ports)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(_guard, "uids", lambda users, *_: dict.fromkeys(users, 4321))
+        patched.setattr(loopback_filter, "uids", lambda users, *_: dict.fromkeys(users, 4321))
         ask(ranged, "alice", do="add", link={"name": "t", "port": 20000})
     assert json.loads(path.read_text()) == {"alice": {"number": 0, "uid": 4321}}
     assert control.entries["alice/t"] == "strip 127.0.0.1:20000 4321"
@@ -400,7 +402,7 @@ class Kernel:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.loaded: list[str] = []
         self.refuses, self.has_table = False, True
-        monkeypatch.setattr(_guard, "_nft", self)
+        monkeypatch.setattr(loopback_filter, "_nft", self)
 
     def __call__(self, *words: str, text: str = "") -> Any:
         done = not self.refuses if words[0] == "-f" else self.has_table
@@ -421,7 +423,7 @@ def test_the_guard_is_left_alone_where_it_is_off(ranged: Gateway, kernel: Kernel
 
 
 def test_the_guard_follows_the_ranges(ranged: Gateway, kernel: Kernel) -> None:
-    assert _guard.switch(ranged.paths, ranged.registry.ports(ranged.registry.policy()))
+    assert loopback_filter.switch(ranged.paths, ranged.registry.ports(ranged.registry.policy()))
     ask(ranged, "alice", do="ports")
     assert [f"{os.getuid()} . 20000-20099" in text for text in kernel.loaded] == [False, True]
     assert Path(ranged.paths.guard).read_text() == kernel.loaded[-1]
@@ -435,7 +437,7 @@ def test_the_guard_follows_the_ranges(ranged: Gateway, kernel: Kernel) -> None:
 
 
 def test_a_kernel_that_refuses_is_asked_again(ranged: Gateway, kernel: Kernel) -> None:
-    _guard.switch(ranged.paths, ranged.registry.ports(ranged.registry.policy()))
+    loopback_filter.switch(ranged.paths, ranged.registry.ports(ranged.registry.policy()))
     kernel.refuses = True
     assert "ports" in ask(ranged, "alice", do="ports")
     assert ranged.refresh().warnings == ["nft refuses the rules of the loopback guard: no such thing"]
@@ -446,8 +448,17 @@ def test_a_kernel_that_refuses_is_asked_again(ranged: Gateway, kernel: Kernel) -
 
 def test_the_guard_is_switched_once(ranged: Gateway, kernel: Kernel) -> None:
     ports = ranged.registry.ports(ranged.registry.policy())
-    assert [_guard.switch(ranged.paths, ports, check=True), _guard.switch(ranged.paths, ports)] == [True, True]
-    assert [_guard.switch(ranged.paths, ports, check=True), _guard.switch(ranged.paths, ports)] == [False, False]
-    assert [_guard.switch(ranged.paths, None, check=True), _guard.switch(ranged.paths, None)] == [True, True]
-    assert _guard.switch(ranged.paths, None) is False
+    assert [loopback_filter.switch(ranged.paths, ports, check=True), loopback_filter.switch(ranged.paths, ports)] == [
+        True,
+        True,
+    ]
+    assert [loopback_filter.switch(ranged.paths, ports, check=True), loopback_filter.switch(ranged.paths, ports)] == [
+        False,
+        False,
+    ]
+    assert [loopback_filter.switch(ranged.paths, None, check=True), loopback_filter.switch(ranged.paths, None)] == [
+        True,
+        True,
+    ]
+    assert loopback_filter.switch(ranged.paths, None) is False
     assert not os.path.exists(ranged.paths.guard)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._probe import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import (
     Listener,
     Probe,
     ask,
@@ -600,7 +600,7 @@ def test_the_parts_of_the_site(url: str, expected: tuple[str, str]) -> None:
 
 def test_the_import_is_cheap() -> None:
     code = (
-        "import sys; from ansible_collections.vizgate.gateway.plugins.module_utils import _doctor, _probe;"
+        "import sys; from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose import doctor;"
         "print(*{'http.client', 'urllib.parse', 'html.parser', 'ssl', 'subprocess'} & sys.modules.keys())"
     )
     environment = {**os.environ, "PYTHONPATH": str(COLLECTION / "collections")}

@@ -22,10 +22,10 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _live, _resolve
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._kinds import KINDS
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password, verify_password
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
     LINK,
     LOGIN,
     RESERVED_LINKS,
@@ -38,9 +38,10 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._model import (
     parse_user,
     shown,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._passwords import hash_password, verify_password
-from ansible_collections.vizgate.gateway.plugins.module_utils._render import render
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import parse_users
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import render
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
     OTHER_HASH,
@@ -120,7 +121,7 @@ def name_server(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError("no such host")
         return [(None, None, 0, "", (address, 0))]
 
-    monkeypatch.setattr(_resolve.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(resolve.socket, "getaddrinfo", getaddrinfo)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def test_nginx_serves_exactly_what_every_user_declared(
     asked = {f"{user}/{key.partition('/')[2]}" for user in declared for key in expected} | expected.keys()
     asked |= {f"{user}/" for user in declared} | {key + more for key in expected for more in ("/", "x", ".map")}
     with serving(gateway, configuration):
-        found = _live.served(gateway.paths.control, sorted(asked))
+        found = control.served(gateway.paths.control, sorted(asked))
     generations = {user + "/" for user, plain in declared.items() if plain["logins"]}
     for key, value in found.items():
         if key in generations:
@@ -465,7 +466,7 @@ def test_nginx_takes_whatever_is_accepted(
     again = gateway.declare("inventory", lambda registry: {"alice": data}, verify=True)
     assert not again.changed
     with serving(gateway, configuration):
-        found = _live.served(gateway.paths.control, [f"alice/{link.name}" for link in data.links] or ["alice/"])
+        found = control.served(gateway.paths.control, [f"alice/{link.name}" for link in data.links] or ["alice/"])
     assert all(found.values())
 
 

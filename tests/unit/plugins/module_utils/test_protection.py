@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Login, Policy, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._protection import Facts, facts, measures
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.protection import Facts, facts, measures
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Login, Policy, UserData
 from ansible_collections.vizgate.gateway.tests.readme import ROLES, options
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, POLICY, configure, data
 
@@ -114,8 +114,10 @@ mount --bind {folder}/etc /etc
 mount --bind {folder}/lib /var/lib
 mount --bind {folder}/sbin /usr/sbin
 exec {python} -c 'import json
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _paths, _protection
-found = _protection.facts(_apply.Gateway(_paths.Paths("/")))
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.protection import facts
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
+found = facts(Gateway(Paths("/")))
 print(json.dumps([found.rootless, found.guard, found.firewall, found.fail2ban, found.lockout]))'
 """
 """Sees these folders as a whole host's own."""

@@ -16,11 +16,16 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _registry
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import InvalidData, Link, Policy, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Locked, Registry, me
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
+    InvalidData,
+    Link,
+    Policy,
+    UserData,
+)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import store
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Locked, Registry, me
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 
@@ -202,10 +207,10 @@ def test_whoever_came_first_is_next(registry: Registry) -> None:
 def test_a_wait_that_goes_wrong_is_not_somebody_elses_fault(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_registry, "FLOCK", "/bin/false")
+    monkeypatch.setattr(store, "FLOCK", "/bin/false")
     with registry.locked(), pytest.raises(Locked), registry.locked(0.05):
         pass
-    monkeypatch.setattr(_registry, "FLOCK", "/usr/bin/env")  # which has no option --timeout
+    monkeypatch.setattr(store, "FLOCK", "/usr/bin/env")  # which has no option --timeout
     refused = pytest.raises(OSError, match=r"^/usr/bin/env cannot wait for the lock \(exit code 125\)$")
     with registry.locked(), refused, registry.locked(0.05):
         pass
@@ -223,7 +228,7 @@ def test_the_lock_dies_with_its_holder(registry: Registry) -> None:
     program = f"""
 import sys, time
 sys.path.insert(0, {str(COLLECTION / "collections")!r})
-from {_registry.__name__} import Registry
+from {store.__name__} import Registry
 from {Paths.__module__} import Paths
 with Registry(Paths({registry.paths.root!r})).locked():
     print("held", flush=True)
@@ -256,8 +261,8 @@ def test_where_somebody_has_logged_in_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cgroup: str, host: str
 ) -> None:
     (tmp_path / "c99").write_text("UID=1001\nREMOTE=1\nREMOTE_HOST=192.0.2.7\n", encoding="utf-8")
-    monkeypatch.setattr(_registry, "SESSIONS", str(tmp_path))
-    assert _registry.whence(cgroup) == host
+    monkeypatch.setattr(store, "SESSIONS", str(tmp_path))
+    assert store.whence(cgroup) == host
 
 
 def test_a_holder_without_a_name_is_a_number(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

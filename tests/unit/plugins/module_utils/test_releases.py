@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _releases
-from ansible_collections.vizgate.gateway.plugins.module_utils._app_host import CommandFailed, Host
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App
-from ansible_collections.vizgate.gateway.plugins.module_utils._bounded import Exceeded
-from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome, Settings
-from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import deployer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import CommandFailed, Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Exceeded
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import Control, data
 
 TASKS = App("tasks", "/srv/git/tasks.git", "wsgi:app", version="v1", migrate="flask db upgrade")
@@ -536,7 +536,7 @@ def test_url_style_subdomain(gateway: Gateway, control: Control, host: FakeHost)
 
 
 def test_sources_of_others_are_left_alone(deploy: Callable[..., Outcome], gateway: Gateway, control: Control) -> None:
-    gateway.declare(_releases.SOURCE, lambda registry: {"bob": data({"name": "x", "port": 8097})})
+    gateway.declare(deployer.SOURCE, lambda registry: {"bob": data({"name": "x", "port": 8097})})
     deploy(TASKS)
     assert "bob/x" in control.entries
 
@@ -598,7 +598,7 @@ def test_from_systemd_to_supervisord_and_back(
 
 def ask(gateway: Gateway, host: FakeHost, monkeypatch: pytest.MonkeyPatch, **request: Any) -> dict[str, Any]:
     """What the helper answers alice."""
-    monkeypatch.setattr(_releases, "Host", lambda: host)
+    monkeypatch.setattr(deployer, "Host", lambda: host)
     return answer(gateway, "alice", request)
 
 

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _reload
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._reload import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import reload
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.reload import (
     NotReloaded,
     Reloader,
     Worker,
@@ -61,8 +61,8 @@ class Systemd:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.job, self.state, self.refuses, self.calls = 7, "running", "", [""]
         self.calls.clear()
-        self.call = _reload._call
-        monkeypatch.setattr(_reload, "_call", self._answer)
+        self.call = reload._call
+        monkeypatch.setattr(reload, "_call", self._answer)
 
     def _answer(self, *command: str) -> object:
         if command[0] not in ("systemctl", "systemd-run"):
@@ -91,7 +91,7 @@ class Site:
 
     def settle(self) -> None:
         """Returns when the workers of before have gone, each generation of which makes the pause longer."""
-        _reload._until(lambda: not any(worker.leaving for worker in self._workers()))
+        reload._until(lambda: not any(worker.leaving for worker in self._workers()))
 
     def _workers(self) -> list[Worker]:
         return workers(int((self.run / "nginx.pid").read_text()))

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _removal
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._releases import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import removal
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome, Settings
 from ansible_collections.vizgate.gateway.tests.unit.plugins.module_utils.test_releases import (
     SUPERVISOR_UNIT,
     TASKS,
@@ -76,7 +76,7 @@ def test_no_step_of_a_removal_takes_as_long_as_a_build(
     said: list[int] = []
     monkeypatch.setattr(Deployer, "_run", lambda self, place, app, step: said.append(step.seconds))
     deploy(settings=Settings(step_seconds=3600))
-    assert said == [_removal.STEP_SECONDS]
+    assert said == [removal.STEP_SECONDS]
 
 
 def test_of_who_leaves_nothing_is_run_and_nothing_asked(
@@ -126,7 +126,7 @@ def test_who_leaves_leaves_no_record_of_apps_removed_earlier(
 @pytest.mark.parametrize("user", ["..", "", "a/b", "../bob"])
 def test_a_name_that_is_none_leads_nowhere(user: str, tmp_path: Path, host: FakeHost) -> None:
     (tmp_path / "apps").mkdir()
-    folders = _removal.Folders(str(tmp_path), str(tmp_path / "apps"), str(tmp_path / "logs"))
-    removed = _removal.forget_user(host, folders, user)
+    folders = removal.Folders(str(tmp_path), str(tmp_path / "apps"), str(tmp_path / "logs"))
+    removed = removal.forget_user(host, folders, user)
     assert (removed.steps, len(removed.problems)) == ([], 1)
     assert (tmp_path / "apps").exists()

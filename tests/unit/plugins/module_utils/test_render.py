@@ -8,8 +8,13 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._render import Rendered, entries, file_names, render
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import (
+    Rendered,
+    entries,
+    file_names,
+    render,
+)
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH, OTHER_HASH, TEMPLATES, data
 
 ALICE = data(

@@ -9,8 +9,8 @@ import threading
 import time
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _resolve
-from ansible_collections.vizgate.gateway.plugins.module_utils._resolve import is_name, resolve
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve as resolve_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.resolve import is_name, resolve
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_name_that_the_resolver_cannot_even_encode_has_no_address(monkeypatch:
     def getaddrinfo(*arguments: object, **options: object) -> None:
         raise UnicodeError("label too long")
 
-    monkeypatch.setattr(_resolve.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(resolve_module.socket, "getaddrinfo", getaddrinfo)
     assert resolve(["gpu1"], {}) == {}
 
 
@@ -86,7 +86,7 @@ def test_many_names_are_looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         time.sleep(0.05)
         return [(None, None, 0, "", (f"10.0.0.{host[3:]}", 0))]
 
-    monkeypatch.setattr(_resolve.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(resolve_module.socket, "getaddrinfo", getaddrinfo)
     started = time.monotonic()
     found = resolve([f"gpu{number}" for number in range(64)], {})
     assert found == {f"gpu{number}": f"10.0.0.{number}" for number in range(64)}
@@ -101,7 +101,7 @@ def test_a_name_server_that_hangs_costs_no_more_than_the_time_allowed(monkeypatc
             ended.wait(20)
         return [(None, None, 0, "", ("10.0.0.1", 0))]
 
-    monkeypatch.setattr(_resolve.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(resolve_module.socket, "getaddrinfo", getaddrinfo)
     started = time.monotonic()
     found = resolve(["stuck", "gpu1", "known"], {"stuck": "10.0.0.9"}, seconds=0.3)
     ended.set()

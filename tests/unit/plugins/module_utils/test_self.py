@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _apply, _audit, _registry, _sockets
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, Outcome
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._registry import Registry
-from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import socket_dirs
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit, store
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Registry
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH, POLICY, Control, data, tree
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,9 +165,9 @@ def test_who_gets_a_withdrawn_users_name_begins_with_nothing(gateway: Gateway) -
 def test_a_long_history_ends_the_file_before_it_fills_the_disk(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_audit, "OWN_AUDIT_BYTES", 1000)
-    monkeypatch.setattr(_audit, "OWN_OLDER", 2)
-    monkeypatch.setattr(_audit, "KEPT_DAYS", -1)
+    monkeypatch.setattr(audit, "OWN_AUDIT_BYTES", 1000)
+    monkeypatch.setattr(audit, "OWN_OLDER", 2)
+    monkeypatch.setattr(audit, "KEPT_DAYS", -1)
     for number in range(40):
         add(gateway, "run")
         ask(gateway, "edit", name="run", link={"port": 9001 + number})
@@ -181,7 +183,7 @@ def test_a_long_history_ends_the_file_before_it_fills_the_disk(
 
 
 def test_no_user_pushes_their_own_recent_history_out(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_audit, "OWN_AUDIT_BYTES", 1000)
+    monkeypatch.setattr(audit, "OWN_AUDIT_BYTES", 1000)
     ask(gateway, "add_login", name="outsider", password="secret")
     add(gateway, "run")
     answers = [ask(gateway, "edit", name="run", link={"port": 9001 + number}) for number in range(40)]
@@ -200,7 +202,7 @@ def test_no_user_pushes_their_own_recent_history_out(gateway: Gateway, monkeypat
     inventory(gateway, {"name": "theirs", "port": 9100})
     assert "problems" not in add(gateway, "run", user="bob")
     # a month later the oldest goes
-    monkeypatch.setattr(_audit, "KEPT_DAYS", -1)
+    monkeypatch.setattr(audit, "KEPT_DAYS", -1)
     assert "problems" not in add(gateway, "run")
     assert ask(gateway, "history", lines=100)["lines"][0]["target"] != "outsider"
 
@@ -322,7 +324,7 @@ def test_the_same_name_twice_is_said_as_such(gateway: Gateway) -> None:
 
 
 def test_why_the_gateway_cannot_do_it_now_is_told(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_registry, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
     with Registry(gateway.paths, by="bob").locked():
         told = add(gateway, "run")["unavailable"]
     assert re.fullmatch(rf"process {os.getpid()} of bob, since [0-9:]+ has held \S+ for over 0.05 s; try again", told)
@@ -331,7 +333,7 @@ def test_why_the_gateway_cannot_do_it_now_is_told(gateway: Gateway, monkeypatch:
     told = ask(gateway, "add_login", name="guest", password="x")["unavailable"]
     assert told == "htpasswd cannot be run (No such file or directory); install apache2-utils"
 
-    monkeypatch.setattr(_apply, "_refusal", lambda configuration: "no disk for nginx")
+    monkeypatch.setattr(gateway_module, "_refusal", lambda configuration: "no disk for nginx")
     told = add(gateway, "run")["unavailable"]
     assert told == "nginx refuses the include files, nothing was changed: no disk for nginx"
 
@@ -371,7 +373,7 @@ def test_what_was_there_is_put_back_though_nginx_would_not_take_it(gateway: Gate
 def test_without_a_folder_for_sockets_nothing_is_acknowledged(
     gateway: Gateway, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sockets, "make_folder", no_room)
+    monkeypatch.setattr(socket_dirs, "make_folder", no_room)
     socket = f"{gateway.paths.sockets('alice')}/run.sock"
     told = ask(gateway, "add", link={"name": "run", "socket": socket})["unavailable"]
     assert told == "user 'alice': no folder for sockets: [Errno 28] No space left on device; nothing was changed"

@@ -23,17 +23,14 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import (
-    _apply,
-    _files,
-    _passwords,
-    _registry,
-    _render,
-    _sockets,
-)
-from ansible_collections.vizgate.gateway.plugins.module_utils._apply import Gateway, merged
-from ansible_collections.vizgate.gateway.plugins.module_utils._paths import Paths
-from ansible_collections.vizgate.gateway.plugins.module_utils._self import answer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core import fs
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, merged
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords, socket_dirs
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import store
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
     POLICY,
@@ -48,7 +45,7 @@ from ansible_collections.vizgate.gateway.tests.unit.support import (
 from hypothesis import strategies as st
 
 Request = dict[str, Any]
-MODULES = (_apply, _files, _registry, _sockets)
+MODULES = (gateway_module, fs, store, socket_dirs)
 """Where the core touches files."""
 NO_ROOM = OSError(errno.ENOSPC, "No space left on device")
 
@@ -119,17 +116,17 @@ Mishap = Callable[[pytest.MonkeyPatch, int], Any]
 
 def killed(patch: pytest.MonkeyPatch, at: int) -> Faulty:
     """The process ends at a step."""
-    return everywhere(patch, Faulty(patch, _files, at, Killed()))
+    return everywhere(patch, Faulty(patch, fs, at, Killed()))
 
 
 def failing(patch: pytest.MonkeyPatch, at: int) -> Faulty:
     """One step fails, the next ones work."""
-    return everywhere(patch, Faulty(patch, _files, at, OSError(errno.EIO, "Input/output error")))
+    return everywhere(patch, Faulty(patch, fs, at, OSError(errno.EIO, "Input/output error")))
 
 
 def failing_then_killed(patch: pytest.MonkeyPatch, at: int) -> Faulty:
     """One step fails, and the process ends while it deals with that."""
-    return everywhere(patch, _Worse(patch, _files, at, OSError(errno.EIO, "Input/output error")))
+    return everywhere(patch, _Worse(patch, fs, at, OSError(errno.EIO, "Input/output error")))
 
 
 class _Worse(Faulty):
@@ -200,8 +197,8 @@ class Scene:
 def state(gateway: Gateway) -> Any:
     """What is declared for alice, if the include files and nginx say the same."""
     sources = gateway.registry.sources("alice")
-    rendered = _render.render(gateway.paths.templates, "alice", merged(sources), gateway.registry.addresses())
-    found = {path: Path(gateway.paths.includes, path) for path in _render.file_names("alice")}
+    rendered = user_files.render(gateway.paths.templates, "alice", merged(sources), gateway.registry.addresses())
+    found = {path: Path(gateway.paths.includes, path) for path in user_files.file_names("alice")}
     texts = {path: file.read_text(encoding="utf-8") for path, file in found.items() if file.exists()}
     assert texts == rendered.files
     assert not os.path.exists(gateway.paths.journal)
@@ -219,7 +216,7 @@ def served(gateway: Gateway, control: Control) -> None:
     """nginx serves what is declared, and nothing else."""
     expected: dict[str, str] = {}
     for user, sources in gateway.registry.everything().items():
-        expected.update(_render.entries(user, merged(sources), gateway.registry.addresses()))
+        expected.update(user_files.entries(user, merged(sources), gateway.registry.addresses()))
     assert {key: value for key, value in control.entries.items() if value} == expected
 
 
@@ -234,7 +231,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what takes most of the time: nobody loses power here, nginx -t and hashing have tests of their own."""
     monkeypatch.setattr(Gateway, "_test", lambda self, maps: None)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    monkeypatch.setattr(_passwords, "hash_password", lambda password: HASH.replace("4bQ", "5bQ"))
+    monkeypatch.setattr(passwords, "hash_password", lambda password: HASH.replace("4bQ", "5bQ"))
 
 
 @pytest.fixture(params=SCENES)
@@ -268,7 +265,7 @@ class speaking:
         if self.full:
             self.control.before = lambda: setattr(self.control, "status", 507)
         for user, sources in self.gateway.registry.everything().items():
-            self.control.entries.update(_render.entries(user, merged(sources), {}))
+            self.control.entries.update(user_files.entries(user, merged(sources), {}))
         return self.control
 
     def __exit__(self, *problem: object) -> None:
@@ -403,8 +400,8 @@ class Victims:
 
     def __init__(self, root: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(os, "fsync", lambda descriptor: None)
-        patch.setattr(_passwords, "hash_password", lambda password: HASH)
-        patch.setattr(_apply._resolve, "resolve", _resolved)
+        patch.setattr(passwords, "hash_password", lambda password: HASH)
+        patch.setattr(gateway_module.resolve, "resolve", _resolved)
         self.gateway = make_gateway(root)
         self.sockets = os.path.dirname(self.gateway.paths.sockets("x"))
 
@@ -449,7 +446,7 @@ class Victims:
                 f'"mallory/(?:[a-z0-9][a-z0-9._-]*" "{link}|" "[0-9a-f]{{24}}(?: [A-Za-z0-9_.@+-]+)+)";', line
             )
         published = {key: value for key, value in self.control.entries.items() if key.startswith("mallory/") and value}
-        assert published == dict(_apply._ENTRY.findall("\n".join(lines)))
+        assert published == dict(gateway_module._ENTRY.findall("\n".join(lines)))
 
     def _files(self) -> dict[str, bytes]:
         """Every file but mallory's own, and the addresses of the hosts that she has named."""
@@ -518,7 +515,7 @@ def test_no_request_touches_what_is_not_ones_own(asked: list[Any]) -> None:
 
 def _resolved(hosts: Any, known: Any) -> dict[str, str]:
     """Every name is this machine's."""
-    return dict.fromkeys(filter(_apply._resolve.is_name, hosts), "127.0.0.1")
+    return dict.fromkeys(filter(gateway_module.resolve.is_name, hosts), "127.0.0.1")
 
 
 def _at(sockets: str, value: Any) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _helper, _system_accounts
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import system_accounts
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice import helper
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 
@@ -31,19 +32,19 @@ from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
     ],
 )
 def test_whose_number_it_is(uid: int, expected: bool) -> None:
-    assert _system_accounts.is_system(uid) is expected
+    assert system_accounts.is_system(uid) is expected
 
 
 def test_names_of_this_host() -> None:
-    assert _system_accounts.name_on_host_problem("no-such-account") is None
-    assert _system_accounts.name_on_host_problem("nobody") == (
+    assert system_accounts.name_on_host_problem("no-such-account") is None
+    assert system_accounts.name_on_host_problem("nobody") == (
         "user 'nobody': this host's account of that name is a service's (uid 65534); take another name"
     )
 
 
 def test_the_helper_refuses_services() -> None:
-    with pytest.raises(_helper.Refused, match=r"^nobody is a service's account \(uid 65534\)"):
-        _helper.caller("65534")
+    with pytest.raises(helper.Refused, match=r"^nobody is a service's account \(uid 65534\)"):
+        helper.caller("65534")
 
 
 @pytest.mark.parametrize(
@@ -52,4 +53,4 @@ def test_the_helper_refuses_services() -> None:
 )
 def test_others_have_the_same_first_number(path: str, name: str) -> None:
     text = (COLLECTION / path).read_text(encoding="utf-8")
-    assert re.findall(rf"{name} = ([0-9]+)", text) == [str(_system_accounts.FIRST_UID)]
+    assert re.findall(rf"{name} = ([0-9]+)", text) == [str(system_accounts.FIRST_UID)]

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._turns import for_each
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.turns import for_each
 
 
 def test_so_many_at_a_time() -> None:

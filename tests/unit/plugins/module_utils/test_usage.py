@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _log, _usage
-from ansible_collections.vizgate.gateway.plugins.module_utils._usage import Pages
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs import access_log, usage
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs.usage import Pages
 
 
 def line(user: str, path: str, link: str = "train") -> str:
@@ -73,16 +73,16 @@ def test_lines_that_are_nobodys(pages: Pages, log: Path, text: str) -> None:
 def test_a_user_who_is_asked_very_often_hides_nobody_elses_lines(
     pages: Pages, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_log, "EXAMINED_BYTES", 2000)
-    monkeypatch.setattr(_usage, "BATCH_BYTES", 1000)
+    monkeypatch.setattr(access_log, "EXAMINED_BYTES", 2000)
+    monkeypatch.setattr(usage, "BATCH_BYTES", 1000)
     log.write_text(line("bob", "/first") + "".join(line("alice", f"/{number}") for number in range(100)))
     assert pages.refresh() == []
     assert (paths(pages, "bob"), len(paths(pages, "alice"))) == (["/first"], 100)
 
 
 def test_no_more_is_kept_than_there_is_room_for(pages: Pages, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_usage, "SPOOL_BYTES", 2000)
-    monkeypatch.setattr(_usage, "BATCH_LINES", 7)
+    monkeypatch.setattr(usage, "SPOOL_BYTES", 2000)
+    monkeypatch.setattr(usage, "BATCH_LINES", 7)
     log.write_text("".join(line("alice", f"/{number}") for number in range(100)))
     pages.refresh()
     assert Path(pages.folder, "lines", "alice.jsonl").stat().st_size <= 2000

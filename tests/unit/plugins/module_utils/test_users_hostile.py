@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils import _model, _yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._apps import App, parse_apps
-from ansible_collections.vizgate.gateway.plugins.module_utils._model import Link, Login, parse_user
-from ansible_collections.vizgate.gateway.plugins.module_utils._users import PROBLEMS, parse_files
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model import data
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, parse_apps
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, parse_user
+from ansible_collections.vizgate.gateway.plugins.plugin_utils import _yaml_lines
+from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import PROBLEMS, parse_files
 
 SECRET = "the-secret-of-the-site"
 SECONDS = 2.0
@@ -102,7 +103,7 @@ def test_no_file_takes_long_or_much_memory(text: str) -> None:
     assert peak < 64 * MEBIBYTE
     if text not in (HOSTILE["a comment"], HOSTILE["blanks"], HOSTILE["a directive"]):
         assert problems
-    assert len(problems) <= 2 * (_model.PROBLEMS + 1)
+    assert len(problems) <= 2 * (data.PROBLEMS + 1)
     for problem in problems:
         assert problem.startswith("lab/alice.yml:")
         assert len(problem) < 400
@@ -265,4 +266,4 @@ def test_a_large_file_of_an_honest_user_is_read() -> None:
     found = parse_files({"lab/alice.yml": text}, str)
     assert found.problems == []
     assert len(found.users["alice"].links) == 2000
-    assert _yaml.line_of(_yaml.load(text), ("links", 1999, "port")) == 2 + 1999 * 5 + 3
+    assert _yaml_lines.line_of(_yaml_lines.load(text), ("links", 1999, "port")) == 2 + 1999 * 5 + 3

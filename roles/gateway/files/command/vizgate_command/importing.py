@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 
 import click
-from vizgate import _multivisdom
-from vizgate._apply import SELF
-from vizgate._model import InvalidData, UserData
-from vizgate._registry import Registry
+from vizgate.apply.gateway import SELF
+from vizgate.migrate import multivisdom
+from vizgate.model.data import InvalidData, UserData
+from vizgate.registry.store import Registry
 
 from . import show, talk
 from .root import whole_gateway
@@ -25,17 +25,17 @@ def run(folder: str | None, check: bool) -> None:
         policy = gateway.registry.policy()
         folder = folder or os.path.join(talk.ROOT, "etc/nginx/sites-available/multivisdom")
         try:
-            found = _multivisdom.read(folder, policy, None if rootless else _multivisdom.unix_account)
+            found = multivisdom.read(folder, policy, None if rootless else multivisdom.unix_account)
         except InvalidData as error:
             raise talk.refused(*error.problems) from None
 
         def declaration(registry: Registry) -> dict[str, UserData]:
-            declared, problems = _multivisdom.merge(found, registry.sources, policy)
+            declared, problems = multivisdom.merge(found, registry.sources, policy)
             refused[:] = [*problems, *found.refused]
             return declared
 
         outcome = gateway.declare(SELF, declaration, check=check, diff=False)
-    for line in _multivisdom.bounded(found.adapted):
+    for line in multivisdom.bounded(found.adapted):
         click.echo(f"note: {show.clean(line)}")
     if check:
         click.echo("nothing is changed yet; without --check:")
@@ -47,4 +47,4 @@ def run(folder: str | None, check: bool) -> None:
     done = [step["action"] for step in outcome.plan]
     click.echo(f"{done.count('add')} links and {done.count('add login')} logins imported, {len(refused)} lines refused")
     if refused:
-        raise talk.refused(*_multivisdom.bounded(refused))
+        raise talk.refused(*multivisdom.bounded(refused))

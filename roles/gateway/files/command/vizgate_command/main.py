@@ -59,7 +59,7 @@ def _names(what: str) -> Completion:
 
 
 def _kinds(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from vizgate._kinds import KINDS
+    from vizgate.model.kinds import KINDS
 
     return [CompletionItem(name) for name in KINDS if name.startswith(incomplete)]
 
@@ -507,7 +507,7 @@ def doctor(ctx: click.Context, name: str, plain: bool) -> None:
     \b
       vizgate doctor train
     """
-    from vizgate._doctor import diagnose
+    from vizgate.diagnose.doctor import diagnose
 
     answer = _answers()
     show.find(answer, name)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from vizgate._model import host_problem, name_problem, password_problem
+from vizgate.model.data import host_problem, name_problem, password_problem
 
 from . import show, talk
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import click
-from vizgate import _protection
+from vizgate.diagnose import protection
 
 from . import show
 from .root import whole_gateway
@@ -15,7 +15,7 @@ from .root import whole_gateway
 def run(plain: bool) -> None:
     """One page: what is on, and what is off with its reason and what switches it on."""
     with whole_gateway("protection") as gateway:
-        found = _protection.measures(_protection.facts(gateway))
+        found = protection.measures(protection.facts(gateway))
     if plain:
         show.as_json([measure._asdict() for measure in found])
         return

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from vizgate._apply import SELF, Declaration, Gateway, NginxRefused
-from vizgate._model import InvalidData
-from vizgate._registry import Locked, Registry
+from vizgate.apply.gateway import SELF, Declaration, Gateway, NginxRefused
+from vizgate.model.data import InvalidData
+from vizgate.registry.store import Locked, Registry
 
 from . import show, talk
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-from vizgate import _addresses
+from vizgate.model import urls
 
 from . import talk
 
@@ -33,7 +33,7 @@ def clean(text: object) -> str:
     found = str(text)
     if found.isprintable():
         return found  # as nearly always, and the model takes its time to import
-    from vizgate._model import printable
+    from vizgate.model.data import printable
 
     return printable(found)
 
@@ -47,8 +47,8 @@ def located(step: Mapping[str, str]) -> tuple[str, str]:
     except (OSError, ValueError, AttributeError):
         url, style = "", ""
     user, name = step["user"], step["url"].split("/")[2]
-    link = _addresses.located({"prefix": "", **step, "name": name}, url, style, user)
-    return link.get("origin", _addresses.site(url, style, user)), link["url"]
+    link = urls.located({"prefix": "", **step, "name": name}, url, style, user)
+    return link.get("origin", urls.site(url, style, user)), link["url"]
 
 
 def address(step: Mapping[str, str]) -> str:
@@ -280,7 +280,7 @@ def find(answer: Mapping[str, Any], name: str) -> Link:
 
 def how_to_start(answer: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
     """A hint after a link has been added: what its tool is started with, or without a kind who finds that out."""
-    from vizgate._kinds import KINDS
+    from vizgate.model.kinds import KINDS
 
     if "kind" not in declared:
         click.echo(f"next: vizgate doctor {declared['name']}")
@@ -307,18 +307,18 @@ def _start(link: Link, url: str) -> str:
     """The command that starts a link's tool; "" where the link is not as its kind expects."""
     import shlex
 
-    from vizgate._kinds import KINDS
+    from vizgate.model.kinds import KINDS
 
     kind = KINDS[link["kind"]]
     # a tool with a host name of its own has an empty base path
-    if link["prefix"] not in (kind.prefix, _addresses.HOST) or link.get("socket"):
+    if link["prefix"] not in (kind.prefix, urls.HOST) or link.get("socket"):
         return ""
     return shlex.join(kind.command(link["url"].rstrip("/"), link["host"], link["port"], url.partition("://")[2]))
 
 
 def kinds(name: str | None, plain: bool) -> None:
     """What the tool of each kind, or of one, is started with."""
-    from vizgate._kinds import KINDS, OTHERS
+    from vizgate.model.kinds import KINDS, OTHERS
 
     if name is not None and name not in KINDS:
         raise talk.refused(f"kind {name!a} is not known; {OTHERS}")
@@ -346,7 +346,7 @@ def findings(found: Sequence[Mapping[str, Any]]) -> None:
 
 def users_file(links: Iterable[Link]) -> str:
     """Links as the YAML of a users file, defaults left out."""
-    from vizgate._kinds import KINDS
+    from vizgate.model.kinds import KINDS
 
     lines = []
     for link in links:

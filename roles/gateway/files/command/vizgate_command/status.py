@@ -13,8 +13,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from vizgate._addresses import located, site
-from vizgate._probe import listeners, probe
+from vizgate.model.urls import located, site
+from vizgate.net.probe import listeners, probe
 
 from . import show, talk
 
@@ -36,7 +36,7 @@ _LISTENS: dict[bool | None, show.Cell] = {True: ("yes", "green"), False: ("no", 
 
 def links(names: Sequence[str], everybody: bool) -> list[Row]:
     """The links of these names, or all of the user's, or everybody's: as `show` tells them, with `user`, the full `url`,
-    `probe` (what `_probe` has seen, as plain data) and `works`."""
+    `probe` (what `net.probe` has seen, as plain data) and `works`."""
     if everybody:
         if not talk.privileged():
             raise talk.refused("--all: only root looks at everybody's links")

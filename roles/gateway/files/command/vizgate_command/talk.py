@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from vizgate._apply import Gateway
+    from vizgate.apply.gateway import Gateway
 
 LIB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = LIB.removesuffix("usr/local/lib/vizgate")
@@ -57,8 +57,8 @@ def privileged() -> bool:
 
 def gateway() -> Gateway:
     """The gateway, for those who are privileged."""
-    from vizgate._apply import Gateway
-    from vizgate._paths import Paths
+    from vizgate.apply.gateway import Gateway
+    from vizgate.paths import Paths
 
     owner = os.stat(ROOT).st_uid
     if ROOT != "/" and owner != os.geteuid():
@@ -74,7 +74,7 @@ def me() -> str:
 def ask(request: dict[str, Any]) -> dict[str, Any]:
     """The gateway's answer to one request; raises Failed where it refuses, or cannot."""
     if privileged():
-        from vizgate._self import answer
+        from vizgate.selfservice.dispatch import answer
 
         told = answer(gateway(), me(), request)
     elif behalf:
