@@ -41,8 +41,8 @@ unit: .venv/test ## the core, without a server
 	tests/suite unit pytest tests/unit --numprocesses 2
 
 http: .venv/test ## the real nginx on loopback
-	tests/suite http pytest tests/http --numprocesses 2 --dist loadfile -m "not alone"
-	tests/suite http-alone pytest tests/http -m alone
+	tests/suite http pytest tests/http --numprocesses 2 --dist loadfile -m "not alone"; code=$$?; \
+	tests/suite http-alone pytest tests/http -m alone && exit $$code
 
 command: .venv/test ## the command vizgate, by script and in a terminal
 	tests/suite command pytest tests/command

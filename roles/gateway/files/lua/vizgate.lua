@@ -228,7 +228,6 @@ local function verdict_on(digest, user, generation, credential)
     local verdict = counted_check(pair, all, right, user, generation, credential)
     if verdict then
         keep_for_hashing(user, credential)
-        checks:set("visitor " .. user .. " " .. client(), generation or "", VISITOR_SECONDS)
     end
     if verdict and signing.way == "pam" then
         -- PAM is asked again after a minute: the account may have been locked
@@ -296,6 +295,8 @@ local function authenticate(user)
     if verdict then
         local login = ngx.var.remote_user
         ngx.var.vizgate_login = login
+        -- also for one that is remembered, as logins that have changed may be those of before again
+        checks:set("visitor " .. user .. " " .. client(), generation or "", VISITOR_SECONDS)
         passed[user] = passed[user] or {}
         passed[user][who] = login
     elseif verdict == nil then
