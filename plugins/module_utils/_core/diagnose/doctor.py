@@ -803,6 +803,8 @@ def _asked_in_vain(seen: Observed) -> Iterator[Finding]:
             yield _warning(text, log)
     found = _counted((str(line["problem"]).partition(" unmarked")[0], line) for line in seen.concerning)
     for (what, path, _page), times in list(found.items())[-3:]:
+        if what == "outside" and not seen.base:
+            continue  # was before the link got a host of its own, on which nothing is outside
         if what == "outside":
             text = f"in the last hour pages of the link looked for {_cut(path)}, outside of the link, {times}"
             yield _warning(f"{text}: tell the tool its base path {seen.base}", _start_below(seen))

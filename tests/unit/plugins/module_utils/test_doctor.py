@@ -1248,3 +1248,10 @@ def test_a_tool_that_drips_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch
         server.shutdown()
     assert (severity, text) == ("error", "the page loads, but s0.js does not")
     assert 2.9 < taken < 8
+
+
+def test_what_pages_looked_for_before_the_link_had_a_host_is_no_finding() -> None:
+    log = {"lines": [], "concerning": [line("/static/app.js", problem="outside")]}
+    with running({"/": page()}) as tool:
+        assert [severity for severity, _, _ in triples(diagnose(with_own_host(tool.port), "run", log))] == ["ok"]
+        assert [severity for severity, _, _ in triples(diagnose(with_hosts(tool.port), "run", log))] == ["warning"]
