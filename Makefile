@@ -4,7 +4,7 @@
 LONGEST := molecule/apps molecule/fortress molecule/selfservice
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SUITES := lint unit http http-alone kinds apps browser command
-.PHONY: help demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
+.PHONY: help check demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +33,8 @@ demo-stop: ## end what demo started
 
 demo-info: ## print the demo's addresses and logins as JSON
 	@python demo/demo.py info
+
+check: lint unit ## what to run before a commit
 
 lint: .venv/test ## all static checks
 	tests/suite lint tests/lint
