@@ -33,13 +33,13 @@ def test_logs_are_followed(host, run):
     begun = waits.format(".")
     host.check_output("timeout 60 sh -c %s", f"runuser -l alice -c '{follow}' >/dev/null 2>&1 & {begun}")
     # as when it has become large
-    write = (
-        r"echo first >>{0}; {1}; mv {0} {0}.1; printf 'next\033[2J\n' >>{0}; {2}; pkill -INT -f 'logs a3 --[f]ollow'"
-    )
+    write = r"echo first >>{0}; {1}; mv {0} {0}.1; printf 'next\033[2J\n' >>{0}; {2}"
     log = "/home/alice/apps/a3/log/a3.log"
     host.check_output(
-        "runuser -u alice -- timeout 60 sh -c %s", write.format(log, waits.format("first"), waits.format("next"))
+        "timeout 60 runuser -u alice -- sh -c %s", write.format(log, waits.format("first"), waits.format("next"))
     )
+    # as if the time was over
+    host.check_output("pkill -ALRM -x -u alice timeout; while pgrep -x -u alice timeout; do sleep 0.1; done")
     assert run("alice", "cat followed")[1].splitlines()[1:] == ["first", r"next\x1b[2J"]
 
 
