@@ -27,9 +27,18 @@ class ActionModule(ActionBase):
             files = [file for source in args.get("sources") or [] for file in _read(source)]
         except (OSError, KeyError, UnicodeDecodeError) as error:
             return {**result, "failed": True, "msg": f"files: a source cannot be read: {error}"}
+        texts = _texts(args)
+        for text in texts:
+            if not isinstance(text["text"], str):
+                what = f"the text of {text['path']} is no string, but {type(text['text']).__name__}"
+                return {
+                    **result,
+                    "failed": True,
+                    "msg": f"files: {what}; quote it, or name the variable otherwise if it has another value",
+                }
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "files.json")
-            self._transfer_data(packed, json.dumps(files + _texts(args)))
+            self._transfer_data(packed, json.dumps(files + texts))
             self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
             result.update(self._execute_module(module_args={**args, "packed": packed}, task_vars=task_vars))
             return result

@@ -31,7 +31,7 @@ import json, pexpect, secrets, subprocess, sys
 scanner, lines = map(json.loads, sys.argv[1:])
 told = {}
 pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-for line in lines:
+def watch(line):
     # what is looked for is in nobody's arguments: it comes up here
     secret = secrets.token_hex(12)
     scanners = {
@@ -53,7 +53,17 @@ for line in lines:
         child.expect(pexpect.EOF)
         child.close()
         code, said = child.exitstatus, child.before
-    told[line] = [code, said, {account: json.loads(process.communicate()[0]) for account, process in scanners.items()}]
+    return [code, said, {account: json.loads(process.communicate()[0]) for account, process in scanners.items()}]
+
+for line in lines:
+    for attempt in range(5):
+        told[line] = watch(line)
+        scanned = told[line][2].values()
+        if all(seen.get("htpasswd cmdline") for seen, _ in scanned) or any(found for _, found in scanned):
+            break
+        # on a busy host it was hashed while they looked elsewhere
+        if " add " in line:
+            subprocess.run(["runuser", "-l", "alice", "-c", "vizgate login remove seen"])
 print(json.dumps(told))
 """
 

@@ -14,7 +14,7 @@ sys.path.insert(0, "/usr/local/lib/vizgate")
 from vizgate.apply.gateway import Gateway
 from vizgate.apps.deployer import Deployer, Settings
 from vizgate.model.app import App
-from vizgate.model.data import InvalidData, UserData
+from vizgate.model.data import InvalidData, Link, UserData
 from vizgate.paths import Paths
 
 def declare(source, user, links):
@@ -69,7 +69,7 @@ def test_the_command_says_why(host):
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_it_gets_no_links_from_a_users_file(host, core, account):
     uid = host.check_output("id -u %s", account)
-    (problem,) = core(f"declare('inventory', '{account}', (_model.Link('x', 9087),))")
+    (problem,) = core(f"declare('inventory', '{account}', (Link('x', 9087),))")
     assert problem == (
         f"user '{account}': this host's account of that name is a service's (uid {uid}); take another name"
     )
@@ -78,7 +78,7 @@ def test_it_gets_no_links_from_a_users_file(host, core, account):
 
 @pytest.mark.parametrize("user", ["bob", "without-an-account"])
 def test_people_and_names_without_an_account_do(core, user):
-    assert core(f"declare('inventory', '{user}', (_model.Link('x', 9087),))")[0]["action"] == "add"
+    assert core(f"declare('inventory', '{user}', (Link('x', 9087),))")[0]["action"] == "add"
 
 
 @pytest.mark.parametrize("account", ["www-data", "backup", "dynamic"])
