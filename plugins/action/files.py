@@ -30,12 +30,8 @@ class ActionModule(ActionBase):
         texts = _texts(args)
         for text in texts:
             if not isinstance(text["text"], str):
-                what = f"the text of {text['path']} is no string, but {type(text['text']).__name__}"
-                return {
-                    **result,
-                    "failed": True,
-                    "msg": f"files: {what}; quote it, or name the variable otherwise if it has another value",
-                }
+                wrong = f"the text of {text['path']} must be a string, but is of type {type(text['text']).__name__}"
+                return {**result, "failed": True, "msg": f"files: {wrong}; check the variable that it comes from"}
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "files.json")
             self._transfer_data(packed, json.dumps(files + texts))

@@ -12,7 +12,7 @@ version_added: 0.2.0
 description:
   - Does for whole lists of folders and files what C(ansible.builtin.file) and C(ansible.builtin.copy) do for one, in one run.
   - The collection's roles install their own files with it, fifty of which would take half a minute one by one.
-  - Folders are made first. Files that are on the host alone stay, unless C(prune) is said for a source.
+  - Folders are made first. Files that are on the host alone stay, unless a source sets C(prune).
 author:
   - The vizgate authors (@vizgate)
 extends_documentation_fragment:
@@ -93,7 +93,7 @@ options:
         type: str
         required: true
       prune:
-        description: Whether files below C(dest) that are in no source go, with folders that are empty then. What Python has compiled stays.
+        description: Whether to remove files below C(dest) that no source has, and empty folders. What Python has compiled stays.
         type: bool
         default: false
   packed:

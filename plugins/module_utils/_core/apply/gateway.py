@@ -1044,7 +1044,7 @@ def _serving(key: str, entry: str) -> str:
 
 
 def _step(action: str, user: str, link: Link) -> dict[str, str]:
-    # whoever shows the address in full has to know that it is a host name
+    # what prints the full address has to know that the link has a host name
     prefix = {"prefix": HOST} if link.mode == HOST else {}
     return {"action": action, "url": url(user, link), "target": link.target, "user": user, **prefix}
 

@@ -155,7 +155,7 @@ def test_options_that_lack_something_touch_nothing(tmp_path: Path) -> None:
     assert "missing required arguments: text found in texts" in found["msg"]
     assert not (tmp_path / "new").exists()
     found = files(tmp_path, {"folders": [folder], "texts": [{**text, "text": {"a": 1}}]})
-    assert f"the text of {tmp_path}/a is no string, but " in found["msg"]
+    assert f"the text of {tmp_path}/a must be a string, but is of type " in found["msg"]
     assert not (tmp_path / "new").exists()
     found = files(tmp_path, {"folders": [folder], "texts": [{**text, "text": "", "owner": "no-such-user"}]})
     assert "no-such-user" in found["msg"]
