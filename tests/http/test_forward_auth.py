@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import websockets.exceptions
@@ -348,12 +347,10 @@ def test_somebody_on_the_services_port_is_not_believed(site: Site, backends: Bac
         {"gateway_url_style": "subdomain", "gateway_public_url": "https://gate.example"},
     ],
 )
-def test_nonsense_is_refused_before_anything_is_touched(tmp_path: Path, variables: dict[str, object]) -> None:
+def test_nonsense_is_refused_before_anything_is_touched(variables: dict[str, object]) -> None:
     url = f"http://127.0.0.1:{free_port()}/auth"
-    rig = Rig(tmp_path, {}, **{"gateway_auth": "forward", "gateway_forward_auth_url": url, **variables})
-    rig.host["gateway_rootless_dir"] = "/tmp/vg-nothing"
-    rig.inventory.write_text(rig.inventory.read_text().replace(str(rig.root), "/tmp/vg-nothing"))
-    done = rig.run("ansible-playbook", "-i", str(rig.inventory), "playbooks/site.yml")
-    assert done.returncode != 0
-    assert "gateway_" in done.stdout + done.stderr
-    assert not Path("/tmp/vg-nothing").exists()
+    with Rig.temporary({}, **{"gateway_auth": "forward", "gateway_forward_auth_url": url, **variables}) as rig:
+        done = rig.run("ansible-playbook", "-i", str(rig.inventory), "playbooks/site.yml")
+        assert done.returncode != 0
+        assert "gateway_" in done.stdout + done.stderr
+        assert not rig.root.exists()

@@ -222,13 +222,13 @@ WILDCARD = {"certificate_provider": "acme", "certificate_names": ["gate.example.
     ],
 )
 def test_a_certificate_that_nobody_gives_is_refused_before_anything_is_touched(
-    tmp_path: Path, variables: dict[str, object], options: list[str], told: str
+    variables: dict[str, object], options: list[str], told: str
 ) -> None:
-    rig = Rig(tmp_path, {}, gateway_tls=True, **variables)
-    # whoever runs the tests, it is not for want of root that it is refused
-    options = [*options, "-e", '{"__gateway_privileged": true}']
-    done = rig.run("ansible-playbook", "-i", str(rig.inventory), "playbooks/site.yml", *options)
-    assert done.returncode != 0
-    assert told in " ".join(done.stdout.split()), done.stdout + done.stderr
-    assert "List the packages that are there" not in done.stdout
-    assert not rig.root.exists()
+    with Rig.temporary({}, gateway_tls=True, **variables) as rig:
+        # whoever runs the tests, it is not for want of root that it is refused
+        options = [*options, "-e", '{"__gateway_privileged": true}']
+        done = rig.run("ansible-playbook", "-i", str(rig.inventory), "playbooks/site.yml", *options)
+        assert done.returncode != 0
+        assert told in " ".join(done.stdout.split()), done.stdout + done.stderr
+        assert "List the packages that are there" not in done.stdout
+        assert not rig.root.exists()
