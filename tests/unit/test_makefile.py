@@ -45,13 +45,19 @@ def said(suite: Path, *arguments: str) -> tuple[int, str]:
 
 
 def test_the_summary_counts_tests_and_names_what_failed_or_did_not_run(suite: Path) -> None:
-    pytests = "printf '== 3 passed, 1 skipped in 0.12s ==\\n=== 1 failed, 2 passed, 1 error in 61.00s (0:01:01) ===\\n'"
+    lines = (
+        "FAILED tests/x.py::test_y - why",
+        "== 3 passed, 1 skipped in 0.12s ==",
+        "= 1 failed, 2 passed, 1 error in 61.00s (0:01:01) =",
+    )
+    pytests = "; ".join(f"echo '{line}'" for line in lines)
     assert said(suite, "unit", "sh", "-c", f"{pytests}; exit 1")[0] == 1
     assert said(suite, "lint", "echo", "ok ruff (1 s)") == (0, "ok ruff (N s)\n")
     code, text = said(suite, "--quiet", "molecule-x", "sh", "-c", "echo secret; echo 'fatal: [h] why'; exit 2")
     assert (code, text.splitlines()[1:]) == (2, ["molecule-x FAILED after N s:", "fatal: [h] why"])
     assert said(suite, "--summary", "lint") == (
         1,
+        "molecule-x:\nfatal: [h] why\nunit:\nFAILED tests/x.py::test_y - why\n"
         "lint ok N s 1 passed 0 failed\nmolecule-x FAILED N s 0 passed 0 failed\nunit FAILED N s 5 passed 2 failed\n"
         "2 suites failed: their logs are in .build/suites\n6 passed, 2 failed\n",
     )
