@@ -19,8 +19,6 @@ from crowd import ACCOUNTS, PORTS, STEADY, Visitor, give_addresses, together
 
 LOOPERS, (CALLER, BYSTANDER, *NEWCOMERS) = ACCOUNTS[:10], ACCOUNTS[10:]
 RELOAD = ("sudo", "-n", "/usr/sbin/service", "nginx", "reload")
-GAP = 10
-"""Clock ticks of 10 ms: the workers of one configuration start closer to each other, those of the next later."""
 
 
 def reload(account: str, seconds: float) -> int | None:
@@ -85,15 +83,10 @@ class Nginx:
         return found
 
     def generations(self) -> list[set[str]]:
-        """The workers by the configuration that they were started with."""
-        found: list[set[str]] = []
-        last = 0
-        for started, pid in sorted((started, pid) for pid, started in self.started.items()):
-            if not found or started - last >= GAP:
-                found.append(set())
-            found[-1].add(pid)
-            last = started
-        return found
+        """The workers by the configuration that they were started with; each starts as many."""
+        by_start = [pid for _started, pid in sorted((started, int(pid)) for pid, started in self.started.items())]
+        step = self.processes
+        return [set(map(str, by_start[at : at + step])) for at in range(0, len(by_start), step)]
 
     def watch(self, end: float) -> None:
         while time.monotonic() < end:

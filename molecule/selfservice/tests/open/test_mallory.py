@@ -284,14 +284,17 @@ def test_neither_hang_up_nor_keys_stop_a_change_half_way(python, ask):
     """Her terminal goes away, or sends ^C, ^\\ and ^Z, at moments of the change; bob does not wait for her."""
     code = """
 told = {}
+begun = time.monotonic()
+ask({"do": "show"})
+whole = time.monotonic() - begun  # what a request takes on this host, at this load
 for number in range(14):
     name = f"hangup{number}"
     child, terminal = pty.fork()
     if not child:
         os.execvp("bash", ["bash", "-c", "exec " + " ".join(HELPER)])
-    time.sleep(0.15)
+    time.sleep(whole)
     os.write(terminal, json.dumps(add(name)).encode() + b"\\n\\x04\\x04")
-    time.sleep(number % 7 * 0.006)
+    time.sleep(number % 7 * whole / 20)
     if number < 7:
         os.write(terminal, b"\\x03\\x1c\\x1a")
         time.sleep(0.3)
@@ -306,7 +309,7 @@ print(json.dumps([name in there for name in told]))
     before = time.monotonic()
     assert "plan" in ask("bob", "add", link={"name": "hurried", "port": 9087})
     assert "plan" in ask("bob", "remove", name="hurried")
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20, "a lock is waited for longer"
     shown = {link["name"]: link for link in ask("mallory", "show")["links"]}
     assert all(link["rendered"] and link["live"] for link in shown.values())
 
@@ -329,19 +332,33 @@ os.environ["XDG_RUNTIME_DIR"] = f"/run/user/{uid}"
 scope = ["systemd-run", "--user", "--scope", "-q", "--unit=cold.scope"]
 helper = subprocess.Popen([*scope, *HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 (freezer,) = glob.glob(f"{folder}/user.slice/user-{uid}.slice/user@{uid}.service/*/cold.scope/cgroup.freeze") or [""]
-for _ in range(100):
+for _ in range(500):
     if freezer:
         break
     time.sleep(0.02)
     (freezer,) = glob.glob(f"{folder}/user.slice/user-{uid}.slice/user@{uid}.service/*/cold.scope/cgroup.freeze") or [""]
-time.sleep(0.7)  # it has started, and waits for the request
+# it has started, and waits for the request, out of her session
+def has_left():
+    for command in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(command) as file, open(command.replace("cmdline", "cgroup")) as cgroup:
+                if file.read().split("\\0")[:3] == ["/usr/bin/python3", "-IBS", HELPER[2]]:
+                    return "cold.scope" not in cgroup.read()
+        except OSError:
+            pass
+for _ in range(500):
+    if has_left():
+        break
+    time.sleep(0.02)
+else:
+    sys.exit("the helper stays in its caller's session")
 with open(freezer, "w") as file:
     file.write("1")
 helper.stdin.write(json.dumps(add("frozen")).encode())
 helper.stdin.close()
 os.set_blocking(helper.stdout.fileno(), False)
 said = None
-for _ in range(100):
+for _ in range(400):
     said = helper.stdout.read()
     if said:
         break
@@ -445,7 +462,7 @@ def test_a_stopped_session_holds_nobody_up(host, python, her_login):
     assert served, "sudo is stopped, the helper must not be"
     assert done
     assert bobs == [True, True]
-    assert took < 5
+    assert took < 20, "a lock is waited for longer"
 
 
 LEFT_STOPPED = """
@@ -669,13 +686,16 @@ slow = [subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE) 
 for helper in slow:
     helper.stdin.write(b'{"do": ')
     helper.stdin.flush()
-time.sleep(1.5)
-fifth = ask({"do": "show"})
+# until all four are there
+for _ in range(50):
+    fifth = ask({"do": "show"})
+    if fifth[0]:
+        break
 reader, full = os.pipe()
 fcntl.fcntl(full, fcntl.F_SETPIPE_SZ, 4096)
 os.write(full, b"x" * 4096)
 deaf = [subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=full, stderr=subprocess.DEVNULL) for _ in range(40)]
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 while time.monotonic() < end and any(helper.poll() is None for helper in slow + deaf):
     time.sleep(0.1)
 left = [sum(helper.poll() is None for helper in helpers) for helpers in (slow, deaf)]
@@ -994,7 +1014,7 @@ else:
     os.setsid()
     os.close(1)
     os.close(2)
-    time.sleep(20)
+    time.sleep(600)
 """
     python("mallory", code)
     try:
