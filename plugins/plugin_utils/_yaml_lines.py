@@ -189,6 +189,7 @@ class _Reading:
             line = event.start_mark.line + 1
             merges = (
                 isinstance(event, self.yaml.events.ScalarEvent)
+                and event.value == "<<"
                 and self.loader.resolve(self.yaml.ScalarNode, event.value, event.implicit) == _MERGE
             )
             key = "<<" if merges else self._value(event, depth + 1)
