@@ -6,44 +6,18 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, tree
+from ansible_collections.vizgate.gateway.tests.unit.adhoc import run_module
+from ansible_collections.vizgate.gateway.tests.unit.support import tree
 
 
 def apps(folder: Path, root: str, *options: str, state: str = "present") -> dict[str, Any]:
     """What a task with action apps returns."""
-    arguments = {"src": str(folder), "root": root, "state": state}
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", *options),
-            *("-e", f"ansible_python_interpreter={sys.executable}", "-m", "vizgate.gateway.apps"),
-            *("-a", json.dumps(arguments)),
-        ],
-        cwd=COLLECTION,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(COLLECTION / "ansible.cfg"),
-            "ANSIBLE_HOME": str(folder.parent),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_REMOTE_TMP": str(folder.parent / "tmp"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    start = re.search(r"^localhost \| [A-Z!]+ => ", done.stdout, re.MULTILINE)
-    assert start, done.stdout + done.stderr
-    found: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout, start.end())[0]
-    return found
+    return run_module(folder.parent, "apps", {"src": str(folder), "root": root, "state": state}, *options)[0]
 
 
 @pytest.mark.parametrize("state", ["present", "updated"])

@@ -6,45 +6,18 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
+from ansible_collections.vizgate.gateway.tests.unit.adhoc import run_module
 
 
 def files(folder: Path, arguments: Mapping[str, object], *options: str) -> dict[str, Any]:
-    """What a task with action files returns, under a umask that leaves others nothing."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", *options),
-            *("-e", f"ansible_python_interpreter={sys.executable}"),
-            *("-m", "vizgate.gateway.files", "-a", json.dumps(arguments)),
-        ],
-        cwd=COLLECTION,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(COLLECTION / "ansible.cfg"),
-            "ANSIBLE_HOME": str(folder),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_REMOTE_TMP": str(folder / "tmp"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        umask=0o077,
-    )
-    start = re.search(r"^localhost \| [A-Z!]+ => ", done.stdout, re.MULTILINE)
-    assert start, done.stdout + done.stderr
-    found: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout, start.end())[0]
-    found["output"] = done.stdout[: start.start()]
-    return found
+    """What a task with action files returns, under a umask that leaves others nothing; and as `output` what it prints."""
+    found, output = run_module(folder, "files", arguments, *options, umask=0o077)
+    return {**found, "output": output}
 
 
 @pytest.fixture

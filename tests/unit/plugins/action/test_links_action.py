@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import verify_password
-from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, POLICY, Control, data, tree
+from ansible_collections.vizgate.gateway.tests.unit.adhoc import run_module
+from ansible_collections.vizgate.gateway.tests.unit.support import POLICY, Control, data, tree
 
 VAULT_PASSWORD = "for these tests"
 
@@ -30,34 +27,12 @@ def users(tmp_path: Path) -> Path:
 
 
 def links(folder: Path, *options: str, **arguments: Any) -> dict[str, Any]:
-    """What a task with action links returns."""
+    """What a task with action links returns, and as `output` what else there is for people to read."""
     password = folder.parent / "vault-password"
     password.write_text(VAULT_PASSWORD, encoding="utf-8")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", *options),
-            *("--vault-password-file", str(password), "-e", f"ansible_python_interpreter={sys.executable}"),
-            *("-m", "vizgate.gateway.links", "-a", json.dumps({"src": str(folder), **arguments})),
-        ],
-        cwd=COLLECTION,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(COLLECTION / "ansible.cfg"),
-            "ANSIBLE_HOME": str(folder.parent),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_REMOTE_TMP": str(folder.parent / "tmp"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    start = re.search(r"^localhost \| [A-Z!]+ => ", done.stdout, re.MULTILINE)
-    assert start, done.stdout + done.stderr
-    found: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout, start.end())[0]
-    # whatever else there is for people to read
-    found["output"] = done.stdout[: start.start()]
-    return found
+    vault = ("--vault-password-file", str(password))
+    found, output = run_module(folder.parent, "links", {"src": str(folder), **arguments}, *vault, *options)
+    return {**found, "output": output}
 
 
 def vaulted(text: str) -> str:

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
+from ansible_collections.vizgate.gateway.tests.unit.adhoc import run_module
 
 SECRET = "the-secret-of-the-site"
 APP = "apps:\n  - name: a\n    repo: https://git.example.org/a.git\n    entry: a:b\n"
@@ -34,27 +30,8 @@ def folder(tmp_path: Path) -> Path:
 def apps(folder: Path, *vaults: str) -> dict[str, Any]:
     """What a task returns that lists the apps of a users folder, with the secrets of some vault ids."""
     secrets = [word for vault in vaults for word in ("--vault-id", f"{vault}@{folder.parent / f'{vault}-password'}")]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", *secrets),
-            *("-m", "vizgate.gateway.apps", "-a", json.dumps({"src": str(folder), "state": "listed"}), "-vvv"),
-        ],
-        cwd=COLLECTION,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(COLLECTION / "ansible.cfg"),
-            "ANSIBLE_HOME": str(folder.parent),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    start = re.search(r"^localhost \| [A-Z!]+ => ", done.stdout, re.MULTILINE)
-    assert start, done.stdout + done.stderr
-    assert SECRET not in done.stdout + done.stderr
-    found: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout, start.end())[0]
+    found, output = run_module(folder.parent, "apps", {"src": str(folder), "state": "listed"}, "-vvv", *secrets)
+    assert SECRET not in output
     return found
 
 
