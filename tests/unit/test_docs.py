@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documents agree with each other and with the files that they name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
+
+PAGES = sorted(path for path in COLLECTION.glob("*.md") if path.name != "CHANGELOG.md")
+PAGES += sorted([*COLLECTION.glob("docs/**/*.md"), *COLLECTION.glob("roles/*/README.md")])
+NAMES = [str(path.relative_to(COLLECTION)) for path in PAGES]
+
+
+def without_code(text: str) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", without_code(page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", without_code(page.read_text(encoding="utf-8")))
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _hash, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_every_folder_in_the_map_exists() -> None:
+    text = (COLLECTION / "docs/architecture.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:plugins|roles|tests)/[\w/.-]+)`", text))
+    assert len(paths) > 8
+    assert [path for path in sorted(paths) if not (COLLECTION / path).exists()] == []
+
+
+def test_the_picture_is_what_its_script_draws() -> None:
+    drawn = subprocess.run(
+        [sys.executable, COLLECTION / "docs/images/architecture.py"], check=True, capture_output=True, text=True
+    ).stdout
+    assert drawn == (COLLECTION / "docs/images/architecture.svg").read_text(encoding="utf-8")
