@@ -55,3 +55,25 @@ def test_the_picture_is_what_its_script_draws() -> None:
         [sys.executable, COLLECTION / "docs/images/architecture.py"], check=True, capture_output=True, text=True
     ).stdout
     assert drawn == (COLLECTION / "docs/images/architecture.svg").read_text(encoding="utf-8")
+
+
+def test_decisions_are_numbered_and_listed_with_their_status() -> None:
+    folder = COLLECTION / "docs/decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    assert [path.name[:4] for path in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
+    rows = []
+    for number, path in enumerate(records, 1):
+        title, _blank, status = path.read_text(encoding="utf-8").splitlines()[:3]
+        match = re.fullmatch(r"Status: ((?:accepted|superseded by \[\d+\]\([\w.-]+\)), \d{4}-\d\d-\d\d)", status)
+        assert match, f"{path.name}: {status}"
+        assert title.startswith(f"# {number}. ")
+        rows.append(f"| {number} | [{title.partition('. ')[2]}]({path.name}) | {match[1]} |")
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    assert [line for line in index.splitlines() if re.match(r"\| \d", line)] == rows
+
+
+def test_every_page_that_code_names_exists() -> None:
+    command = ["git", "grep", "--untracked", "-ohIE", r"\bdocs/[a-z0-9/-]+\.md\b", "--", ".", ":!*.md", ":!collections"]
+    names = set(subprocess.run(command, cwd=COLLECTION, check=True, capture_output=True, text=True).stdout.split())
+    assert "docs/architecture.md" in names
+    assert [name for name in sorted(names) if not (COLLECTION / name).exists()] == []

@@ -26,7 +26,7 @@ SLOW = (
     "tempfile",
     "threading",
 )
-"""Modules that together take longer to import than all others; docs/decisions/helper-start.md."""
+"""Modules that together take longer to import than all others; docs/decisions/0013-helper-start.md."""
 
 
 def test_nothing_slow_is_on_the_way_of_a_change(tmp_path: Path) -> None:
