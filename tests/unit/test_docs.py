@@ -77,3 +77,17 @@ def test_every_page_that_code_names_exists() -> None:
     names = set(subprocess.run(command, cwd=COLLECTION, check=True, capture_output=True, text=True).stdout.split())
     assert "docs/architecture.md" in names
     assert [name for name in sorted(names) if not (COLLECTION / name).exists()] == []
+
+
+def test_troubleshooting_has_every_error_page() -> None:
+    page = (COLLECTION / "roles/gateway/files/pages/error.html").read_text(encoding="utf-8")
+    titles = [re.sub(r"<!--.*?-->", "", title).strip() for title in re.findall(r"<h1>(.*?)</h1>", page)]
+    text = (COLLECTION / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    assert len(titles) > 10
+    assert [title for title in titles if title not in text] == []
+
+
+def test_every_make_target_is_described() -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (COLLECTION / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    table = (COLLECTION / "docs/development.md").read_text(encoding="utf-8").partition("| target | does |")[2]
+    assert [name for name in targets if f"`{name}`" not in table.partition("\n\n")[0]] == []
