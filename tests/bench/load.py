@@ -135,12 +135,13 @@ def unbound(gateway: Rig) -> Iterator[None]:
 @contextlib.contextmanager
 def strangers(gateway: Rig) -> Iterator[None]:
     """The gateway takes clients of 127.9.x.y for strangers, from its next reload on."""
-    before = gateway.lua.read_text()
+    client = gateway.lua / "client.lua"
+    before = client.read_text()
     gateway.let_strangers_in()
     try:
         yield
     finally:
-        gateway.lua.write_text(before)
+        client.write_text(before)
 
 
 @contextlib.contextmanager

@@ -174,8 +174,9 @@ class Rig:
 
     def let_strangers_in(self) -> None:
         """From the next start on, addresses of this host are strangers', all but 127.0.x.y: tests need many of those."""
-        assert THIS_HOST in self.lua.read_text()
-        self.lua.write_text(self.lua.read_text().replace(THIS_HOST, THIS_HOST[:-1] + '%z"'))
+        client = self.lua / "client.lua"
+        assert THIS_HOST in client.read_text()
+        client.write_text(client.read_text().replace(THIS_HOST, THIS_HOST[:-1] + '%z"'))
 
     def command(self, *arguments: str) -> None:
         """`vizgate-rootless start`, `stop`, `reload` …"""
@@ -281,8 +282,8 @@ class Rig:
 
     @property
     def lua(self) -> Path:
-        """The gateway's request logic."""
-        return self.root / "usr/local/lib/vizgate/lua/vizgate.lua"
+        """The modules of the gateway's request logic."""
+        return self.root / "usr/local/lib/vizgate/lua/vizgate"
 
     @property
     def checks_log(self) -> Path:

@@ -32,3 +32,15 @@ def test_hand_edits_are_told_and_put_right_by_site(gate: Rig) -> None:
     assert gate.get("/alice/rogue/", ALICE).status == 404
     assert gate.core.drift() == []
     gate.fit()
+
+
+def test_modules_of_an_earlier_version_are_removed(gate: Rig) -> None:
+    """A file that is left behind would be loaded in the place of a module that a later version moves."""
+    stale = [gate.lua.with_name("vizgate_claims.lua"), gate.lua / "earlier.lua"]
+    for path in stale:
+        path.write_text("error('of an earlier version')\n")
+    done = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/site.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path for path in stale if path.exists()] == []
+    assert gate.get("/alice/echo/", ALICE).status == 200
+    gate.fit()

@@ -174,7 +174,7 @@ def test_an_old_password_is_forgotten_within_a_minute(site: Site) -> None:
 
 def test_whoever_is_in_is_not_locked_out_by_others_at_the_same_address(site: Site) -> None:
     """PAM is asked again and again about who is in: that is no guess."""
-    lua, source = site.rig.lua, site.rig.address()
+    lua, source = site.rig.lua / "auth_basic.lua", site.rig.address()
     text = lua.read_text()
     usual = "REFUSED_SECONDS = 60"
     assert usual in text

@@ -24,11 +24,10 @@ def control(gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[str]:
     """The control socket of a real nginx with little memory, for which everything is settled after so many seconds: at once."""
     lua = Path(gateway.paths.lib, "lua")
     shutil.copytree(ROLE / "files" / "lua", lua)
-    text = (lua / "vizgate.lua").read_text(encoding="utf-8")
+    program = lua / "vizgate/control.lua"
+    text = program.read_text(encoding="utf-8")
     assert SETTLED in text
-    (lua / "vizgate.lua").write_text(
-        text.replace(SETTLED, f"local SETTLED_SECONDS = {request.param} "), encoding="utf-8"
-    )
+    program.write_text(text.replace(SETTLED, f"local SETTLED_SECONDS = {request.param} "), encoding="utf-8")
     configuration = configure(gateway, gateway_links_memory="128k")
     Path(gateway.paths.includes, "links.d", "alice.map").write_text(
         '"alice/kept" "keep 127.0.0.1:9000";\n"alice/moved" "keep 127.0.0.1:9000";\n', encoding="utf-8"

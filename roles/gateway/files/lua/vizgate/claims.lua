@@ -1,6 +1,6 @@
--- Request headers in which a proxy tells a backend who the visitor is, or where a request came from. Backends take them for
--- the gateway's word, so none that a client has written may reach them.
-local MOST = 50     -- that one request may have; taking one away takes as long as there are others
+-- Request headers in which a proxy tells a backend who the visitor is, or where a request came from. Backends believe them, so
+-- none that a client has written may reach them.
+local MAX_CLAIMS = 50   -- that one request may have; removing one takes longer the more there are
 
 -- Families of names, by their first words: "remote" is Remote-User, Remote-Groups and whatever else begins so.
 local FAMILIES = {}
@@ -18,7 +18,7 @@ end
 -- a secret that tools check themselves, and that programs have no other place for where Authorization is the gateway's
 local SECRETS = { ["x-auth-token"] = true }
 
--- The first bytes of such names; most headers of a request are told from them by these.
+-- The first bytes of such names, by which most headers of a request are ruled out.
 local FIRST = {}
 for family in pairs(FAMILIES) do
     FIRST[family:byte()], FIRST[family:upper():byte()] = true, true
@@ -26,7 +26,7 @@ end
 
 local _M = {}
 
--- Is it the name of such a header, in whatever case, and whether words are parted by "-" or "_"?
+-- Whether a header has such a name, in any case, with "-" or "_" between words.
 local function is_claim(name)
     name = name:lower():gsub("_", "-")
     if SECRETS[name] then
@@ -42,7 +42,7 @@ local function is_claim(name)
     return false
 end
 
--- Counts another name as one of these; nothing for none.
+-- Adds a name to these; nil adds none.
 function _M.add(name)
     if name then
         FAMILIES[name:lower()] = true
@@ -50,21 +50,21 @@ function _M.add(name)
     end
 end
 
--- Takes such headers from the request at hand; ends a request that has too many.
+-- Removes such headers from the request at hand; a request with too many is answered with 400.
 function _M.drop()
-    local found
+    local claimed
     for name in pairs(ngx.req.get_headers(0, true)) do
         if FIRST[name:byte()] and is_claim(name) then
-            found = found or {}
-            found[#found + 1] = name
+            claimed = claimed or {}
+            claimed[#claimed + 1] = name
         end
     end
-    if not found then
+    if not claimed then
         return
-    elseif #found > MOST then
+    elseif #claimed > MAX_CLAIMS then
         return ngx.exit(400)
     end
-    for _, name in ipairs(found) do
+    for _, name in ipairs(claimed) do
         ngx.req.clear_header(name)
     end
 end

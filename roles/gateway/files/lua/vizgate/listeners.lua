@@ -1,6 +1,6 @@
--- Whose program gets the connections to a port of this host.
+-- The account whose program gets the connections to a port of this host.
 --
--- The kernel is asked about the one place (sock_diag(7)), which takes microseconds however many listeners there are, and
+-- The kernel is asked about the one address (sock_diag(7)), which takes microseconds however many listeners there are, and
 -- answers with the listener that it would choose itself. Where it does not answer (a security module forbids the socket, or
 -- the kernel's module tcp_diag is missing), its tables in /proc are read instead, once a second: that takes longer the more
 -- listeners there are.
@@ -42,7 +42,7 @@ local C = ffi.C
 local question, answer = ffi.new "struct vizgate_question", ffi.new "struct vizgate_answer"
 local NOBODY = ffi.new "uint32_t[4]"
 local kernel, number = -1, 0
-local is_proven = false         -- the kernel has found a listener before: where it finds none, there is none
+local is_proven = false         -- whether the kernel has found a listener before: then, where it finds none, there is none
 
 -- An address as the kernel has it: its family, and words of 32 bits in the processor's own byte order. One that IPv6 only
 -- wraps is IPv4.
@@ -56,7 +56,7 @@ local function packed(host)
     return family, words
 end
 
--- The kernel's answer: the number of an account, false where it finds no socket in that state, nil where it does not answer.
+-- The kernel's answer: the number of an account, false where no socket is in that state, nil where it does not answer.
 local function answered(state)
     if tonumber(C.send(kernel, question, ffi.sizeof(question), 0)) ~= ffi.sizeof(question) then
         return nil
@@ -72,7 +72,7 @@ local function write_port(bytes, port)
     bytes[0], bytes[1] = bit.rshift(port, 8), bit.band(port, 255)
 end
 
--- Asks for the listener at a place, or for the socket there that is connected to a peer.
+-- Asks for the listener at an address, or for the socket there that is connected to a peer.
 local function ask(family, words, port, peer, peer_port)
     local state = peer and ESTABLISHED or LISTEN
     if kernel < 0 then
@@ -88,7 +88,7 @@ local function ask(family, words, port, peer, peer_port)
     write_port(question.peer_port, peer_port or 0)
     ffi.copy(question.address, words, 16)
     ffi.copy(question.peer, peer or NOBODY, 16)
-    -- no one socket, but whichever it is
+    -- any socket, not a certain one
     question.interface, question.cookie[0], question.cookie[1] = LOOPBACK, 0xffffffff, 0xffffffff
     local uid = answered(state)
     if uid == nil then
@@ -130,7 +130,7 @@ local function listeners()
                     break
                 elseif place then
                     uid = tonumber(uid)
-                    -- two that share a place are nobody's
+                    -- two accounts that share an address: neither is trusted
                     listening[place] = (listening[place] or uid) == uid and uid or math.huge
                 end
             end
@@ -153,8 +153,8 @@ end
 
 local _M = {}
 
--- Whose the listener at a place of this host is, like "127.0.0.1:8097" or "[::1]:8097": the account's number, or nothing.
--- `now`: not as of this second, but of this moment.
+-- The account that listens at an address of this host, like "127.0.0.1:8097" or "[::1]:8097": its number, or nothing.
+-- `now`: as of this moment, not of this second.
 function _M.owner(place, now)
     local host, port = place:match("^%[?(.-)%]?:(%d+)$")
     local family, words = packed(host or "")
@@ -176,12 +176,13 @@ function _M.owner(place, now)
     return uid or nil
 end
 
--- Whose program on this host has opened the connection from an address and port to another: the account's number. Nothing where
--- the kernel does not say, or where the program has closed it, as then the kernel does not know any more.
+-- The account whose program on this host has opened the connection from an address and port to another: its number. Nothing
+-- where the kernel does not answer, or where the program has closed the connection, as the kernel then no longer knows.
 function _M.connector(host, port, peer, peer_port)
     local family, words = packed(host)
     local peer_family, peer_words = packed(peer)
-    return family and family == peer_family and ask(family, words, tonumber(port), peer_words, tonumber(peer_port)) or nil
+    return family and family == peer_family
+        and ask(family, words, tonumber(port), peer_words, tonumber(peer_port)) or nil
 end
 
 return _M
