@@ -33,7 +33,7 @@ from backends import WebsocketBackend  # noqa: E402
 from figures import Figure, compare, rounds  # noqa: E402
 from host import IMAGES  # noqa: E402
 from plays import PASSWORD, Gate, gate, users  # noqa: E402
-from rig import SOURCE, basic, free_port  # noqa: E402
+from rig import SOURCE, STRANGERS, basic, free_port  # noqa: E402
 from selfservice import SelfService, self_service  # noqa: E402
 from websockets.exceptions import ConnectionClosed  # noqa: E402
 from websockets.sync.client import ClientConnection  # noqa: E402
@@ -161,7 +161,7 @@ class Bench:
             assert set(statuses) == {401}, f"no load: {collections.Counter(statuses)}"
             return times
 
-        with load.strangers(self.many), load.measured(self.many):
+        with self.many.configured(STRANGERS), load.measured(self.many):
             for _ in rounds("flood"):
                 quiet = visit(load.CONNECTIONS)
                 with load.wrong_passwords(self.many, MANY, next(attacks)):

@@ -133,18 +133,6 @@ def unbound(gateway: Rig) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def strangers(gateway: Rig) -> Iterator[None]:
-    """The gateway takes clients of 127.9.x.y for strangers, from its next reload on."""
-    client = gateway.lua / "client.lua"
-    before = client.read_text()
-    gateway.let_strangers_in()
-    try:
-        yield
-    finally:
-        client.write_text(before)
-
-
-@contextlib.contextmanager
 def measured(gateway: Rig, server: str = "") -> Iterator[int]:
     """One worker for the gateway, on a processor that it shares with the password checker alone, and with another `server` in
     the same nginx. Gives the worker's process."""

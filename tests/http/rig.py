@@ -26,11 +26,13 @@ import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
+from ansible_collections.vizgate.gateway.tests.unit.support import with_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = "tests"
 """What the tests themselves declare; the users files are source `inventory`."""
-THIS_HOST = r'local THIS_HOST = "^\127"'
+STRANGERS = r'vizgate.configure { loopback_pattern = "^\127%z" }'
+"""Addresses of this host are those of other hosts, all but 127.0.x.y: tests need many of them."""
 
 Credential = tuple[str, str]
 ALICE = ("alice", "wonder")
@@ -164,19 +166,25 @@ class Rig:
         self.fit()
 
     def fit(self) -> None:
-        """Lets the password checker write down its checks: time, user, status; and lets strangers in."""
-        self.let_strangers_in()
+        """Lets the password checker log its checks: time, user, status; and makes most addresses of this host other hosts'."""
+        self.gateway_conf.write_text(with_settings(self.gateway_conf.read_text(), STRANGERS))
         self.checks_log.touch()
         conf = self.root / "etc/nginx/vizgate/auth.conf"
         log = f"log_format checks '$msec $http_x_vizgate_user $status'; access_log {self.checks_log} checks;"
         conf.write_text(conf.read_text().replace("access_log off;", log))
         self.restart()
 
-    def let_strangers_in(self) -> None:
-        """From the next start on, addresses of this host are strangers', all but 127.0.x.y: tests need many of those."""
-        client = self.lua / "client.lua"
-        assert THIS_HOST in client.read_text()
-        client.write_text(client.read_text().replace(THIS_HOST, THIS_HOST[:-1] + '%z"'))
+    @contextlib.contextmanager
+    def configured(self, *statements: str) -> Iterator[None]:
+        """The request logic has these settings meanwhile."""
+        before = self.gateway_conf.read_text()
+        self.gateway_conf.write_text(with_settings(before, *statements))
+        self.reload()
+        try:
+            yield
+        finally:
+            self.gateway_conf.write_text(before)
+            self.reload()
 
     def command(self, *arguments: str) -> None:
         """`vizgate-rootless start`, `stop`, `reload` …"""
@@ -284,6 +292,11 @@ class Rig:
     def lua(self) -> Path:
         """The modules of the gateway's request logic."""
         return self.root / "usr/local/lib/vizgate/lua/vizgate"
+
+    @property
+    def gateway_conf(self) -> Path:
+        """The gateway's part of nginx's configuration."""
+        return self.root / "etc/nginx/vizgate/gateway.conf"
 
     @property
     def checks_log(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -17,7 +18,6 @@ from rig import ALICE, BOB, Rig, basic, eventually
 
 LIMIT = 10
 """gateway_lockout_failures, as it is by default."""
-USUAL = "vizgate.lock_out(10, 20, 300)"
 
 Strict = Callable[[int, int, int], None]
 
@@ -25,17 +25,12 @@ Strict = Callable[[int, int, int], None]
 @pytest.fixture
 def strict(gate: Rig) -> Iterator[Strict]:
     """Sets after how many wrong passwords there is a lock, and a throttle, and the seconds, until the test ends."""
-    conf = gate.root / "etc/nginx/vizgate/gateway.conf"
-    text = conf.read_text()
-    assert USUAL in text
+    with contextlib.ExitStack() as ending:
 
-    def configure(login: int, throttle: int, seconds: int) -> None:
-        conf.write_text(text.replace(USUAL, f"vizgate.lock_out({login}, {throttle}, {seconds})"))
-        gate.reload()
+        def configure(login: int, throttle: int, seconds: int) -> None:
+            ending.enter_context(gate.configured(f"vizgate.lock_out({login}, {throttle}, {seconds})"))
 
-    yield configure
-    conf.write_text(text)
-    gate.reload()
+        yield configure
 
 
 _NUMBERS = itertools.count()

@@ -287,14 +287,9 @@ def test_a_websocket_is_no_navigation(gate: Rig, headers: dict[str, str]) -> Non
 @pytest.fixture
 def behind_https(gate: Rig) -> Iterator[Rig]:
     """The gateway when something in front of it takes the encryption off."""
-    conf = gate.root / "etc/nginx/vizgate/gateway.conf"
-    before = conf.read_text()
-    assert 'scheme = "http",' in before
-    conf.write_text(before.replace('scheme = "http",', 'scheme = "https",'))
-    gate.restart()
-    yield gate
-    conf.write_text(before)
-    gate.restart()
+    assert 'scheme = "http",' in gate.gateway_conf.read_text()
+    with gate.configured('vizgate.configure { scheme = "https" }'):
+        yield gate
 
 
 def test_the_public_address_may_have_another_scheme(behind_https: Rig, backends: Backends) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.tests.unit.support import rendered
+from ansible_collections.vizgate.gateway.tests.unit.support import rendered, with_settings
 from conftest import Backends
 from rig import ALICE, Answer, Credential, Rig, eventually
 
@@ -100,11 +100,9 @@ def site(backends: Backends) -> Iterator[Site]:
         conf = rig.root / "etc/nginx/vizgate/auth.conf"
         text = rendered("nginx/auth.conf.j2", gateway_auth="pam", gateway_rootless_dir=str(rig.root))
         conf.write_text(re.sub("daemon on;|error_log .*;|user root;", "", text))
-        gateway = rig.root / "etc/nginx/vizgate/gateway.conf"
         way = 'vizgate.sign_in { way = "pam" }'
         assert way in rendered("nginx/gateway.conf.j2", gateway_auth="pam")
-        assert gateway.read_text().count("vizgate.lock_out(") == 1
-        gateway.write_text(gateway.read_text().replace("vizgate.lock_out(", f"{way} vizgate.lock_out("))
+        rig.gateway_conf.write_text(with_settings(rig.gateway_conf.read_text(), way))
         folder.chmod(0o755)
         run, logins = rig.root / "run/vizgate/auth", rig.root / "etc/nginx/vizgate/logins.d"
         for path in [run, *run.rglob("*"), *logins.rglob("*")]:
@@ -174,13 +172,8 @@ def test_an_old_password_is_forgotten_within_a_minute(site: Site) -> None:
 
 def test_whoever_is_in_is_not_locked_out_by_others_at_the_same_address(site: Site) -> None:
     """PAM is asked again and again about who is in: that is no guess."""
-    lua, source = site.rig.lua / "auth_basic.lua", site.rig.address()
-    text = lua.read_text()
-    usual = "REFUSED_SECONDS = 60"
-    assert usual in text
-    lua.write_text(text.replace(usual, usual[:-2] + "2"))
-    site.rig.reload()
-    try:
+    source = site.rig.address()
+    with site.rig.configured("vizgate.configure { refused_seconds = 2 }"):
         assert site.get("/alice/echo/", ("alice", PASSWORD), source).status == 200
         statuses = [site.get("/alice/echo/", ("alice", f"guess {number}"), source).status for number in range(11)]
         assert statuses == [401] * 10 + [429]
@@ -190,9 +183,6 @@ def test_whoever_is_in_is_not_locked_out_by_others_at_the_same_address(site: Sit
         # who was not is not let in by that
         assert site.get("/alice/echo/", ("bob", ALICE[1]), source).status == 200
         assert site.get("/alice/echo/", ("alice", PASSWORD + " "), source).status == 429
-    finally:
-        lua.write_text(text)
-        site.rig.reload()
 
 
 def test_the_checker_needs_the_group_of_shadow(site: Site) -> None:

@@ -184,14 +184,8 @@ def test_without_ranges_entries_are_what_they_were(gate: Rig, port: int) -> None
 @pytest.fixture
 def deaf_kernel(gate: Rig) -> Iterator[None]:
     """As under a security module that denies nginx the kernel's socket for questions about sockets."""
-    file = gate.lua / "listeners.lua"
-    text = file.read_text()
-    assert "SOCK_DIAG = 3 + 0x800 + 0x80000, 4\n" in text
-    file.write_text(text.replace("SOCK_DIAG = 3 + 0x800 + 0x80000, 4\n", "SOCK_DIAG = 3 + 0x800 + 0x80000, 99\n"))
-    gate.reload()
-    yield
-    file.write_text(text)
-    gate.reload()
+    with gate.configured("vizgate.configure { sock_diag = 99 }"):
+        yield
 
 
 def test_where_the_kernel_is_not_to_be_asked_its_tables_are_read(deaf_kernel: None, gate: Rig, port: int) -> None:

@@ -11,6 +11,7 @@ import http.server
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -268,6 +269,14 @@ def configure(gateway: Gateway, **variables: Any) -> str:
         if not os.path.exists(os.path.join(paths.lib, folder)):
             os.symlink(ROLE / "files" / folder, os.path.join(paths.lib, folder))
     return os.path.join(paths.includes, "nginx.conf")
+
+
+def with_settings(configuration: str, *statements: str) -> str:
+    """The text of gateway.conf, with more statements at the end of what starts the request logic; config.lua has the settings."""
+    added = "".join(f"    {statement}\n" for statement in statements)
+    text, count = re.subn(r"(?ms)(^init_by_lua_block \{$.*?)^\}$", lambda match: f"{match[1]}{added}}}", configuration)
+    assert count == 1
+    return text
 
 
 def refusal(configuration: str) -> str:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,21 +13,16 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control as control_module
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.tests.unit.support import ROLE, configure, serving
-
-SETTLED = "local SETTLED_SECONDS = 300 "
+from ansible_collections.vizgate.gateway.tests.unit.support import configure, serving, with_settings
 
 
 @pytest.fixture(params=[-1])
 def control(gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[str]:
     """The control socket of a real nginx with little memory, for which everything is settled after so many seconds: at once."""
-    lua = Path(gateway.paths.lib, "lua")
-    shutil.copytree(ROLE / "files" / "lua", lua)
-    program = lua / "vizgate/control.lua"
-    text = program.read_text(encoding="utf-8")
-    assert SETTLED in text
-    program.write_text(text.replace(SETTLED, f"local SETTLED_SECONDS = {request.param} "), encoding="utf-8")
     configuration = configure(gateway, gateway_links_memory="128k")
+    conf = Path(gateway.paths.includes, "gateway.conf")
+    setting = f"vizgate.configure {{ settled_seconds = {request.param} }}"
+    conf.write_text(with_settings(conf.read_text(encoding="utf-8"), setting), encoding="utf-8")
     Path(gateway.paths.includes, "links.d", "alice.map").write_text(
         '"alice/kept" "keep 127.0.0.1:9000";\n"alice/moved" "keep 127.0.0.1:9000";\n', encoding="utf-8"
     )

@@ -34,6 +34,7 @@ from ansible_collections.vizgate.gateway.tests.unit.support import (
     refusal,
     rendered,
     serving,
+    with_settings,
 )
 
 POLICY = "{{ __gateway_policy | to_nice_json }}"
@@ -165,6 +166,18 @@ def test_http2_is_switched_on_as_this_nginx_has_it(version: str, listen: str, di
 )
 def test_the_public_address_is_as_browsers_write_it(variables: dict[str, Any], url: str) -> None:
     assert evaluated("{{ gateway_public_url }}", **variables) == url
+
+
+def test_a_setting_of_the_request_logic_that_does_not_exist_is_refused(gateway: Gateway) -> None:
+    configuration = configure(gateway)
+    conf = Path(gateway.paths.includes, "gateway.conf")
+    text = with_settings(conf.read_text(encoding="utf-8"), "vizgate.configure { loopback = 1 }")
+    conf.write_text(text, encoding="utf-8")
+    assert NGINX
+    # only a start runs it, a mere look at the configuration does not
+    done = subprocess.run([NGINX, "-e", "stderr", "-c", configuration], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "vizgate has no setting 'loopback'; config.lua has a list" in done.stderr
 
 
 def test_nginx_takes_the_password_checkers_configuration(gateway: Gateway) -> None:

@@ -56,21 +56,29 @@ local function read_cookie_key(path)
     return key
 end
 
--- Master, at start and at every reload.
-function _M.init(settings)
-    keep_secret()
+-- Master, at start and at every reload: changes some of the settings of config.lua.
+function _M.configure(settings)
     for name, value in pairs(settings) do
+        if config[name] == nil then
+            error("vizgate has no setting '" .. name .. "'; config.lua has a list", 2)
+        end
         config[name] = value
     end
+end
+
+-- Master, at start and at every reload: the settings without defaults; `cookie_key` is the path of a file.
+function _M.init(settings)
+    keep_secret()
+    _M.configure(settings)
     config.cookie_key = read_cookie_key(settings.cookie_key)
 end
 
--- Likewise: see config.lockout.
+-- Master, at start and at every reload: see config.lockout.
 function _M.lock_out(login, throttle, seconds)
     config.lockout = { login = login, throttle = throttle, seconds = seconds }
 end
 
--- Likewise, where people do not sign in by the users' password files.
+-- Master, at start and at every reload, where people do not sign in by the users' password files: see config.sign_in.
 function _M.sign_in(how)
     config.sign_in = how
     claims.add(how.header)

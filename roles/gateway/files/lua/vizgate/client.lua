@@ -1,6 +1,7 @@
 -- Who sends a request: the unit that password checks are counted for, and the key of those who have passed.
-local THIS_HOST = "^\127"       -- every account of this host can use all of its sixteen million addresses
-local THIS_HOST6 = ("\0"):rep(15) .. "\1"
+local config = require "vizgate.config"
+
+local LOOPBACK6 = ("\0"):rep(15) .. "\1"
 
 local _M = { THIS_HOST = "this host" }
 
@@ -8,7 +9,7 @@ local _M = { THIS_HOST = "this host" }
 function _M.address()
     local var = ngx.var
     local address = var.binary_remote_addr
-    if address:find(THIS_HOST) or address == THIS_HOST6 or var.remote_addr == var.server_addr then
+    if address:find(config.loopback_pattern) or address == LOOPBACK6 or var.remote_addr == var.server_addr then
         return _M.THIS_HOST
     end
     return #address == 16 and address:sub(1, 8) or address

@@ -1,10 +1,9 @@
 -- The control socket, which belongs to root: how a change of entries goes live.
+local config = require "vizgate.config"
 local entries = require "vizgate.entries"
 local rehash = require "vizgate.rehash"
 
 local links = ngx.shared.vizgate_links
-
-local SETTLED_SECONDS = 300     -- after which nginx has certainly read an include file again, if it was reloaded for it
 
 local _M = {}
 
@@ -42,7 +41,7 @@ local function tidy()
     if links:free_space() < links:capacity() / 2 then
         for _, key in ipairs(links:get_keys(0)) do
             local value, published = links:get(key)
-            if published and ngx.time() - published > SETTLED_SECONDS and value == entries.on_disk(key) then
+            if published and ngx.time() - published > config.settled_seconds and value == entries.on_disk(key) then
                 links:delete(key)
                 forgotten = forgotten + 1
             end

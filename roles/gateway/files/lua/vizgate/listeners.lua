@@ -5,10 +5,11 @@
 -- the kernel's module tcp_diag is missing), its tables in /proc are read instead, once a second: that takes longer the more
 -- listeners there are.
 local bit = require "bit"
+local config = require "vizgate.config"
 local ffi = require "ffi"
 
 local INET, INET6, NETLINK = 2, 10, 16
-local RAW_NONBLOCK_CLOEXEC, SOCK_DIAG = 3 + 0x800 + 0x80000, 4
+local RAW_NONBLOCK_CLOEXEC = 3 + 0x800 + 0x80000
 local BY_FAMILY, REQUEST, ERROR, NOT_FOUND = 20, 1, 2, -2
 local TCP, ESTABLISHED, LISTEN = 6, 1, 10
 local LOOPBACK = 1              -- the interface, always the first, by which the host's connections to itself come
@@ -76,7 +77,7 @@ end
 local function ask(family, words, port, peer, peer_port)
     local state = peer and ESTABLISHED or LISTEN
     if kernel < 0 then
-        kernel = C.socket(NETLINK, RAW_NONBLOCK_CLOEXEC, SOCK_DIAG)
+        kernel = C.socket(NETLINK, RAW_NONBLOCK_CLOEXEC, config.sock_diag)
     end
     if kernel < 0 then
         return nil
