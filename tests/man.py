@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 COLLECTION = Path(__file__).resolve().parents[1]
-COMMAND = COLLECTION / "roles/gateway/files/command"
+COMMAND = COLLECTION / "roles/gateway/files/cli"
 PAGE = COMMAND / "tree/usr/local/share/man/man1/vizgate.1"
 
 sys.path.insert(0, str(COMMAND))
@@ -22,8 +22,8 @@ sys.path.insert(0, str(COMMAND))
 core = sys.modules["vizgate"] = types.ModuleType("vizgate")
 core.__path__ = [str(COLLECTION / "plugins/module_utils/_core")]
 
-from vizgate_command import VERSION  # noqa: E402  # the command is installed nowhere
-from vizgate_command.main import EXIT_CODES, cli  # noqa: E402  # likewise
+from vizgate_cli import VERSION  # noqa: E402  # the command is installed nowhere
+from vizgate_cli.app import EXIT_CODES, cli  # noqa: E402  # likewise
 
 
 def _text(text: str) -> str:
@@ -64,7 +64,10 @@ def _options(command: click.Command) -> Iterator[str]:
 
 
 def _commands(name: str, group: click.Group) -> Iterator[str]:
-    for word, command in group.commands.items():
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command
         yield f".SS {_synopsis(f'{name} {word}', command)}\n"
         yield from _paragraphs(str(command.help))
         yield from _options(command)

@@ -37,15 +37,15 @@ names = st.sampled_from(["on", "1e3", "0x1f", "12"]) | st.from_regex(LINK, fullm
 
 
 @pytest.fixture(scope="session")
-def show(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+def users_file(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The command's module, the core beside it as where it is installed."""
     lib = tmp_path_factory.mktemp("lib")
     (lib / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils/_core")
-    (lib / "vizgate_command").symlink_to(REPOSITORY / "roles/gateway/files/command/vizgate_command")
+    (lib / "vizgate_cli").symlink_to(REPOSITORY / "roles/gateway/files/cli/vizgate_cli")
     sys.path.insert(0, str(lib))
-    from vizgate_command import show
+    from vizgate_cli.output import users_file
 
-    return show
+    return users_file
 
 
 links = st.builds(
@@ -70,9 +70,9 @@ links |= links.map(
 
 @hypothesis.settings(deadline=None, database=None, derandomize=True, max_examples=200)
 @hypothesis.given(st.lists(links, unique_by=lambda link: link.name))
-def test_it_reads_back(show: ModuleType, declared: list[Link]) -> None:
+def test_it_reads_back(users_file: ModuleType, declared: list[Link]) -> None:
     told = [{**link.as_json(), "prefix": link.mode} for link in declared]
-    users, problems = parse_users({"alice.yml": show.users_file(told)}, str)
+    users, problems = parse_users({"alice.yml": users_file.as_yaml(told)}, str)
     assert problems == []
     read, wanted = ([link._replace(prefix=link.mode) for link in links] for links in (users["alice"].links, declared))
     assert read == sorted(wanted, key=lambda link: link.name)

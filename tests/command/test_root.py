@@ -91,8 +91,8 @@ def test_remove_everything(vizgate: Vizgate, gate: Rig, backend: Backend, serves
 INTERRUPTED = """
 import os, subprocess, sys
 sys.path.insert(0, sys.argv[1])
-from vizgate_command import root
-archive = root._archive
+from vizgate_cli import maintenance
+archive = maintenance.archive
 def interrupted(gateway):
     path = archive(gateway)
     try:
@@ -100,8 +100,8 @@ def interrupted(gateway):
     except subprocess.TimeoutExpired:
         pass  # it waits for the lock
     return path
-root._archive = interrupted
-root.remove_everything(os.uname().nodename)
+maintenance.archive = interrupted
+maintenance.remove_everything(os.uname().nodename)
 """
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`vizgate status`: what is declared, what nginx serves, and what is to be seen of each link's target."""
+"""Looks at links, their targets and ports: for `vizgate status` and `vizgate ports`."""
 
 from __future__ import annotations
 
@@ -16,31 +16,35 @@ from typing import Any
 from vizgate.model.urls import located, site
 from vizgate.net.probe import listeners, probe
 
-from . import show, talk
+from . import client
+from .output import tables
 
 THREADS = 32
 SECONDS = 2.0
-"""Between two looks of --watch."""
+"""Between two updates of --watch."""
 
 Row = dict[str, Any]
 
-_SERVED: dict[tuple[bool, bool], show.Cell] = {
+_SERVED: dict[tuple[bool, bool], tables.Cell] = {
     (True, True): ("yes", "green"),
     (True, False): ("rendered, not live", "red"),
     (False, True): ("live, not rendered", "red"),
     (False, False): ("no", "red"),
 }
-"""By whether the link stands in the include files, and whether nginx answers by it."""
-_LISTENS: dict[bool | None, show.Cell] = {True: ("yes", "green"), False: ("no", "red"), None: ("?", "yellow")}
+"""By whether the link is in the include files, and whether nginx serves it."""
+_LISTENS: dict[bool | None, tables.Cell] = {True: ("yes", "green"), False: ("no", "red"), None: ("?", "yellow")}
 
 
 def links(names: Sequence[str], everybody: bool) -> list[Row]:
-    """The links of these names, or all of the user's, or everybody's: as `show` tells them, with `user`, the full `url`,
-    `probe` (what `net.probe` has seen, as plain data) and `works`."""
+    """The links of these names, or all of the user, or with `everybody` of all users.
+
+    Each is a link of the response to request `show`, and `user`, the full `url`, `probe` (the fields of `net.probe`'s
+    result) and `works`. Raises Failed.
+    """
     if everybody:
-        if not talk.privileged():
-            raise talk.refused("--all: only root looks at everybody's links")
-        gateway = talk.gateway()
+        if not client.is_privileged():
+            raise client.refused("--all: only root looks at everybody's links")
+        gateway = client.open_gateway()
         info: Any = gateway.info()
         policy = gateway.registry.policy()
         found = [
@@ -52,16 +56,16 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
             for link in data["links"]
         ]
     else:
-        answer = talk.ask({"do": "show"})
-        chosen = [show.find(answer, name) for name in names] if names else answer["links"]
-        found = [({**link, "user": answer["user"]}, answer["site"]) for link in chosen]
+        state = client.get_state()
+        chosen = [client.find_link(state, name) for name in names] if names else state["links"]
+        found = [({**link, "user": state["user"]}, state["site"]) for link in chosen]
     known = listeners()
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
         seen = pool.map(lambda pair: probe(pair[0], pair[1], known), found)
         return [
             {
                 **link,
-                "url": show.full(link, where),
+                "url": tables.link_url(link, where),
                 "probe": dataclasses.asdict(look),
                 "works": link["rendered"]
                 and link["live"]
@@ -73,8 +77,8 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
         ]
 
 
-def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[show.Cell]]]:
-    """Headers and rows."""
+def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[tables.Cell]]]:
+    """The headers and rows of the table of links."""
     rows = []
     for link in links:
         seen = link["probe"]
@@ -86,10 +90,10 @@ def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[s
             [
                 f"{link['user']}/{link['name']}" if everybody else link["name"],
                 link["target"],
-                show.declared(link),
+                tables.source_of(link),
                 ("quarantined", "red") if link.get("quarantined") else _SERVED[link["rendered"], link["live"]],
                 _LISTENS[seen["listening"]],
-                _answer(seen),
+                _answer_cell(seen),
                 process,
             ]
         )
@@ -98,35 +102,37 @@ def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[s
 
 
 def ports() -> Row:
-    """The user's range, `first` and `last`, the first that is `free` (or None), and its `ports` that are listened on or that
-    links lead to: `port`, `link`, `address`, `user`, `pid`, `command`."""
-    answer = talk.ask({"do": "ports"})
-    first, last = answer["ports"]["first"], answer["ports"]["last"]
-    named = {link["port"]: link["name"] for link in reversed(answer["links"])}
+    """The user's port range: `first`, `last`, the first `free` port (or None), and `ports`.
+
+    `ports` are those with a listener or a link: `port`, `link`, `address`, `user`, `pid`, `command`. Raises Failed.
+    """
+    response = client.send({"do": "ports"})
+    first, last = response["ports"]["first"], response["ports"]["last"]
+    names = {link["port"]: link["name"] for link in reversed(response["links"])}
     rows: list[Row] = [
         {
-            "port": one.port,
-            "link": named.get(one.port, ""),
-            "address": one.address,
-            "user": one.user,
-            "pid": one.pid,
-            "command": one.command,
+            "port": listener.port,
+            "link": names.get(listener.port, ""),
+            "address": listener.address,
+            "user": listener.user,
+            "pid": listener.pid,
+            "command": listener.command,
         }
-        for one in listeners()
-        if not one.path and first <= one.port <= last
+        for listener in listeners()
+        if not listener.path and first <= listener.port <= last
     ]
     taken = {row["port"] for row in rows}
     silent = {"address": "", "user": "", "pid": 0, "command": ""}
-    rows += [{"port": port, "link": name, **silent} for port, name in named.items() if port not in taken]
-    free = next((port for port in range(first, last + 1) if port not in taken and port not in named), None)
+    rows += [{"port": port, "link": name, **silent} for port, name in names.items() if port not in taken]
+    free = next((port for port in range(first, last + 1) if port not in taken and port not in names), None)
     rows.sort(key=lambda row: (row["port"], row["address"]))
-    return {"user": answer["user"], "first": first, "last": last, "free": free, "ports": rows}
+    return {"user": response["user"], "first": first, "last": last, "free": free, "ports": rows}
 
 
 def drift() -> list[str]:
-    """The lines that somebody has changed in the gateway's files by hand."""
+    """The manual changes in the gateway's files, as lines of a diff."""
     lines = []
-    for pair in talk.gateway().drift():
+    for pair in client.open_gateway().drift():
         lines.append(f"{pair['before_header']} is not as declared; vizgate init repairs it:")
         lines += difflib.unified_diff(
             pair["before"].splitlines(), pair["after"].splitlines(), "is", "should be", lineterm=""
@@ -135,7 +141,7 @@ def drift() -> list[str]:
 
 
 def watch(names: Sequence[str], everybody: bool) -> None:
-    """Shows the table again and again, until ctrl-C."""
+    """Updates the table until ctrl-C."""
     from rich.console import Console
     from rich.live import Live
 
@@ -143,16 +149,16 @@ def watch(names: Sequence[str], everybody: bool) -> None:
     try:
         with Live(console=console, auto_refresh=False) as screen:
             while True:
-                screen.update(show.rich_table(*table(links(names, everybody), everybody)), refresh=True)
+                screen.update(tables.as_rich_table(*table(links(names, everybody), everybody)), refresh=True)
                 time.sleep(SECONDS)
     except KeyboardInterrupt:
         pass
 
 
-def _answer(seen: Row) -> show.Cell:
+def _answer_cell(seen: Row) -> tables.Cell:
     if not seen["answers"]:
         return seen["problem"], "red"
     if not seen["status"]:
-        # it does not tell a HEAD its status, and a GET could start something
+        # the tool does not support HEAD, and a GET could have effects
         return f"yes, {seen['milliseconds']:.1f} ms", "green"
     return f"{seen['status']}, {seen['milliseconds']:.1f} ms", "green" if seen["status"] < 400 else "yellow"

@@ -11,14 +11,13 @@ from typing import Any
 import click
 from vizgate.model.data import host_problem, name_problem, password_problem
 
-from . import show, talk
-
-Answer = dict[str, Any]
+from . import client
+from .output import plans, tables
 
 
 def run() -> None:
-    """Asks what to do until the answer is 0, ctrl-C or ctrl-D."""
-    # in the old script's words, which its users look for; whatever comes after says remove, as the commands do
+    """Asks for actions until the user types 0, ctrl-C or ctrl-D."""
+    # the words of the old script, which its users expect; elsewhere it is "remove", as in the commands
     actions: list[tuple[str, Callable[[], None]]] = [
         ("quit", lambda: None),
         ("list all links", _list),
@@ -26,10 +25,10 @@ def run() -> None:
         ("delete a link", _delete),
         ("add a login", _add_login),
     ]
-    if talk.privileged():
+    if client.is_privileged():
         actions += [("initialise: make the gateway whole again", _init), ("remove everything", _remove_everything)]
     try:
-        click.echo(f"Links of {talk.me()}")
+        click.echo(f"Links of {client.current_user()}")
         while True:
             click.echo("\n" + "\n".join(f"{number}: {text}" for number, (text, _action) in enumerate(actions)))
             number = click.prompt("Action", value_proc=_number(0, len(actions) - 1))
@@ -37,14 +36,14 @@ def run() -> None:
                 return
             try:
                 actions[number][1]()
-            except talk.Failed as failed:
-                show.problems(failed.lines)
+            except client.Failed as failed:
+                tables.print_problems(failed.lines)
     except click.Abort:
         click.echo()
 
 
 def ask_password(name: str) -> str:
-    """A new password for a login, typed twice without being seen."""
+    """Asks twice for the new password of a login, without echo."""
 
     def check(password: str) -> str:
         problem = password_problem(password)
@@ -69,17 +68,13 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
-def _answers() -> Answer:
-    return talk.ask({"do": "show"})
-
-
 def _list() -> None:
-    show.links(_answers())
+    tables.print_links(client.get_state())
 
 
 def _add() -> None:
-    answer = _answers()
-    taken = {link["name"] for link in answer["links"] if link["source"] == "self"}
+    state = client.get_state()
+    taken = {link["name"] for link in state["links"] if link["source"] == "self"}
 
     def free_name(text: str) -> str:
         name = text.strip("/ ")
@@ -110,34 +105,34 @@ def _add() -> None:
         if not click.confirm("Is that right?", default=None):
             return
         try:
-            show.results(talk.ask({"do": "add", "link": link}))
+            plans.print_plan(client.send({"do": "add", "link": link}))
             break
-        except talk.Failed as failed:
+        except client.Failed as failed:
             if failed.code != 1:
                 raise
-            show.problems(failed.lines)
+            tables.print_problems(failed.lines)
             before = link
     click.echo(f"(a tool that needs more than a plain web page does: vizgate edit {link['name']} --kind KIND)")
-    if not answer["logins"] and click.confirm("Nobody opens your links without a login. Make one?", default=None):
+    if not state["logins"] and click.confirm("Nobody opens your links without a login. Make one?", default=None):
         _add_login()
 
 
 def _delete() -> None:
-    answer = _answers()
-    links = [link for link in answer["links"] if link["source"] == "self"]
+    state = client.get_state()
+    links = [link for link in state["links"] if link["source"] == "self"]
     if not links:
         click.echo("You have no links of your own.")
         return
-    lines = [f"{show.full(link, answer['site'])} => {show.clean(link['target'])}" for link in links]
+    lines = [f"{tables.link_url(link, state['site'])} => {tables.clean(link['target'])}" for link in links]
     click.echo("\n".join(f"{number}: {line}" for number, line in enumerate(["none of them", *lines])))
     number = click.prompt("Number of the link to remove", value_proc=_number(0, len(links)))
     if number and click.confirm(f"Remove {lines[number - 1]}?", default=None):
-        show.results(talk.ask({"do": "remove", "name": links[number - 1]["name"]}))
+        plans.print_plan(client.send({"do": "remove", "name": links[number - 1]["name"]}))
 
 
 def _add_login() -> None:
-    answer = _answers()
-    taken = {login["name"] for login in answer["logins"] if login["source"] == "self"}
+    state = client.get_state()
+    taken = {login["name"] for login in state["logins"] if login["source"] == "self"}
 
     def free_name(name: str) -> str:
         problem = name_problem("login", name)
@@ -147,18 +142,18 @@ def _add_login() -> None:
             raise click.UsageError(problem)
         return name
 
-    suggested = answer["user"] if answer["user"] not in taken else None
+    suggested = state["user"] if state["user"] not in taken else None
     name = click.prompt("Login name", default=suggested, value_proc=free_name)
-    show.results(talk.ask({"do": "add_login", "name": name, "password": ask_password(name)}))
+    plans.print_plan(client.send({"do": "add_login", "name": name, "password": ask_password(name)}))
 
 
 def _init() -> None:
-    from . import root
+    from . import maintenance
 
-    root.init()
+    maintenance.repair()
 
 
 def _remove_everything() -> None:
-    from . import root
+    from . import maintenance
 
-    root.remove_everything()
+    maintenance.remove_everything()

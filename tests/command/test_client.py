@@ -19,11 +19,11 @@ LAUNCH = """
 import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
-from vizgate_command import talk
-talk.SUDO, talk.ROOT, talk.privileged = sys.argv[2], "/", lambda: False
+from vizgate_cli import client
+client.SUDO, client.ROOT, client.is_privileged = sys.argv[2], "/", lambda: False
 sys.argv[:3] = ["vizgate"]
-talk.expect(sys.argv[1:])
-from vizgate_command.main import main
+client.start_helper(sys.argv[1:])
+from vizgate_cli.app import main
 main()
 """
 
@@ -34,7 +34,7 @@ class Sudo:
     def __init__(self, folder: Path) -> None:
         self.lib, self.path, self.given = folder, folder / "sudo", folder / "given"
         (folder / "vizgate").symlink_to(REPOSITORY / "plugins/module_utils/_core")
-        (folder / "vizgate_command").symlink_to(REPOSITORY / "roles/gateway/files/command/vizgate_command")
+        (folder / "vizgate_cli").symlink_to(REPOSITORY / "roles/gateway/files/cli/vizgate_cli")
 
     def does(self, script: str) -> None:
         self.path.write_text(f"#!/bin/sh\nexec 3>>{self.given}\n{script}\n")

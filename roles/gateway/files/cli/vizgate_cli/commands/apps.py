@@ -1,0 +1,89 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands about web apps: app list, releases, restart, logs."""
+
+from __future__ import annotations
+
+import click
+
+from .. import arguments, client
+from ..output import apps as output
+from ..output import logs, tables
+
+
+@click.group(cls=arguments.Commands, no_args_is_help=False)
+def app() -> None:
+    """Your web apps, which the site deploys from git.
+
+    What they are, and in which version, stands in your users file.
+    """
+
+
+@app.command("list")
+@arguments.json_option
+def list_apps(plain: bool) -> None:
+    """List your apps, and what serves.
+
+    Example:
+
+    \b
+      vizgate app list
+    """
+    apps = client.get_apps()
+    if plain:
+        tables.print_json(apps)
+    else:
+        output.print_apps(apps)
+
+
+@app.command("releases")
+@click.argument("name", shell_complete=arguments.app_names)
+@arguments.json_option
+def list_releases(name: str, plain: bool) -> None:
+    """List the releases of your app NAME that are kept.
+
+    The administrator goes back to one by playbook app_rollback.
+
+    Example:
+
+    \b
+      vizgate app releases flasktasks
+    """
+    found_app = client.find_app(name)
+    if plain:
+        tables.print_json(found_app["releases"])
+    else:
+        output.print_releases(found_app)
+
+
+@app.command("restart")
+@click.argument("name", shell_complete=arguments.app_names)
+def restart_app(name: str) -> None:
+    """Restart your app NAME, and wait until it answers.
+
+    Requests that come meanwhile fail; a new release is what makes none fail.
+
+    Example:
+
+    \b
+      vizgate app restart flasktasks
+    """
+    click.echo(f"restarted {name}, release {client.send({'do': 'restart_app', 'name': name})['release']}")
+
+
+@app.command("logs")
+@click.argument("name", shell_complete=arguments.app_names)
+@click.option("--build", is_flag=True, help="What fetching, building and migrating have said.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until ctrl-C.")
+@arguments.lines_option(50)
+def app_logs(name: str, build: bool, follow: bool, lines: int) -> None:
+    """Show what your app NAME has said, newest last.
+
+    Example:
+
+    \b
+      vizgate app logs flasktasks --follow
+      vizgate app logs flasktasks --build
+    """
+    logs.print_app_log({"do": "app_log", "name": name, "which": "build" if build else "app"}, lines, follow)

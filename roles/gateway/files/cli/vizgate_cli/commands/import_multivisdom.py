@@ -1,0 +1,67 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Command import-multivisdom: takes over the links and logins of multivisdom_proxy's script."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from .. import client
+from ..output import plans, tables
+
+
+@click.command("import-multivisdom")
+@click.argument("folder", metavar="[FOLDER]", required=False)
+@click.option("--check", is_flag=True, help="Only tell what would be imported.")
+def import_multivisdom(folder: str | None, check: bool) -> None:
+    """Import the links and logins of multivisdom_proxy (root).
+
+    From what its script has left in FOLDER, /etc/nginx/sites-available/multivisdom by default. Names that users have
+    here stay as they are. Exit code 1 where something is refused; all the rest is imported.
+
+    Example:
+
+    \b
+      sudo vizgate import-multivisdom --check
+    """
+    # the core takes long to import, and the help page needs none of it
+    from vizgate.apply.gateway import SELF
+    from vizgate.migrate import multivisdom
+    from vizgate.model.data import InvalidData, UserData
+    from vizgate.registry.store import Registry
+
+    from ..maintenance import whole_gateway
+
+    refused: list[str] = []
+    with whole_gateway("import-multivisdom") as gateway:
+        policy = gateway.registry.policy()
+        folder = folder or os.path.join(client.ROOT, "etc/nginx/sites-available/multivisdom")
+        try:
+            found = multivisdom.read(folder, policy, multivisdom.unix_account if client.ROOT == "/" else None)
+        except InvalidData as error:
+            raise client.refused(*error.problems) from None
+
+        def declaration(registry: Registry) -> dict[str, UserData]:
+            declared, problems = multivisdom.merge(found, registry.sources, policy)
+            refused[:] = [*problems, *found.refused]
+            return declared
+
+        outcome = gateway.declare(SELF, declaration, check=check, diff=False)
+    for line in multivisdom.bounded(found.adapted):
+        click.echo(f"note: {tables.clean(line)}")
+    if check:
+        click.echo("nothing is changed yet; without --check:")
+    plans.print_plan({"plan": outcome.plan})
+    if outcome.reload:
+        tables.print_problems(
+            ["nginx does not run with the gateway's configuration; a start or reload makes it serve the links"]
+        )
+    actions = [step["action"] for step in outcome.plan]
+    click.echo(
+        f"{actions.count('add')} links and {actions.count('add login')} logins imported, {len(refused)} lines refused"
+    )
+    if refused:
+        raise client.refused(*multivisdom.bounded(refused))

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 The vizgate authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands about links: list, add, edit, remove, open, kinds, export."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from .. import arguments, client
+from ..output import plans, tables, users_file
+
+_link_options = arguments.options(
+    click.option("--host", metavar="HOST", help="IP address or name of the machine; 127.0.0.1 by default."),
+    click.option("--port", metavar="PORT", type=int, help="Port on which the tool listens."),
+    click.option("--socket", metavar="PATH", help="Unix socket on which it listens, instead of host and port."),
+    click.option("--kind", metavar="KIND", shell_complete=arguments.kinds, help="Which tool it is: see vizgate kinds."),
+    click.option("--description", metavar="TEXT", help="One line for the page of links."),
+    click.option(
+        "--prefix",
+        metavar="keep|strip|host",
+        type=click.Choice(["keep", "strip", "host", ""]),
+        help="Whether the tool sees /USER/NAME/ in its URLs (keep) or / (strip); by default what the kind says. With host, the"
+        " link has a host name of its own, for a tool that has no base path.",
+    ),
+    click.option(
+        "--scheme", metavar="http|https", type=click.Choice(["http", "https", ""]), help="What the tool speaks; http."
+    ),
+    click.option(
+        "--verify/--insecure",
+        default=None,
+        help="With https, whether its certificate has to be good for HOST; it has to, unless told.",
+    ),
+)
+
+
+@click.command("list")
+@arguments.json_option
+def list_links(plain: bool) -> None:
+    """List your links.
+
+    Example:
+
+    \b
+      vizgate list
+      vizgate list --json
+    """
+    state = client.get_state()
+    if plain:
+        tables.print_json([{**link, "url": tables.link_url(link, state["site"])} for link in state["links"]])
+        return
+    tables.print_links(state)
+    if not state["serving"]:
+        tables.print_problems(["nginx does not run with the gateway's configuration: no link is served"])
+
+
+@click.command()
+@click.argument("name")
+@_link_options
+def add(name: str, **given: Any) -> None:
+    """Publish a port, or a unix socket, as the link NAME.
+
+    Names are of lower-case letters, digits, '.', '_' and '-'.
+
+    Example:
+
+    \b
+      vizgate add train --port 8097 --kind visdom --description "Loss curves"
+      vizgate add plots --host node12 --port 5006 --kind bokeh
+    """
+    if (given["port"] is None) == (given["socket"] is None):
+        raise click.UsageError("Give either --port or --socket.")
+    link = {"name": name, **{key: value for key, value in given.items() if value is not None}}
+    response = client.send({"do": "add", "link": link})
+    plans.print_plan(response)
+    if sys.stdout.isatty():
+        plans.print_start_hint(response, link)
+
+
+@click.command()
+@click.argument("name", shell_complete=arguments.link_names)
+@_link_options
+@click.option("--name", "new", metavar="NEW", help="Rename the link.")
+def edit(name: str, new: str | None, **given: Any) -> None:
+    """Change your link NAME.
+
+    What is not given stays; an empty value ("") goes back to the default.
+
+    Example:
+
+    \b
+      vizgate edit train --port 8098
+      vizgate edit train --name training --description ""
+    """
+    changes = {key: None if value == "" else value for key, value in given.items() if value is not None}
+    if new is not None:
+        changes["name"] = new
+    if not changes:
+        raise click.UsageError("Nothing to change: give an option.")
+    plans.print_plan(client.send({"do": "edit", "name": name, "link": changes}))
+
+
+@click.command()
+@click.argument("name", shell_complete=arguments.link_names)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(name: str, yes: bool) -> None:
+    """Remove your link NAME, after a question.
+
+    Example:
+
+    \b
+      vizgate remove train
+    """
+    if not yes:
+        if not arguments.is_interactive():
+            raise click.UsageError("Nobody is there to be asked: give --yes.")
+        state = client.get_state()
+        link = client.find_link(state, name)
+        click.confirm(f"Remove {tables.link_url(link, state['site'])} -> {link['target']}?", default=None, abort=True)
+    plans.print_plan(client.send({"do": "remove", "name": name}))
+
+
+@click.command("open")
+@click.argument("name", shell_complete=arguments.link_names)
+def print_url(name: str) -> None:
+    """Print the address of your link NAME.
+
+    Example:
+
+    \b
+      xdg-open "$(vizgate open train)"
+    """
+    state = client.get_state()
+    click.echo(tables.link_url(client.find_link(state, name), state["site"]))
+
+
+@click.command()
+@click.argument("kind", required=False, shell_complete=arguments.kinds)
+@click.option(
+    "--for", "name", metavar="NAME", shell_complete=arguments.link_names, help="The exact command for your link NAME."
+)
+@arguments.json_option
+def kinds(kind: str | None, name: str | None, plain: bool) -> None:
+    """Tell how each kind of tool has to be started.
+
+    Example:
+
+    \b
+      vizgate kinds jupyter
+      vizgate kinds --for train
+    """
+    if name is not None:
+        if kind or plain:
+            raise click.UsageError("Give --for NAME alone.")
+        state = client.get_state()
+        plans.print_start_command(client.find_link(state, name), state["site"])
+    else:
+        tables.print_kinds(kind, plain)
+
+
+@click.command()
+@click.option(
+    "--move", is_flag=True, help="Also hand the links over, at the next run of the playbook that declares them."
+)
+def export(move: bool) -> None:
+    """Print your own links as a users file.
+
+    It is ready to commit. Logins are not in it: nobody can read a password back.
+
+    Example:
+
+    \b
+      vizgate export > users/alice.yml
+    """
+    links = [link for link in client.get_state()["links"] if link["source"] == "self"]
+    if move:
+        client.send({"do": "move"})
+    click.echo(users_file.as_yaml(links), nl=False)
+    if move:
+        tables.print_problems([f"{len(links)} links pass to inventory as soon as it declares them"])
