@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.apply.gateway import Gateway, NginxRefused, NotServed, Outcome
-from ._core.host.passwords import HashingFailed
-from ._core.model.data import InvalidData, Policy, Problem, UserData, parse_user
+from ._core.apply.gateway import Gateway, Outcome
+from ._core.errors import InvalidData, VizgateError
+from ._core.model.data import Policy, Problem, UserData, parse_user
 from ._core.paths import Paths
-from ._core.registry.store import Locked, Registry
+from ._core.registry.store import Registry
 
 Result = TypeVar("Result")
 
@@ -52,7 +52,7 @@ def attempt(module: AnsibleModule, work: Callable[[], Result]) -> Result:
         return work()
     except InvalidData as error:
         failure: dict[str, Any] = {"msg": "\n".join(error.problems), "problems": error.problems}
-    except (NginxRefused, NotServed, HashingFailed, Locked, OSError) as error:
+    except (VizgateError, OSError) as error:
         failure = {"msg": str(error)}
     # not inside "except", where Ansible would add a traceback that helps nobody
     module.fail_json(**failure)

@@ -15,7 +15,8 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ._core import fs
-from ._core.model.data import InvalidData, shown
+from ._core.errors import InvalidData, Unavailable
+from ._core.model.data import shown
 
 OURS = "vizgate"
 """How the comments of our rules begin."""
@@ -32,7 +33,7 @@ Run = Callable[[Sequence[str]], str]
 Command = tuple[str, ...]
 
 
-class UfwFailed(RuntimeError):
+class UfwFailed(Unavailable):
     """ufw does not do what it is asked for; the message is its own."""
 
 

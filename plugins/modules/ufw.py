@@ -78,7 +78,7 @@ import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vizgate.gateway.plugins.module_utils import _ufw
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import VizgateError
 
 
 def main() -> None:
@@ -113,7 +113,7 @@ def main() -> None:
             commands = _ufw.steps((), rules or ())
         elif present:
             raise _ufw.UfwFailed("ufw is not installed on this host; role firewall does that")
-    except (InvalidData, _ufw.UfwFailed, OSError) as error:
+    except (VizgateError, OSError) as error:
         module.fail_json(msg=str(error))
     told = [shlex.join(command) for command in commands]
     result = {"changed": bool(commands), "commands": told}

@@ -16,9 +16,9 @@ import pytest
 import websockets.exceptions
 import websockets.sync.client
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import NotReloaded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import reload as reload_module
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.reload import (
-    NotReloaded,
     Reloader,
     old_generations,
     workers,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control as control_module
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import NotLive
 from ansible_collections.vizgate.gateway.tests.unit.support import configure, serving, with_settings
 
 
@@ -38,7 +39,7 @@ def fill(control: str, rounds: range) -> int:
     for number in rounds:
         try:
             control_module.publish(control, {f"mallory/{number:060}": ""})
-        except control_module.NotLive:
+        except NotLive:
             return number
     raise AssertionError("nginx's memory has no end")
 
@@ -62,7 +63,7 @@ def test_names_that_are_gone_make_room(control: str) -> None:
 def test_what_nginx_may_still_have_to_read_makes_no_room(control: str) -> None:
     fill(control, range(10_000))
     control_module.tidy(control)
-    with pytest.raises(control_module.NotLive, match="answers 507: 0 published, 1 found no room"):
+    with pytest.raises(NotLive, match="answers 507: 0 published, 1 found no room"):
         control_module.publish(control, {f"mallory/{'x' * 60}": ""})
 
 

@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import certificates
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,

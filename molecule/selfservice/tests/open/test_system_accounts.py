@@ -14,7 +14,8 @@ sys.path.insert(0, "/usr/local/lib/vizgate")
 from vizgate.apply.gateway import Gateway
 from vizgate.apps.deployer import Deployer, Settings
 from vizgate.model.app import App
-from vizgate.model.data import InvalidData, Link, UserData
+from vizgate.errors import InvalidData
+from vizgate.model.data import Link, UserData
 from vizgate.paths import Paths
 
 def declare(source, user, links):

@@ -10,15 +10,12 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..errors import NotLive
 from ..net.bounded import Stream
 
 SECONDS, ANSWER_BYTES = 20, 2**28
 
 _ANSWER = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) .*\r\nContent-Length: ([0-9]+)\r\n(?:.*\r\n)?\r\n", re.DOTALL)
-
-
-class NotLive(RuntimeError):
-    """No nginx with the gateway's configuration listens, or it has no room: a reload brings the change."""
 
 
 def _ask(control: str, method: str, lines: Iterable[str]) -> list[str]:

@@ -17,8 +17,9 @@ from types import SimpleNamespace
 from typing import TypeVar
 
 from .. import fs
+from ..errors import GuardFailed, InvalidData, NginxRefused, NotLive, NotServed, VizgateError
 from ..host import passwords, socket_dirs, system_accounts
-from ..model.data import InvalidData, Link, Login, Policy, UserData, name_problem, password_problem, printable, shown
+from ..model.data import Link, Login, Policy, UserData, name_problem, password_problem, printable, shown
 from ..model.urls import HOST
 from ..net import resolve
 from ..net.listeners import Listening
@@ -26,7 +27,7 @@ from ..paths import Paths
 from ..ports import loopback_filter
 from ..ports.ranges import Holder, Ports, Watch, plain_address
 from ..registry import audit
-from ..registry.store import CLOSE, Locked, Registry, whence
+from ..registry.store import CLOSE, Registry, whence
 from ..render import user_files
 from . import control
 
@@ -38,14 +39,6 @@ LIVE = "what nginx serves"
 
 Declaration = Mapping[str, UserData]
 """User → what the source at hand declares for the user from now on; empty data withdraws everything."""
-
-
-class NginxRefused(RuntimeError):
-    """nginx does not accept the include files; the message is nginx's own."""
-
-
-class NotServed(RuntimeError):
-    """nginx does not serve a change that is worth nothing otherwise; what was before has been put back."""
 
 
 class Outcome(SimpleNamespace):
@@ -220,7 +213,7 @@ class Gateway:
         uids = self._accounts(policy, None)
         with self.registry.locked():
             self.recover()
-            with contextlib.suppress(control.NotLive):
+            with contextlib.suppress(NotLive):
                 control.tidy(self.paths.control)
             known = self.registry.addresses()
             moved = {host for host, address in looked_up.items() if known.get(host) != address}
@@ -269,13 +262,13 @@ class Gateway:
         nginx knows them from requests, keeps them in memory for a few minutes, and tells root alone; `control`.
         """
         wrong = []
-        with contextlib.suppress(control.NotLive):
+        with contextlib.suppress(NotLive):
             for user, name, password in control.passwords(self.paths.control):
                 try:
                     self._replace_old_hash(user, name, password.decode())
                 except UnicodeDecodeError:
                     pass  # nobody could type it at the command either; its hash stays until the policy's end
-                except (InvalidData, Locked, NginxRefused, passwords.HashingFailed, OSError) as error:
+                except (VizgateError, OSError) as error:
                     wrong.append(f"user {shown(user)}: login {shown(name)}: its old hash stays: {error}")
         return wrong
 
@@ -320,7 +313,7 @@ class Gateway:
         try:
             expected = self._expected(state)
             served = control.served(self.paths.control, list(expected))
-        except control.NotLive:
+        except NotLive:
             return files  # whoever asks is told that in other words
         differing = [key for key in expected if served.get(key) != expected[key]]
         before, after = ("".join(_serving(key, of[key]) for key in differing) for of in (served, expected))
@@ -344,7 +337,7 @@ class Gateway:
         listening = Listening()
         try:
             served, live = control.served(self.paths.control, list(expected)), True
-        except control.NotLive:
+        except NotLive:
             served, live = {}, False
         users = {}
         for name, sources in state.items():
@@ -478,7 +471,7 @@ class Gateway:
         """Makes the loopback guard follow the port ranges; what went wrong is tried again by the minute's refresh."""
         try:
             loopback_filter.enforce(self.paths, ports, anew=anew)
-        except (loopback_filter.GuardFailed, OSError) as error:
+        except (GuardFailed, OSError) as error:
             return [str(error)]
         return []
 
@@ -489,7 +482,7 @@ class Gateway:
         if notes is not None:
             try:
                 control.publish(self.paths.control, notes)
-            except control.NotLive:
+            except NotLive:
                 pass  # nginx reads the include files when it starts
             fs.close(self.paths.journal)
 
@@ -623,7 +616,7 @@ class Gateway:
         """Why nginx does not serve the entries that have been published, or nothing."""
         try:
             return "" if control.served(self.paths.control, list(entries)) == entries else "another change came between"
-        except control.NotLive as error:
+        except NotLive as error:
             return str(error)
 
     def _refuse(
@@ -758,7 +751,7 @@ class Gateway:
         reason = ""
         try:
             control.publish(self.paths.control, entries)
-        except control.NotLive as error:
+        except NotLive as error:
             reason = str(error)
         if files and not (insist and reason):
             fs.close(self.paths.journal)

@@ -17,15 +17,16 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .. import fs
-from ..apply.gateway import Gateway, NginxRefused, NotServed, owned
+from ..apply.gateway import Gateway, owned
+from ..errors import CommandFailed, InvalidData, Locked, NginxRefused, NotServed, StepFailed, Unavailable
 from ..host.system_accounts import account_problem
 from ..model import urls
 from ..model.app import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, database_name, with_secrets
-from ..model.data import InvalidData, Link, Policy, UserData, name_problem, shown
-from ..registry.store import Locked, Registry
+from ..model.data import Link, Policy, UserData, name_problem, shown
+from ..registry.store import Registry
 from . import removal, scripts, turns, units
-from .host import TAIL_LINES, CommandFailed, Host
-from .supervisors import Keeper, StepFailed, Supervisord, Systemd
+from .host import TAIL_LINES, Host
+from .supervisors import Keeper, Supervisord, Systemd
 from .units import Place, Step
 
 SOURCE = "apps"
@@ -269,7 +270,7 @@ class Deployer:
             outcome.problems.append(f"{label}: {error}{log}")
         except InvalidData as error:
             outcome.problems.extend(f"{label}: {problem}" for problem in error.problems)
-        except (CommandFailed, NginxRefused, NotServed, Locked, OSError) as error:
+        except (Unavailable, OSError) as error:
             outcome.problems.append(f"{label}: {error}")
         except Exception as error:  # a defect that one app meets must not keep all others where they are
             outcome.problems.append(f"{label}: {error!r}, which is a defect of vizgate's; please report it")

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from .. import fs
+from ..errors import CommandFailed, Exceeded
 from ..model.data import printable
 from ..net import bounded, probe
 
@@ -28,10 +29,6 @@ OUTPUT_BYTES, JOURNAL_BYTES = 2**24, 2**16
 """How much of what a step prints, or of what the journal has, is taken."""
 CONTROL_SECONDS = 180.0
 """How long systemd, the journal and PostgreSQL may take for one answer; what stops takes up to 90 s."""
-
-
-class CommandFailed(RuntimeError):
-    """A program of the host's did not do what it does."""
 
 
 @contextlib.contextmanager
@@ -117,7 +114,7 @@ class Host:
 
         try:
             code = bounded.run(command, seconds, OUTPUT_BYTES, keep)
-        except bounded.Exceeded as error:
+        except Exceeded as error:
             code, problem = -1, str(error)
         lines = [printable(line) for line in kept.decode(errors="replace").splitlines() if line.strip()]
         return code, problem, lines[-TAIL_LINES:]
@@ -166,7 +163,7 @@ class Host:
         """The last that systemd has said about a unit."""
         words = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={JOURNAL_LINES}", f"--unit={unit}"]
         found: list[bytes] = []
-        with contextlib.suppress(bounded.Exceeded):  # what has come will do; a line of an app's may be very long
+        with contextlib.suppress(Exceeded):  # what has come will do; a line of an app's may be very long
             bounded.run(words, CONTROL_SECONDS, JOURNAL_BYTES, found.append)
         return [printable(line) for line in b"".join(found).decode(errors="replace").splitlines()]
 

@@ -11,10 +11,11 @@ import shutil
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..errors import CommandFailed, StepFailed
 from ..model.data import name_problem, shown
 from . import scripts
-from .host import CommandFailed, Host
-from .supervisors import Keeper, StepFailed, Systemd
+from .host import Host
+from .supervisors import Keeper, Systemd
 from .units import Place, Step
 
 STEP_SECONDS = 120

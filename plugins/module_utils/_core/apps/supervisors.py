@@ -19,14 +19,6 @@ STATE_SECONDS = 1.0
 SUPERVISOR_STATES = {"RUNNING": "active", "STARTING": "activating", "BACKOFF": "activating", "STOPPING": "deactivating"}
 
 
-class StepFailed(RuntimeError):
-    """A step of a release went wrong; `lines` are the last of the log."""
-
-    def __init__(self, step: str, reason: str, log: str = "", lines: list[str] | None = None) -> None:
-        self.step, self.reason, self.log, self.lines = step, reason, log, lines or []
-        super().__init__(f"step {step}: {reason}")
-
-
 class Keeper(Protocol):
     """What an app's releases are kept running by."""
 

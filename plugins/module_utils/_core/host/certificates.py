@@ -16,7 +16,8 @@ import tempfile
 from collections.abc import Sequence
 
 from .. import fs
-from ..model.data import InvalidData, host_problem, parse_address, shown
+from ..errors import InvalidData
+from ..model.data import host_problem, parse_address, shown
 
 DAYS = 397
 """Browsers take no longer ones."""

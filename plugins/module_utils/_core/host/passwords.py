@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import os
 
+from ..errors import HashingFailed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
 
 COST = 10
 SECONDS = 60
-
-
-class HashingFailed(RuntimeError):
-    """htpasswd could not be run or refused the password."""
 
 
 def _htpasswd(password: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TextIO
 
+from ..errors import NotReloaded
+
 LONGEST_PAUSE = 40.0
 """Seconds; with what a reload may take itself this stays under the 90 that systemd gives one."""
 
@@ -23,10 +25,6 @@ POLL_SECONDS = 0.01
 
 # nginx starts the workers of a configuration in a row, then waits for 0.1 s before it does anything else
 _GAP = os.sysconf("SC_CLK_TCK") // 10
-
-
-class NotReloaded(RuntimeError):
-    """nginx serves what it served before."""
 
 
 class Worker(NamedTuple):

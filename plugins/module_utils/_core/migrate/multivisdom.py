@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from ..apply.gateway import SELF
+from ..errors import InvalidData
 from ..host.system_accounts import account_problem
 from ..model.data import (
     DESCRIPTION_CHARACTERS,
     LINK,
     LOGIN,
     OLD_LINK,
-    InvalidData,
     Link,
     Login,
     Policy,

@@ -13,6 +13,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from ..errors import InvalidData
 from .kinds import KEEP, KINDS, OTHERS, STRIP
 from .urls import HOST, SUBDOMAIN, label_of
 from .vault import Decrypt, NotDecrypted, no_vault, revealed
@@ -87,14 +88,6 @@ class Problem(NamedTuple):
 
     path: tuple[str | int, ...]
     text: str
-
-
-class InvalidData(ValueError):
-    """Declared data that cannot be used; `problems` are one line each."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
 
 
 class Link(NamedTuple):

@@ -15,15 +15,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..errors import Exceeded
+
 if TYPE_CHECKING:
     import ssl
 
 Place: TypeAlias = "tuple[str, int] | str"
 """What to connect to: an IP address and a port, or the path of a unix socket."""
-
-
-class Exceeded(RuntimeError):
-    """A program took longer, or printed more, than it may; the message says which. It has been killed."""
 
 
 class Stream:

@@ -16,14 +16,11 @@ import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from ..errors import PortTaken
 from ..net.probe import Listener, listeners_on
 
 _ABSENT = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 """What a host without IPv6 says."""
-
-
-class Taken(RuntimeError):
-    """Some ports are somebody else's."""
 
 
 class Place(NamedTuple):
@@ -49,7 +46,7 @@ def places(ports: Iterable[int]) -> list[Place]:
 
 
 def hold(ports: Iterable[int], held: Collection[str], keep: Callable[[str, socket.socket], None]) -> None:
-    """Binds the ports that are not `held` yet, and has them kept. Raises Taken, after all others are held."""
+    """Binds the ports that are not `held` yet, and has them kept. Raises PortTaken, after all others are held."""
     taken = []
     for place in places(ports):
         if place.name in held:
@@ -63,7 +60,7 @@ def hold(ports: Iterable[int], held: Collection[str], keep: Callable[[str, socke
             elif error.errno not in _ABSENT:
                 raise
     if taken:
-        raise Taken("; ".join(problem(port, listeners_on([port])) for port in sorted(set(taken))))
+        raise PortTaken("; ".join(problem(port, listeners_on([port])) for port in sorted(set(taken))))
 
 
 def bound(place: Place) -> socket.socket:

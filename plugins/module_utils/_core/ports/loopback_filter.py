@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .. import fs
+from ..errors import GuardFailed
 from ..paths import Paths
 from .ranges import TABLE, Ports, account, guard_rules, is_trusted
 
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 NFT = "/usr/sbin/nft"
 GATEWAY = "www-data"
 """The account of nginx's workers."""
-
-
-class GuardFailed(RuntimeError):
-    """The kernel or nft does not take the rules; the message says why."""
 
 
 def uids(users: Iterable[str], ports: Ports, rootless: bool) -> dict[str, int | None]:

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..errors import InvalidData
 from ..host.system_accounts import DYNAMIC_UIDS, FIRST_UID
-from ..model.data import InvalidData, Link, Policy, name_problem, parse_address, shown
+from ..model.data import Link, Policy, name_problem, parse_address, shown
 
 SYSTEM_UIDS = FIRST_UID
 """The listeners of accounts below this number are trusted."""

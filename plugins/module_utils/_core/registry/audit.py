@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..model.data import InvalidData
+from ..errors import InvalidData
 from ..paths import Paths
 
 AUDIT_BYTES, OWN_AUDIT_BYTES = 2**20, 2**18

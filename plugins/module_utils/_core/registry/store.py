@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..model.data import PATH, InvalidData, Policy, UserData, name_problem, parse_address, parse_user
+from ..errors import InvalidData, Locked
+from ..model.data import PATH, Policy, UserData, name_problem, parse_address, parse_user
 from ..paths import Paths
 from ..ports.ranges import Ports
 from . import audit
@@ -26,10 +27,6 @@ CLOSE = "close"
 FLOCK = "/usr/bin/flock"
 SESSIONS = "/run/systemd/sessions"
 """Where systemd notes who has logged in, and from where."""
-
-
-class Locked(RuntimeError):
-    """Somebody else is changing the gateway for longer than one waits."""
 
 
 class Registry:

@@ -8,21 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..apply.gateway import SELF, Gateway, NginxRefused, NotServed
+from ..apply.gateway import SELF, Gateway
+from ..errors import CommandFailed, InvalidData, StepFailed, Unavailable, VizgateError
 from ..host import passwords
 from ..model import urls
-from ..model.data import HTTPS, InvalidData, Policy, UserData, name_problem, parse_user, password_problem, shown
-from ..registry.store import Locked, Registry
+from ..model.data import HTTPS, Policy, UserData, name_problem, parse_user, password_problem, shown
+from ..registry.store import Registry
 
 RESTART_SECONDS = 30
 """How long an app that its owner restarts has until it answers."""
 _SITE = ("backend_ca", "legacy_hashes_until", "links_per_user", "logins_per_user", "self_service", "url_style")
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
-
-
-class Unavailable(RuntimeError):
-    """The gateway cannot do now what it can do otherwise; the message says why."""
 
 
 def answer(gateway: Gateway, user: str, request: object) -> Answer:
@@ -50,7 +47,7 @@ def answer(gateway: Gateway, user: str, request: object) -> Answer:
         return work(gateway, user, request, policy)
     except InvalidData as error:
         return {"problems": error.problems}
-    except (Unavailable, Locked, NotServed, NginxRefused, passwords.HashingFailed, OSError) as error:
+    except (VizgateError, OSError) as error:
         return {"unavailable": str(error)}
 
 
@@ -247,13 +244,12 @@ def _apps(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
 
 def _restart_app(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """Restarts one of the user's apps, and waits until it answers."""
-    from ..apps import host, supervisors
     from ..apps.deployer import Deployer, Settings  # likewise
 
     deployer = Deployer(gateway, Settings(health_seconds=RESTART_SECONDS))
     try:
         release = deployer.restart(user, request["name"])
-    except (supervisors.StepFailed, host.CommandFailed) as error:
+    except (StepFailed, CommandFailed) as error:
         raise Unavailable(f"app {shown(request['name'])}: {error}") from None
     return {"release": release.number}
 

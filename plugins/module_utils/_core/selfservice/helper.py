@@ -17,16 +17,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ..errors import Unavailable
 from ..host.system_accounts import is_system
 
 REQUEST_BYTES = 65536
 CALLER_SECONDS = 10
 AT_ONCE = 4
 """How many requests of one user may be under way; the others are refused, as each is a process of root's."""
-
-
-class Refused(Exception):
-    """This program was called in a way that it was not made for."""
 
 
 LEAVE = """
@@ -67,13 +64,13 @@ def detach() -> int:
 def caller(uid: str) -> str:
     """The name of the account that called sudo, which has to be a person's."""
     if not uid.isascii() or not uid.isdecimal() or not 0 < int(uid) < 2**32 - 1:
-        raise Refused("sudo does not say which user asks")
+        raise Unavailable("sudo does not say which user asks")
     try:
         user = pwd.getpwuid(int(uid)).pw_name
     except KeyError:
-        raise Refused(f"uid {uid} has no account") from None
+        raise Unavailable(f"uid {uid} has no account") from None
     if is_system(int(uid)):
-        raise Refused(
+        raise Unavailable(
             f"{user} is a service's account (uid {uid}), and publishes nothing; ask from an account of your own"
         )
     return user
@@ -89,7 +86,7 @@ def wake(program: str) -> None:
 
 @contextlib.contextmanager
 def place(folder: str, uid: str, make_room: Callable[[], None]) -> Iterator[None]:
-    """One of the places for requests of this user; raises Refused where all are taken, after an attempt to `make_room`."""
+    """One of the places for requests of this user; raises Unavailable where all are taken, after an attempt to `make_room`."""
     for number in range(AT_ONCE):
         file = os.open(f"{folder}/{int(uid)}.{number}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -103,18 +100,18 @@ def place(folder: str, uid: str, make_room: Callable[[], None]) -> Iterator[None
             os.close(file)
         return
     make_room()
-    raise Refused(f"{AT_ONCE} requests of yours are under way; try again when they are done")
+    raise Unavailable(f"{AT_ONCE} requests of yours are under way; try again when they are done")
 
 
 def read_request() -> Any:
     """The request on stdin; None for an empty one."""
     text = sys.stdin.buffer.read(REQUEST_BYTES + 1)
     if len(text) > REQUEST_BYTES:
-        raise Refused(f"the request has more than {REQUEST_BYTES} bytes")
+        raise Unavailable(f"the request has more than {REQUEST_BYTES} bytes")
     try:
         return json.loads(text) if text else None
     except (ValueError, RecursionError) as error:
-        raise Refused(f"the request is no JSON: {error}") from None
+        raise Unavailable(f"the request is no JSON: {error}") from None
 
 
 def tell(answer: dict[str, Any]) -> None:
@@ -134,13 +131,13 @@ def hurried() -> Iterator[None]:
 def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
     """Answers the request; whether it was done."""
     if len(arguments) != 1:
-        raise Refused("it takes no arguments")
+        raise Unavailable("it takes no arguments")
     if os.getuid() != 0 or os.geteuid() != 0:
-        raise Refused("it has to be run by sudo")
+        raise Unavailable("it has to be run by sudo")
     try:
         leaving = detach()
     except (OSError, ValueError) as error:
-        raise Refused(f"the caller's limits cannot be lifted ({error}); call it without them") from None
+        raise Unavailable(f"the caller's limits cannot be lifted ({error}); call it without them") from None
     user = caller(uid)
     with place("/run/vizgate/requests", uid, lambda: wake(arguments[0])):
         # nothing here lives long enough to leave garbage that is worth looking for
@@ -153,7 +150,7 @@ def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
 
         with hurried():
             if os.waitpid(leaving, 0)[1] != 0:
-                raise Refused("it cannot leave the caller's cgroup; call it without limits")
+                raise Unavailable("it cannot leave the caller's cgroup; call it without limits")
             request = read_request()
         if request is None:
             # of a command that needs nothing after all; or waits for another helper, see `talk`
@@ -172,7 +169,7 @@ def main(arguments: Sequence[str], uid: str, cgroup: str) -> int:
     what sudo says of its caller, `cgroup` what the kernel says of the caller's cgroup."""
     try:
         return 0 if serve(arguments, uid, cgroup) else 1
-    except Refused as error:
+    except Unavailable as error:
         with hurried(), contextlib.suppress(ChildProcessError):
             tell({"unavailable": f"{arguments[0]}: {error}"})
             # who is still moving this process shall not find another of its number

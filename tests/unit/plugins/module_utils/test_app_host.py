@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import host
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import NGINX, CommandFailed, Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import NGINX, Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import CommandFailed
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 

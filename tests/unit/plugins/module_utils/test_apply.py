@@ -21,19 +21,19 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core import fs
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import (
-    Gateway,
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome, merged
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import (
+    HashingFailed,
+    InvalidData,
+    Locked,
     NginxRefused,
-    Outcome,
-    merged,
 )
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import HashingFailed
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit as audit_module
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Locked, me
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import me
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import Exceeded, NotLive
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import probe
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Exceeded, Stream, run
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Stream, run
 
 SECONDS = 0.5
 LATE = 4 * SECONDS
@@ -108,7 +109,7 @@ def test_control_socket_has_one_deadline(
     monkeypatch.setattr(control, "SECONDS", SECONDS)
     monkeypatch.setattr(control, "ANSWER_BYTES", 2**20)
     path, start = serve(work), time.monotonic()
-    with pytest.raises(control.NotLive):
+    with pytest.raises(NotLive):
         control.served(path, ["alice/x"])
     assert time.monotonic() - start < LATE
 

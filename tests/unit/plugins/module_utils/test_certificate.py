@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import certificates
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.certificates import (
     coming,
@@ -19,7 +20,6 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.certifi
     self_signed,
     validate,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData
 
 NAMES = ["gate.example.org", "10.0.0.5", "fd00::1"]
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import Unavailable
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice import helper
 
 SLOW = (
@@ -69,7 +70,7 @@ def test_helpers_are_woken_where_no_place_is_free(tmp_path: Path) -> None:
     for place in places[:-1]:
         place.__enter__()
     assert woken == []
-    with pytest.raises(helper.Refused, match="4 requests of yours are under way"):
+    with pytest.raises(Unavailable, match="4 requests of yours are under way"):
         places[-1].__enter__()
     assert woken == [True]
     for place in places[:-1]:

@@ -11,11 +11,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import PortTaken
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import Listener
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.held_ports import (
     Place,
     Systemd,
-    Taken,
     bound,
     hold,
     problem,
@@ -87,7 +87,7 @@ def test_a_port_with_connections_of_before_is_held_too() -> None:
 def test_what_can_be_held_is_held_although_another_port_is_taken() -> None:
     port, other = sorted((free_port(), free_port()))
     kept: list[str] = []
-    with listening(port), pytest.raises(Taken, match=f"TCP port {port} is taken by "):
+    with listening(port), pytest.raises(PortTaken, match=f"TCP port {port} is taken by "):
         hold([port, other], (), lambda name, found: kept.append(name))
     assert {f"{other}-ipv4", f"{port}-ipv4"} & set(kept) == {f"{other}-ipv4"}
 

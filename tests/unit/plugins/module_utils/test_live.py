@@ -9,7 +9,8 @@ import socket
 import threading
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.control import NotLive, publish, served
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.control import publish, served
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import NotLive
 from ansible_collections.vizgate.gateway.tests.unit.support import Control
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
-    InvalidData,
     Link,
     Login,
     Problem,

@@ -16,12 +16,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.migrate import multivisdom
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.migrate.multivisdom import Found, merge, read
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
     LINK,
     LOGIN,
-    InvalidData,
     Link,
     Login,
     Policy,

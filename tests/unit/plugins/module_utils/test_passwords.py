@@ -9,12 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import HashingFailed
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import (
-    HashingFailed,
-    hash_password,
-    verify_password,
-)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password, verify_password
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import parse_user
 
 

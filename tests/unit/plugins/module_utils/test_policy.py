@@ -9,12 +9,8 @@ import ipaddress
 
 import hypothesis
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
-    InvalidData,
-    Link,
-    Policy,
-    parse_user,
-)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Policy, parse_user
 from hypothesis import strategies
 
 

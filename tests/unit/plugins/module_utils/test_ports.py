@@ -14,7 +14,8 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData, Link, Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listeners import Listening
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import loopback_filter
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import ranges as ranges_module

@@ -24,6 +24,7 @@ import hypothesis
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password, verify_password
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
     LINK,
@@ -31,7 +32,6 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data i
     RESERVED_LINKS,
     RESERVED_USERS,
     USER,
-    InvalidData,
     Link,
     Policy,
     UserData,

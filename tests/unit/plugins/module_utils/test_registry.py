@@ -17,15 +17,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
-    InvalidData,
-    Link,
-    Policy,
-    UserData,
-)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData, Locked
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Policy, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import store
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Locked, Registry, me
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Registry, me
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 

@@ -14,9 +14,9 @@ import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import deployer
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome, Settings
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import CommandFailed, Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import CommandFailed, Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import Control, data
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Exceeded
 from ansible_collections.vizgate.gateway.plugins.modules.apps import declared
 from ansible_collections.vizgate.gateway.tests.unit.plugins.module_utils.test_releases import TASKS, FakeHost
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import NotReloaded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import reload
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.reload import (
-    NotReloaded,
     Reloader,
     Worker,
     old_generations,

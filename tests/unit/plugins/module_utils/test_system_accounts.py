@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import Unavailable
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import system_accounts
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice import helper
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
@@ -43,7 +44,7 @@ def test_names_of_this_host() -> None:
 
 
 def test_the_helper_refuses_services() -> None:
-    with pytest.raises(helper.Refused, match=r"^nobody is a service's account \(uid 65534\)"):
+    with pytest.raises(Unavailable, match=r"^nobody is a service's account \(uid 65534\)"):
         helper.caller("65534")
 
 

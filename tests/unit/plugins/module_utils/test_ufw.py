@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import InvalidData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._ufw import (
     Command,
     Firewall,

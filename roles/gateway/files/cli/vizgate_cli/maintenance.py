@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from vizgate.apply.gateway import SELF, Declaration, Gateway, NginxRefused
+from vizgate.apply.gateway import SELF, Declaration, Gateway
 from vizgate.diagnose import protection
-from vizgate.model.data import InvalidData
-from vizgate.registry.store import Locked, Registry
+from vizgate.errors import VizgateError
+from vizgate.registry.store import Registry
 
 from . import client
 from .output import plans, tables
@@ -34,7 +34,7 @@ def whole_gateway(action: str) -> Iterator[Gateway]:
     try:
         gateway.registry.policy()  # the first thing that a host without a gateway lacks
         yield gateway
-    except (InvalidData, Locked, NginxRefused, OSError, tarfile.TarError) as error:
+    except (VizgateError, OSError, tarfile.TarError) as error:
         raise client.Failed(4, str(error).splitlines()) from None
 
 
