@@ -22,7 +22,7 @@ def test_the_run_failed_with_user_step_reason_and_fix(host, eve):
     assert "Device or resource busy; " in home
     assert account.startswith(f"eve on {here}: step account: the account stays, locked and expired")
     assert said[:2] == eve["problems"]
-    assert said[2] == f"bob on {here}: step keys: not done after 15 s; put it right, and run the role again"
+    assert said[2] == f"bob on {here}: step keys: did not finish within 15 s; fix this and run the role again"
     assert "run it again" in said[-1]
 
 

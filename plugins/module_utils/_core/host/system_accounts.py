@@ -8,7 +8,7 @@ from __future__ import annotations
 import pwd
 
 FIRST_UID = 1000
-"""Accounts below this number are services that an administrator has installed. Lua and look.py of role accounts have it, too."""
+"""Accounts below this number are services that an administrator has installed. Lua and account_facts.py of role accounts have it, too."""
 DYNAMIC_UIDS = range(61184, 65520)
 """What systemd gives services that have no account, `DynamicUser=`; to nobody who logs in."""
 NOBODY = 65534

@@ -50,7 +50,10 @@ def test_the_helper_refuses_services() -> None:
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("roles/gateway/files/lua/vizgate/accounts.lua", "SYSTEM_UIDS"), ("roles/accounts/files/look.py", "FIRST_UID")],
+    [
+        ("roles/gateway/files/lua/vizgate/accounts.lua", "SYSTEM_UIDS"),
+        ("roles/accounts/files/account_facts.py", "FIRST_UID"),
+    ],
 )
 def test_others_have_the_same_first_number(path: str, name: str) -> None:
     text = (COLLECTION / path).read_text(encoding="utf-8")

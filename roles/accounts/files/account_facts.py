@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells what there is of an account, as JSON, and changes nothing: `look.py USER SOCKETS HOME`.
+"""Prints as JSON what the host has of an account, and changes nothing: `account_facts.py USER SOCKETS HOME`.
 
-SOCKETS is the folder of all users' folders of sockets; HOME is what is to become of the home: archive, keep or remove.
-take_away.py takes away what is found here.
+SOCKETS is the folder that holds each user's folder of sockets. HOME is the planned action for the home: archive, keep or remove.
+offboard.py reads this JSON and removes what it lists.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ NGINX = "/run/nginx.pid"
 SUBORDINATE = ("/etc/subuid",)
 USAGE = "/etc/systemd/system/vizgate-usage.service"
 FIRST_UID = 1000
-"""The first number that Debian gives to people."""
+"""The first uid that Debian assigns to people."""
 FIRST_SUBORDINATE = 65536
-"""The first number that is nobody's by any rule of systemd's."""
+"""The first uid outside of the ranges that systemd reserves below 65536."""
 COMMAND_SECONDS = 60
 TRACES = (
     "/var/lib/vizgate/turns/{user}",
@@ -54,16 +54,16 @@ TRACES = (
         for unit in ("user-{uid}.slice.d", "user@{uid}.service.d")
     ),
 )
-"""What else the host keeps for a name or a uid, beside what roles database and apps look after."""
+"""Other files that the host keeps for a name or a uid. Roles database and apps remove their own."""
 
 
-def look(user: str, sockets: str, home: str) -> dict[str, Any]:
-    """Everything that would go with the user; `problems` are reasons, one line each, why it must not."""
+def account_facts(user: str, sockets: str, home: str) -> dict[str, Any]:
+    """What off-boarding removes for the user; `problems` lists the reasons, one line each, why the account must stay."""
     try:
         account = pwd.getpwnam(user)
     except KeyError:
         account = None
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "user": user,
         "account": account is not None,
         "uid": account.pw_uid if account else None,
@@ -72,54 +72,58 @@ def look(user: str, sockets: str, home: str) -> dict[str, Any]:
         "homes": [],
         "sessions": 0,
         "processes": 0,
-        "crontab": _there(os.path.join(CRONTABS, user)),
+        "crontab": _if_exists(os.path.join(CRONTABS, user)),
         "at_jobs": [],
-        "linger": _there(os.path.join(LINGER, user)),
-        "sockets": "".join(_there(os.path.join(sockets, user))),
+        "linger": _if_exists(os.path.join(LINGER, user)),
+        "sockets": "".join(_if_exists(os.path.join(sockets, user))),
         "units": [],
         "traces": [],
     }
     uid = account.pw_uid if account else user
-    found["traces"] = [path for name in TRACES for path in _there(name.format(user=user, uid=uid))]
+    facts["traces"] = [path for name in TRACES for path in _if_exists(name.format(user=user, uid=uid))]
     if account:
-        found["uids"] = [[account.pw_uid, account.pw_uid], *_subordinate(account)]
-        found["homes"] = _homes(account)
-        found["sessions"] = sum(_is_session(text, account.pw_uid) for text in _texts(SESSIONS))
-        found["processes"] = sum(_is_process(text, found["uids"]) for text in _texts(PROC, "status"))
-        found["at_jobs"] = [path for path in _paths(AT_JOBS) if _owner(path) == account.pw_uid]
-        found["units"] = _units(account)
-    found["anything"] = any(value for name, value in found.items() if name != "user")
-    found["traces"] += _there(found["sockets"])
-    found["usage"] = os.path.exists(USAGE)
-    found["starters"] = {
+        facts["uids"] = [[account.pw_uid, account.pw_uid], *_subordinate(account)]
+        facts["homes"] = _homes(account)
+        facts["sessions"] = sum(_is_session(text, account.pw_uid) for text in _texts(SESSIONS))
+        facts["processes"] = sum(_is_process(text, facts["uids"]) for text in _texts(PROC, "status"))
+        facts["at_jobs"] = [path for path in _paths(AT_JOBS) if _owner(path) == account.pw_uid]
+        facts["units"] = _units(account)
+    facts["anything"] = any(value for name, value in facts.items() if name != "user")
+    facts["traces"] += _if_exists(facts["sockets"])
+    facts["usage"] = os.path.exists(USAGE)
+    facts["starters"] = {
         "crontab": os.path.join(CRONTABS, user),
         "linger": os.path.join(LINGER, user),
         "at": AT_JOBS,
     }
-    found["problems"] = _problems(account, found["homes"], home) if account else []
-    found["nginx"] = os.path.exists(NGINX)
-    found["at"] = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return found
+    facts["problems"] = _problems(account, facts["homes"], home) if account else []
+    facts["nginx"] = os.path.exists(NGINX)
+    facts["at"] = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return facts
 
 
 def _problems(account: pwd.struct_passwd, homes: list[str], home: str) -> list[str]:
     others = [other for other in pwd.getpwall() if other.pw_name != account.pw_name]
     problems = []
     if account.pw_uid < FIRST_UID:
-        problems.append(f"{account.pw_name} is an account of the system's, uid {account.pw_uid}")
+        problems.append(
+            f"{account.pw_name} is a system account (uid {account.pw_uid} is below {FIRST_UID}); off-boarding refuses those"
+        )
     if str(account.pw_uid) == os.environ.get("SUDO_UID"):
-        problems.append(f"{account.pw_name} is who runs this; log in as somebody else")
+        problems.append(f"{account.pw_name} is the account that runs this; log in as another user")
     for other in others:
         if other.pw_uid == account.pw_uid:
-            problems.append(f"{other.pw_name} has the same uid {account.pw_uid}; give it another")
+            problems.append(f"{other.pw_name} has the same uid {account.pw_uid}; give it another uid")
         path = os.path.realpath(other.pw_dir) + "/"
         if homes and home != "keep" and path.startswith(homes[0] + "/"):
-            problems.append(f"{homes[0]} has the home of {other.pw_name} in it; move that, or keep this home")
+            problems.append(
+                f"{homes[0]} contains the home of {other.pw_name}; move that home, or set the home action to keep"
+            )
     return problems
 
 
 def _own_group(account: pwd.struct_passwd) -> bool:
-    """Whether there is a group of the account's name that nobody else is in."""
+    """Whether a group has the account's name and no other members."""
     try:
         group = grp.getgrnam(account.pw_name)
     except KeyError:
@@ -129,7 +133,7 @@ def _own_group(account: pwd.struct_passwd) -> bool:
 
 
 def _homes(account: pwd.struct_passwd) -> list[str]:
-    """Home and mailbox, where they are the user's."""
+    """The paths of home and mailbox, if the user owns them."""
     home, mail = os.path.realpath(account.pw_dir), os.path.join(MAIL, account.pw_name)
     kinds = ((home, stat.S_ISDIR), (mail, stat.S_ISREG))
     return [
@@ -142,7 +146,7 @@ def _is_own(path: str, uid: int, is_kind: Callable[[int], bool]) -> bool:
 
 
 def _is_hidden(path: str, uid: int) -> bool:
-    """Whether the user has mounted a FUSE file system over it, which does not let root look, or never answers."""
+    """Whether the user has mounted a FUSE file system there: root may have no access to it, or may block on it."""
     try:
         with open(os.path.join(PROC, "self/mountinfo"), encoding="utf-8", errors="surrogateescape") as file:
             lines = [line.rstrip("\n").split(" ") for line in file]
@@ -153,12 +157,12 @@ def _is_hidden(path: str, uid: int) -> bool:
 
 
 def _is_session(text: str, uid: int) -> bool:
-    """Whether a file of logind's describes a session of a person's, and not the service manager's own."""
+    """Whether a session file of logind describes a login session, not the one of the user's service manager."""
     return bool(re.search(rf"^UID={uid}$", text, re.M) and re.search(r"^CLASS=user", text, re.M))
 
 
 def _is_process(text: str, uids: list[list[int]]) -> bool:
-    """Whether a process is the user's, by any of its uids. The dead that nobody has buried do not count."""
+    """Whether a process has one of the uids, as any of its own. Zombies do not count."""
     owners = re.search(r"^Uid:\s+(.+)$", text, re.M)
     dead = re.search(r"^State:\s+[ZX]", text, re.M)
     among = (first <= int(uid) <= last for uid in (owners[1].split() if owners else ()) for first, last in uids)
@@ -166,17 +170,17 @@ def _is_process(text: str, uids: list[list[int]]) -> bool:
 
 
 def _subordinate(account: pwd.struct_passwd) -> list[list[int]]:
-    """The ranges of subordinate uids, as of rootless containers, without what is somebody else's as well."""
+    """The ranges of subordinate uids, as rootless containers use them, without uids that belong to other accounts too."""
     own, taken = [], [[other.pw_uid, other.pw_uid] for other in pwd.getpwall()]
     for path in SUBORDINATE:
         for name, first, count in _ranges(path):
             (own if name in (account.pw_name, str(account.pw_uid)) else taken).append([first, first + count - 1])
-    own += _named_elsewhere(account.pw_name)
-    found = [(max(first, FIRST_SUBORDINATE), last) for first, last in own]
+    own += _name_service_subuids(account.pw_name)
+    ranges = [(max(first, FIRST_SUBORDINATE), last) for first, last in own]
     for first, last in taken:
-        found = [part for start, end in found for part in ((start, min(end, first - 1)), (max(start, last + 1), end))]
-        found = [(start, end) for start, end in found if start <= end]
-    return [list(part) for part in sorted(set(found))]
+        ranges = [part for start, end in ranges for part in ((start, min(end, first - 1)), (max(start, last + 1), end))]
+        ranges = [(start, end) for start, end in ranges if start <= end]
+    return [list(part) for part in sorted(set(ranges))]
 
 
 def _ranges(path: str) -> Iterator[tuple[str, int, int]]:
@@ -191,46 +195,46 @@ def _ranges(path: str) -> Iterator[tuple[str, int, int]]:
             yield words[0], int(words[1]), int(words[2])
 
 
-def _named_elsewhere(user: str) -> list[list[int]]:
-    """The ranges that the name service knows, where another than files is asked."""
+def _name_service_subuids(user: str) -> list[list[int]]:
+    """The ranges that the name service has, if /etc/nsswitch.conf names a source for subid."""
     try:
         done = subprocess.run(["getsubids", user], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
     except (FileNotFoundError, subprocess.TimeoutExpired):
-        return []  # package uidmap is not there, or nobody answers: /etc/subuid was read
-    found = re.findall(r"^\d+: \S+ (\d+) (\d+)$", done.stdout, re.M)
-    return [[int(first), int(first) + int(count) - 1] for first, count in found]
+        return []  # package uidmap is not installed, or the service does not respond; /etc/subuid has been read
+    ranges = re.findall(r"^\d+: \S+ (\d+) (\d+)$", done.stdout, re.M)
+    return [[int(first), int(first) + int(count) - 1] for first, count in ranges]
 
 
 def _units(account: pwd.struct_passwd) -> list[str]:
-    """The system's units that run as the user, and what triggers them."""
+    """The system units that run as the user, and the units that trigger them."""
     names = (account.pw_name, str(account.pw_uid))
     words = ["systemctl", "show", "--property=Id,User,TriggeredBy", "*.service"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
     except (FileNotFoundError, subprocess.TimeoutExpired):
-        return []  # no systemd here, or one that is too busy: processes are ended by their uid
-    found = set()
+        return []  # no systemd, or it does not respond in time; offboard.py ends processes by uid
+    units = set()
     for block in done.stdout.split("\n\n"):
         unit = dict(line.partition("=")[::2] for line in block.splitlines())
         named = unit.get("Id") == f"vizgate-sockets@{account.pw_name}.service"
-        # the user's own service manager ends with the sessions
+        # the user's service manager ends with the sessions
         manager = unit.get("Id", "").startswith("user@")
         if named or (unit.get("User") in names and not manager):
-            found |= {unit["Id"], *unit.get("TriggeredBy", "").split()}
-    return sorted(found)
+            units |= {unit["Id"], *unit.get("TriggeredBy", "").split()}
+    return sorted(units)
 
 
 def _texts(folder: str, name: str = "") -> Iterator[str]:
-    """The texts of the files in a folder, or of those of that `name` in its folders, as far as they stay there."""
+    """The texts of the files in a folder, or of the files called `name` in its subfolders. Files that vanish are skipped."""
     for path in _paths(folder):
         path = os.path.join(path, name) if name else path
         try:
-            # logind has a pipe beside every session, on which one would wait for ever
+            # logind has a FIFO beside every session file; opening one would block
             if stat.S_ISREG(os.stat(path).st_mode):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     yield file.read()
         except OSError:
-            pass  # ended meanwhile, or no process at all
+            pass  # the process has ended, or the entry is no process
 
 
 def _paths(folder: str) -> list[str]:
@@ -240,7 +244,7 @@ def _paths(folder: str) -> list[str]:
         return []
 
 
-def _there(path: str) -> list[str]:
+def _if_exists(path: str) -> list[str]:
     return [path] if path and os.path.lexists(path) else []
 
 
@@ -248,8 +252,8 @@ def _owner(path: str) -> int | None:
     try:
         return os.lstat(path).st_uid
     except OSError:
-        return None  # it is not there, or below something that does not let root look
+        return None  # it does not exist, or root has no access
 
 
 if __name__ == "__main__":
-    print(json.dumps(look(*sys.argv[1:])))
+    print(json.dumps(account_facts(*sys.argv[1:])))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role accounts: how take_away.py ends what runs, archives, and says what it could not do. Whole hosts: molecule/accounts."""
+"""Role accounts: offboard.py ends processes, archives homes and reports problems. molecule/accounts tests whole hosts."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
-FILE = COLLECTION / "roles" / "accounts" / "files" / "take_away.py"
-_spec = importlib.util.spec_from_file_location("take_away", FILE)
+FILE = COLLECTION / "roles" / "accounts" / "files" / "offboard.py"
+_spec = importlib.util.spec_from_file_location("offboard", FILE)
 assert _spec
 assert _spec.loader
-take_away: Any = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(take_away)
+offboard: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(offboard)
 
 
 def test_a_command_has_a_time_limit() -> None:
     start = time.monotonic()
-    assert take_away.run(["sh", "-c", "trap '' TERM; sleep 100"], 0.3) == "sh: not done after 0.3 s"
+    assert offboard.run(["sh", "-c", "trap '' TERM; sleep 100"], 0.3) == "sh: did not finish within 0.3 s"
     assert time.monotonic() - start < 5
 
 
 def test_a_command_says_why_it_failed_in_plain_characters() -> None:
-    assert take_away.run(["sh", "-c", r"printf 'one\ntwo \033[2J\n' >&2; exit 3"]) == r"sh: exit code 3: two \x1b[2J"
-    assert take_away.run(["sh", "-c", "exit 1"], good=(0, 1)) == ""
+    assert offboard.run(["sh", "-c", r"printf 'one\ntwo \033[2J\n' >&2; exit 3"]) == r"sh: exit code 3: two \x1b[2J"
+    assert offboard.run(["sh", "-c", "exit 1"], good=(0, 1)) == ""
 
 
-def test_an_account_within_subordinate_uids_is_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_within_subordinate_uids_is_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
     def known(uid: int) -> pwd.struct_passwd:
         if uid != 100007:
             raise KeyError(uid)
         return pwd.struct_passwd(("bob", "x", uid, uid, "", "/", "/bin/sh"))
 
-    monkeypatch.setattr(take_away.pwd, "getpwuid", known)
+    monkeypatch.setattr(offboard.pwd, "getpwuid", known)
     uids = [[1501, 1501], [100000, 100009]]
     assert [
-        uid for uid in (1500, 1501, 1502, 99999, 100000, 100007, 100009, 100010) if take_away.is_among(uid, uids)
+        uid for uid in (1500, 1501, 1502, 99999, 100000, 100007, 100009, 100010) if offboard.is_among(uid, uids)
     ] == [
         1501,
         100000,
@@ -56,7 +56,7 @@ def test_an_account_within_subordinate_uids_is_somebody_else(monkeypatch: pytest
 
 
 def test_processes_are_found_by_any_of_their_uids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_away, "PROC", str(tmp_path))
+    monkeypatch.setattr(offboard, "PROC", str(tmp_path))
     for pid, name, state, uid in (
         (1, "init", "S", "0\t0\t0\t0"),
         (2, "a\\nb", "S", "1501\t0\t0\t0"),
@@ -68,18 +68,18 @@ def test_processes_are_found_by_any_of_their_uids(tmp_path: Path, monkeypatch: p
             f"Name:\t{name}\nState:\t{state} (x)\nUid:\t{uid}\n", encoding="utf-8"
         )
     (tmp_path / "self").mkdir()
-    assert take_away.running([[1501, 1501]]) == {2: (1501, r"a\nb"), 4: (1501, "helper")}
+    assert offboard.running([[1501, 1501]]) == {2: (1501, r"a\nb"), 4: (1501, "helper")}
 
 
 def test_mounts_have_their_names_with_spaces_and_newlines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_away, "PROC", str(tmp_path))
+    monkeypatch.setattr(offboard, "PROC", str(tmp_path))
     (tmp_path / "self").mkdir()
     (tmp_path / "self/mountinfo").write_text(
         "1 0 8:1 / / rw shared:1 - ext4 /dev/a rw\n"
         r"2 1 0:53 / /home/alice/a\040b\012c rw - fuse.sshfs x rw,user_id=1501,group_id=1" + "\n",
         encoding="utf-8",
     )
-    assert take_away.mounts() == [
+    assert offboard.mounts() == [
         ("8:1", "/", "ext4", "rw"),
         ("0:53", "/home/alice/a b\nc", "fuse.sshfs", "rw,user_id=1501,group_id=1"),
     ]
@@ -87,32 +87,32 @@ def test_mounts_have_their_names_with_spaces_and_newlines(tmp_path: Path, monkey
 
 def test_a_fuse_mount_of_the_users_alone_is_aborted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
-        take_away.Mount("0:53", "/a", "fuse.sshfs", "rw,user_id=1501,group_id=1"),
-        take_away.Mount("0:54", "/b", "fuse.sshfs", "rw,user_id=15011,group_id=1"),
-        take_away.Mount("0:55", "/c", "ext4", "rw,user_id=1501"),
+        offboard.Mount("0:53", "/a", "fuse.sshfs", "rw,user_id=1501,group_id=1"),
+        offboard.Mount("0:54", "/b", "fuse.sshfs", "rw,user_id=15011,group_id=1"),
+        offboard.Mount("0:55", "/c", "ext4", "rw,user_id=1501"),
     ]
-    monkeypatch.setattr(take_away, "mounts", lambda: found)
-    monkeypatch.setattr(take_away, "FUSE_CONNECTIONS", str(tmp_path))
+    monkeypatch.setattr(offboard, "mounts", lambda: found)
+    monkeypatch.setattr(offboard, "FUSE_CONNECTIONS", str(tmp_path))
     for number in (53, 54, 55):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "abort").touch()
-    take_away.abort_fuse([[1501, 1501]])
+    offboard.abort_fuse([[1501, 1501]])
     assert [(tmp_path / str(number) / "abort").read_text() for number in (53, 54, 55)] == ["1", "", ""]
 
 
 def test_a_child_that_the_user_stops_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_away, "running", lambda uids: {2**31 - 1: (1001, "x")})
-    monkeypatch.setattr(take_away.os, "setgroups", lambda groups: None)
-    # it has become the user's, and the user is quicker
-    monkeypatch.setattr(take_away.os, "setresuid", lambda *uids: os.kill(os.getpid(), signal.SIGSTOP))
+    monkeypatch.setattr(offboard, "running", lambda uids: {2**31 - 1: (1001, "x")})
+    monkeypatch.setattr(offboard.os, "setgroups", lambda groups: None)
+    # the child has the user's uid, and the user stops it at once
+    monkeypatch.setattr(offboard.os, "setresuid", lambda *uids: os.kill(os.getpid(), signal.SIGSTOP))
     started = time.monotonic()
-    assert take_away.kill([[1001, 1001]], started + 60)
+    assert offboard.kill([[1001, 1001]], started + 60)
     assert time.monotonic() - started < 10
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home with a file that is mostly a hole."""
+    """A home with a sparse file."""
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis").write_text("thesis", encoding="utf-8")
@@ -121,9 +121,9 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def test_an_archive_has_its_name_when_it_is_whole(home: Path, tmp_path: Path) -> None:
+def test_an_archive_gets_its_name_when_it_is_complete(home: Path, tmp_path: Path) -> None:
     archive = tmp_path / "archives/alice.tar.gz"
-    assert list(take_away.write_archive([str(home)], str(archive), 60)) == []
+    assert list(offboard.write_archive([str(home)], str(archive), 60)) == []
     with tarfile.open(archive) as opened:
         assert str(home / "thesis").lstrip("/") in opened.getnames()
     assert (archive.stat().st_mode & 0o777, archive.parent.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -131,17 +131,17 @@ def test_an_archive_has_its_name_when_it_is_whole(home: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("limit", ["time", "space"])
-def test_of_an_archive_that_is_not_whole_nothing_stays(
+def test_an_incomplete_archive_is_removed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     (home / "noise").write_bytes(os.urandom(1 << 20))
     if limit == "space":
-        monkeypatch.setattr(take_away, "ARCHIVE_SHARE", 1e-9)
+        monkeypatch.setattr(offboard, "ARCHIVE_SHARE", 1e-9)
     archive = tmp_path / "archives/alice.tar.gz"
-    left = {"homes": [str(home)], "uids": []}
-    (problem,) = take_away.take_home(left, "archive", str(archive), "60" if limit == "space" else "0")
+    facts = {"homes": [str(home)], "uids": []}
+    (problem,) = offboard.take_home(facts, "archive", str(archive), "60" if limit == "space" else "0")
     assert problem.startswith(f"{home} is not archived in {archive.parent}, so it stays: prlimit: ")
-    assert "accounts_archive_seconds, or set home to remove or keep" in problem
+    assert "accounts_archive_seconds, or set home_when_absent to remove or keep" in problem
     assert (home / "thesis").exists()
     assert list(archive.parent.iterdir()) == []
 
