@@ -211,14 +211,14 @@ WILDCARD = {"certificate_provider": "acme", "certificate_names": ["gate.example.
 @pytest.mark.parametrize(
     ("variables", "options", "told"),
     [
-        ({"certificate_provider": "acme"}, [], "acme needs port 80 and root"),
-        ({"certificate_provider": "acme"}, ["--check"], "acme needs port 80 and root"),
+        ({"certificate_provider": "acme"}, [], "certificate_provider is acme, which needs port 80 and root"),
+        ({"certificate_provider": "acme"}, ["--check"], "certificate_provider is acme, which needs port 80 and root"),
         ({"certificate_provider": "letsencrypt"}, [], "value of certificate_provider must be one of"),
         ({"certificate_provider": "files"}, [], "0 certificates and 0 keys found, in PEM"),
         ({"certificate_names": ["https://gate.example.org"]}, [], "is neither an IP address nor a host name"),
         # nothing but a check may be run of a whole host's gateway, as this is the developers' machine
-        ({**WHOLE_HOST, **WILDCARD}, ["--check"], "one with * needs certificate_acme_dns"),
-        ({**WHOLE_HOST, **WILDCARD, "certificate_acme_dns": "a b"}, ["--check"], "which is 'a b'"),
+        ({**WHOLE_HOST, **WILDCARD}, ["--check"], "a name with * needs certificate_acme_dns"),
+        ({**WHOLE_HOST, **WILDCARD, "certificate_acme_dns": "a b"}, ["--check"], "certificate_acme_dns is 'a b'"),
     ],
 )
 def test_a_certificate_that_nobody_gives_is_refused_before_anything_is_touched(

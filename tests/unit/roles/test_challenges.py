@@ -41,7 +41,7 @@ def test_another_challenge_asks_anew_for_the_same_names(
             "{{ __certificate_command }}",
             role=ROLE,
             certificate_acme_dns=plugin,
-            __certificate_before={"stdout": _read_by_the_role(renewal)},
+            __certificate_previous_challenge={"stdout": _read_by_the_role(renewal)},
         )
     )
     assert ("--force-renewal" in command) == anew
@@ -51,6 +51,8 @@ def test_another_challenge_asks_anew_for_the_same_names(
 def _read_by_the_role(renewal: Path) -> str:
     """What the role's own task reads of the last challenge, of another file."""
     tasks = yaml.safe_load((ROLE / "tasks" / "issue.yml").read_text(encoding="utf-8"))
-    (line,) = (task["ansible.builtin.command"] for task in tasks if task.get("register") == "__certificate_before")
+    (line,) = (
+        task["ansible.builtin.command"] for task in tasks if task.get("register") == "__certificate_previous_challenge"
+    )
     command = shlex.split(line.replace("/etc/letsencrypt/renewal/vizgate.conf", str(renewal)))
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -29,8 +29,8 @@ def import_multivisdom(folder: str | None, check: bool) -> None:
     """
     # the core takes long to import, and the help page needs none of it
     from vizgate.apply.gateway import SELF
-    from vizgate.migrate import multivisdom
     from vizgate.errors import InvalidData
+    from vizgate.migrate import multivisdom
     from vizgate.model.data import UserData
     from vizgate.registry.store import Registry
 
