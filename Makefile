@@ -4,7 +4,7 @@
 LONGEST := molecule/apps molecule/fortress molecule/selfservice
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SUITES := lint unit http http-alone kinds apps browser command
-.PHONY: help check demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
+.PHONY: help check docs demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -22,6 +22,14 @@ help: ## list the commands
 	$(BIN)/pip install --quiet --requirement tests/requirements.txt
 	$(BIN)/python tests/docker/collections
 	@touch $@
+
+.venv-docs/done: docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --requirement docs/requirements.txt
+	@touch $@
+
+docs: .venv-docs/done ## the documentation site, in .build/site; a broken link is an error
+	docs/site/build
 
 demo: .venv/run ## start a gateway with two visdom servers on http://127.0.0.1:8080
 	ansible-playbook playbooks/site.yml -i inventories/demo
@@ -94,4 +102,4 @@ bench: .venv/test ## the figures of docs/figures.md; PARTS="add load crowd" for 
 clean: ## remove what the commands above made
 	-test -x $(BIN)/python && $(MAKE) demo-stop
 	-tests/docker/clean
-	rm -rf .venv .build .demo
+	rm -rf .venv .venv-docs .build .demo
