@@ -235,6 +235,8 @@ def evaluated(text: str, *, role: Path = ROLE, **variables: Any) -> str:
         "__gateway_listen": ["127.0.0.1"],
     }
     templar = Templar(loader=DataLoader(), variables={**_role_variables(role), **given, **variables})
+    # where the parts of a template are
+    templar = templar.copy_with_new_env(searchpath=[str(role / "templates")])
     return str(templar.template(trust_as_template(text)))
 
 

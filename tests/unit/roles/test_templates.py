@@ -45,9 +45,10 @@ ALICE = data({"name": "training", "kind": "visdom", "port": 8097}, logins=[{"nam
 
 
 def templates() -> list[str]:
-    """The templates that Ansible renders; those of the include files are filled in by the core."""
+    """The templates of whole files. The core fills in those of the include files; parts are in one that includes them."""
     folder = ROLE / "templates"
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.j2"))
+    paths = (path.relative_to(folder) for path in folder.rglob("*.j2"))
+    return sorted(str(path) for path in paths if path.parent != Path("nginx/gateway"))
 
 
 def declare(gateway: Gateway) -> None:
