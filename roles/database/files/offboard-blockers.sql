@@ -1,4 +1,4 @@
--- Ends sessions of users for which the session of offboard.sql waits, whatever it is that they hold, until it is ended itself.
+-- Ends the users' sessions that hold a lock for which offboard.sql waits. Runs until it is killed.
 \pset tuples_only on
 select pg_terminate_backend(holder.pid)
 from pg_stat_activity waiting

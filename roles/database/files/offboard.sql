@@ -1,19 +1,19 @@
--- Takes everything from role :"role" that reaches beyond its databases; run as postgres in database postgres. No session enters a
--- database of the user's: what is in there keeps its owner, a role that nobody logs in as, and is never given to a superuser, who
--- would lend his rights to functions of the user's.
--- psql goes on after an error. What counts is the state at the end: each line "problem: …" says what is left to do, and "looked"
--- that this is known.
+-- Removes all rights of role :"role" outside of its databases; run as postgres in database postgres. No session enters a database
+-- of the user: its objects keep their owner, a role without login. They are never reassigned to a superuser, because the user's
+-- functions would then run with the rights of a superuser.
+-- psql continues after an error. The final check decides: it prints one line "problem: …" for each remaining problem, and then
+-- "checked".
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
-set application_name = 'vizgate-offboard'; -- offboard-blockers.sql ends users' sessions for which this one waits
+set application_name = 'vizgate-offboard'; -- offboard-blockers.sql ends the users' sessions that block this one
 
 select oid as id, array(select d.oid from pg_database d where d.datdba = r.oid)::text as databases
 from pg_roles r where rolname = :'role'
 \gset
 prepare end_sessions as select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity
 where usesysid = :id or datid = any (:'databases'::oid[]);
--- Names of databases are bytes of any kind, which psql could not send back.
+-- Database names may contain any bytes, which psql could not send back, so the commands run on the server.
 create function pg_temp.try(commands text[]) returns void language plpgsql as $$
 declare
     command text;
@@ -44,7 +44,7 @@ select pg_temp.try(array(
     where d.datdba = :id))
 \g /dev/null
 
--- what the role has in database postgres, and what others have granted it on theirs
+-- objects of the role in database postgres, and rights that others have granted to it
 drop owned by :"role" cascade;
 select pg_temp.try(array(
     select format('revoke %I from %I', g.rolname, m.rolname)
@@ -53,27 +53,27 @@ select pg_temp.try(array(
 \g /dev/null
 alter role :"role" reset all;
 
--- The name is free for somebody else when all else is done. A role that owns nothing any more goes.
-create function pg_temp.left_open(role oid, databases oid[]) returns table (problem text) language sql as $$
-    select 'PostgreSQL''s role can log in, or has rights of an administrator' from pg_authid where oid = role
+-- When no problem is left, the role is renamed, so that its name is free. A role without objects is dropped.
+create function pg_temp.remaining(role oid, databases oid[]) returns table (problem text) language sql as $$
+    select 'the role can log in or has administrative rights' from pg_authid where oid = role
         and (rolcanlogin or rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls or rolpassword is not null)
     union all
-    select 'the role is a member of another, or another of it' where exists (
+    select 'the role is a member of another role, or has members' where exists (
         select from pg_auth_members where role in (roleid, member))
     union all
-    select count(*) || ' of the databases accept connections, or belong to the role' from pg_database
+    select count(*) || ' of the databases accept connections or belong to the role' from pg_database
     where datdba = role or oid = any (databases) and datallowconn
     having count(*) > 0
 $$;
 select format('alter role %I rename to %I', rolname, format('left:%s:%s', rolname, oid)) from pg_roles
-where oid = :id and not exists (select from pg_temp.left_open(:id, :'databases'))
+where oid = :id and not exists (select from pg_temp.remaining(:id, :'databases'))
 \gexec
 select format('drop role %I', rolname) from pg_roles
 where oid = :id and rolname like 'left:%' and not exists (
     select from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = :id)
 \gexec
-select 'problem: ' || problem from pg_temp.left_open(:id, :'databases')
+select 'problem: ' || problem from pg_temp.remaining(:id, :'databases')
 union all
-select 'problem: the role has its name' from pg_roles where rolname = :'role'
+select 'problem: the role still has its name' from pg_roles where rolname = :'role'
 union all
-select 'looked';
+select 'checked';

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role database: names of databases lead nowhere else, and what a dump may take is bounded."""
+"""Role database: database names cannot escape their folder, and dumps have limits."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def test_system_accounts_own_no_users_database() -> None:
 
 
 @pytest.mark.parametrize("uid", [0, 999, 1000, 59999, 60000, 61183, 61184, 65519, 65520, 65534, 1_234_567_890])
-def test_services_are_those_of_the_gateway(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = pwd.struct_passwd(("alice", "x", uid, uid, "", "/home/alice", "/bin/sh"))
-    monkeypatch.setattr(program.pwd, "getpwnam", lambda name: found)
-    assert program.account("alice") == (None if system_accounts.is_system(uid) else found)
+def test_system_accounts_are_those_of_the_gateway(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = pwd.struct_passwd(("alice", "x", uid, uid, "", "/home/alice", "/bin/sh"))
+    monkeypatch.setattr(program.pwd, "getpwnam", lambda name: entry)
+    assert program.account("alice") == (None if system_accounts.is_system(uid) else entry)
 
 
-def test_services_are_those_of_the_gateway_in_the_roles_variables_too() -> None:
+def test_system_accounts_in_the_roles_variables_are_those_of_the_gateway() -> None:
     path = COLLECTION / "roles" / "database" / "vars" / "main.yml"
     variables = yaml.safe_load(path.read_text(encoding="utf-8"))
     first, last = variables["__database_dynamic_uids"]
@@ -92,19 +92,19 @@ def test_services_are_those_of_the_gateway_in_the_roles_variables_too() -> None:
 
 
 def client(script: str, limits: Any, into: Path) -> int:
-    """Copies what a program writes."""
+    """Copies the output of a shell script."""
     me = pwd.getpwuid(os.getuid())
     with open(into, "wb") as file, program.running(me, ["sh", "-c", script], "", program.subprocess.DEVNULL) as process:
-        size: int = program.copied(process, file, limits)
+        size: int = program.copy_output(process, file, limits)
     return size
 
 
-def test_what_a_client_writes_is_copied(tmp_path: Path) -> None:
+def test_the_output_of_a_client_is_copied(tmp_path: Path) -> None:
     assert client("printf 'abc'; env >&2", program.Limits(10, 3), tmp_path / "out") == 3
     assert (tmp_path / "out").read_text(encoding="utf-8") == "abc"
 
 
-def test_a_client_has_nothing_of_roots_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_does_not_get_roots_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGHOST", "evil.example")
     client("env", program.Limits(10, 1000), tmp_path / "out")
     lines = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
@@ -123,11 +123,11 @@ def test_a_client_has_nothing_of_roots_environment(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        ("sleep 60", "more than the 0 s"),
-        ("exec >&- 2>&-; sleep 60", "more than the 0 s"),
-        ("sleep 60 & exit 0", "more than the 0 s"),
-        ("while :; do echo x; done", "larger than"),
-        ("while :; do echo x >&2; done", "more than the 0 s"),
+        ("sleep 60", "time limit of 0 s"),
+        ("exec >&- 2>&-; sleep 60", "time limit of 0 s"),
+        ("sleep 60 & exit 0", "time limit of 0 s"),
+        ("while :; do echo x; done", "size limit of"),
+        ("while :; do echo x >&2; done", "time limit of 0 s"),
         ("printf 'no\\033[2J\\n' >&2; exit 3", r"^no \[2J$"),
         ("exit 3", "exit code 3"),
     ],

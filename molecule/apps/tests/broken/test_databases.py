@@ -31,7 +31,7 @@ def nobody_has_entered(host):
 
 def test_converge_tells_whose_database_is_wrong(kept):
     foreign, held = [said for said in kept("database_problems") if not said.startswith("role ")]
-    assert foreign.startswith("database carol_c2 belongs to bob, and an app of that name would open it")
+    assert foreign.startswith("database carol_c2 belongs to bob, and the app of that name would use it")
     assert held.startswith("database bob_b2: ")
     assert "lock timeout" in held
 
@@ -42,11 +42,11 @@ def test_converge_does_the_others(host):
 
 
 def test_names_in_users_files_change_no_role_but_users(host, kept):
-    told = [said.removesuffix("; no role and no database was made") for said in kept("database_problems")][:3]
+    told = [said.removesuffix("; no role and no database was created") for said in kept("database_problems")][:3]
     assert told == [
-        "role clerk: PostgreSQL has a role of that name that is an administrator, or cannot log in",
+        "role clerk: PostgreSQL has a role of that name with administrative rights or without login",
         "role nobodys: the host has no account of that name",
-        f"role postgres: the account of that name on the host is that of a service (uid {host.user('postgres').uid})",
+        f"role postgres: the account of that name on the host is a system account (uid {host.user('postgres').uid})",
     ]
     assert host.file("/root/privileged_roles").content_string.splitlines() == ["clerk t -1", "postgres t -1"]
     assert ask(host, "select 1 from pg_database where datname ~ '_x$'") == []
@@ -54,7 +54,7 @@ def test_names_in_users_files_change_no_role_but_users(host, kept):
 
 def test_name_that_is_no_text_keeps_nobodys_database_from_being_made(host, kept):
     assert ask(host, r"select count(*) from pg_database where datname::text::bytea = '\xff'") == ["1"]
-    assert "PostgreSQL does not say" not in str(kept("database_problems"))
+    assert "could not be read from PostgreSQL" not in str(kept("database_problems"))
 
 
 def test_converge_enters_no_database(host):
@@ -108,7 +108,9 @@ def test_dump_that_waits_for_a_lock_ends(host, backup):
             assert time.monotonic() < end
         done = host.run(f"{PROGRAM} --minutes 0.05 backup --keep 14 --gigabytes 1")
         assert done.rc == 1
-        assert "database alice_survey of alice was not dumped: it took more than the 3 s" in done.stderr
+        assert (
+            "database alice_survey of alice was not dumped: it exceeded the remaining time limit of 3 s" in done.stderr
+        )
         assert "carol_c2" not in done.stderr
         assert host.check_output(f"ls {DUMPS}/alice_survey") == before, "nothing unfinished is left"
     finally:
@@ -118,7 +120,8 @@ def test_dump_that_waits_for_a_lock_ends(host, backup):
 def test_dump_that_is_too_large_ends(host, backup):
     done = host.run(f"{PROGRAM} backup --keep 14 --gigabytes 0.000001")
     assert (
-        "database alice_survey of alice was not dumped: it is larger than the 1073 bytes that were left" in done.stderr
+        "database alice_survey of alice was not dumped: it exceeded the remaining size limit of 1073 bytes"
+        in done.stderr
     )
     assert host.run(f"ls {DUMPS}/alice_survey/part").rc != 0
 
@@ -146,4 +149,4 @@ def test_restore_runs_nothing_as_postgres(host):
     done = host.run(f"{PROGRAM} restore nobodys --dump $(ls {DUMPS}/alice_survey/*.dump | tail -1)")
     ask(host, "drop database nobodys")
     assert done.rc == 1
-    assert "database nobodys belongs to postgres, who is no user" in done.stderr
+    assert "database nobodys belongs to postgres, which is not a user account" in done.stderr
