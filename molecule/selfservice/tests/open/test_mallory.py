@@ -338,11 +338,18 @@ for _ in range(500):
     time.sleep(0.02)
     (freezer,) = glob.glob(f"{folder}/user.slice/user-{uid}.slice/user@{uid}.service/*/cold.scope/cgroup.freeze") or [""]
 # it has started, and waits for the request, out of her session
+def is_below(folder, pid):
+    while folder not in ("/proc/0", "/proc/1"):
+        if folder == f"/proc/{pid}":
+            return True
+        with open(folder + "/status") as file:
+            folder = "/proc/" + next(line.split()[1] for line in file if line.startswith("PPid:"))
+    return False
 def has_left():
-    for command in glob.glob("/proc/[0-9]*/cmdline"):
+    for folder in glob.glob("/proc/[0-9]*"):
         try:
-            with open(command) as file, open(command.replace("cmdline", "cgroup")) as cgroup:
-                if file.read().split("\\0")[:3] == ["/usr/bin/python3", "-IBS", HELPER[2]]:
+            with open(folder + "/cmdline") as file, open(folder + "/cgroup") as cgroup:
+                if file.read().split("\\0")[:3] == ["/usr/bin/python3", "-IBS", HELPER[2]] and is_below(folder, helper.pid):
                     return "cold.scope" not in cgroup.read()
         except OSError:
             pass
@@ -682,7 +689,8 @@ def test_whoever_keeps_the_helper_waiting_is_left(python):
     """Four that never finish their request, forty that never read their answer: root has none of them for long."""
     code = """
 import fcntl
-slow = [subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+slow = [subprocess.Popen(HELPER, **pipes) for _ in range(4)]
 for helper in slow:
     helper.stdin.write(b'{"do": ')
     helper.stdin.flush()
@@ -700,9 +708,11 @@ while time.monotonic() < end and any(helper.poll() is None for helper in slow + 
     time.sleep(0.1)
 left = [sum(helper.poll() is None for helper in helpers) for helpers in (slow, deaf)]
 os.close(reader)
-print(json.dumps([fifth, left, ask({"do": "show"})[0]]))
+reasons = sorted({helper.stderr.read().decode() for helper in slow})
+print(json.dumps([fifth, left, reasons, ask({"do": "show"})[0]]))
 """
-    fifth, left, code = python("mallory", code)
+    fifth, left, reasons, code = python("mallory", code)
+    assert reasons == ["its caller kept it waiting for 20 s, or this host is too busy; try again\n"]
     reason = "4 requests of yours are under way; try again when they are done"
     assert fifth == [1, json.dumps({"unavailable": f"{HELPER}: {reason}"}) + "\n", ""]
     assert left == [0, 0]

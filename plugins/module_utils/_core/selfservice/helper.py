@@ -21,7 +21,7 @@ from ..errors import Unavailable
 from ..host.system_accounts import is_system
 
 REQUEST_BYTES = 65536
-CALLER_SECONDS = 10
+CALLER_SECONDS = 20
 AT_ONCE = 4
 """How many requests of one user may be under way; the others are refused, as each is a process of root's."""
 
@@ -120,9 +120,19 @@ def tell(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def _give_up(_signal: int, _frame: object) -> None:
+    # a caller that does not read this either is left without a word
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(1)
+    sys.stderr.write(f"its caller kept it waiting for {CALLER_SECONDS} s, or this host is too busy; try again\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
 @contextlib.contextmanager
 def hurried() -> Iterator[None]:
     """Ends the process if the caller keeps it waiting; not while the gateway is being changed."""
+    signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(CALLER_SECONDS)
     yield
     signal.alarm(0)

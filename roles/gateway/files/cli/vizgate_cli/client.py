@@ -179,10 +179,9 @@ class _Helper:
             os.lseek(self._errors, 0, os.SEEK_SET)
             with open(self._errors, encoding="utf-8", errors="replace") as file:
                 said = file.read().split("\n")
-            reason = [line for line in said if line][-1:] or ["no reason given"]
-            raise unavailable(
-                f"sudo or {HELPER} fails ({ascii(reason[0])[1:-1]}); ask root to run role gateway"
-            ) from None
+            reason = ascii(([line for line in said if line] or ["no reason given"])[-1])[1:-1]
+            fix = "" if reason.endswith("try again") else "; ask root to run role gateway"
+            raise unavailable(f"sudo or {HELPER} fails: {reason}{fix}") from None
         return response
 
 
