@@ -12,8 +12,9 @@ from docutils import nodes
 project = "vizgate.gateway"
 author = copyright = "The vizgate authors"
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
-include_patterns = ["index.md", "SECURITY.md", "CONTRIBUTING.md", "docs/**", "roles/*/README.md", "reference/**"]
-exclude_patterns = ["docs/site/**"]
+include_patterns = ["*.md", "docs/**", "roles/*/README.md", "reference/**"]
+# the start page includes README.md
+exclude_patterns = ["README.md", "docs/site/**"]
 myst_heading_anchors = 4
 html_theme = "furo"
 html_title = "vizgate.gateway"
