@@ -25,6 +25,7 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         try:
             files = [file for source in args.get("sources") or [] for file in _read(source)]
+            release = [file for source in (args.get("release") or {}).get("sources") or [] for file in _read(source)]
         except (OSError, KeyError, UnicodeDecodeError) as error:
             return {**result, "failed": True, "msg": f"files: a source cannot be read: {error}"}
         texts = _texts(args)
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):
                 return {**result, "failed": True, "msg": f"files: {wrong}; check the variable that it comes from"}
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "files.json")
-            self._transfer_data(packed, json.dumps(files + texts))
+            self._transfer_data(packed, json.dumps({"files": files + texts, "release": release}))
             self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
             result.update(self._execute_module(module_args={**args, "packed": packed}, task_vars=task_vars))
             return result

@@ -96,6 +96,49 @@ options:
         description: Whether to remove files below C(dest) that no source has, and empty folders. What Python has compiled stays.
         type: bool
         default: false
+  release:
+    description:
+      - Code of the controller that the host switches to in one step. A program that starts meanwhile has all of it from
+        before or all of it from after, and a run that is interrupted leaves the code from before in use.
+      - It is put into a folder of its own, C(releases/<digest of the files>), and compiled; then the link C(current) leads to
+        that folder. C(previous) leads to the release before, which stays for programs that still run; older ones are removed.
+      - It is in use before O(texts) and O(sources) are written.
+    type: dict
+    suboptions:
+      path:
+        description: The folder of the host that has C(releases), C(current) and C(previous).
+        type: path
+        required: true
+      sources:
+        description: Files of the controller, and where they are put.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          src:
+            description: A folder of the controller, of which everything comes along, or a pattern like C(/opt/lib/*.py).
+            type: str
+            required: true
+          dest:
+            description: The folder in the release.
+            type: str
+            required: true
+          mode:
+            description: The files' mode. Folders get C(0755).
+            type: str
+            required: true
+      python:
+        description: The Python that compiles it.
+        type: path
+        required: true
+      programs:
+        description: A folder of the release. The folder of the same name below O(release.path) gets a link to each file in it.
+        type: str
+  absent:
+    description: Files, links and folders of the host that are removed, at last.
+    type: list
+    elements: str
+    default: []
   packed:
     description: The files in one, on the host. The action sets it.
     type: path
@@ -107,6 +150,16 @@ EXAMPLES = r"""
     sources:
       - {src: "{{ role_path }}/files/bin", dest: /usr/local/lib/lab/bin, mode: "0755"}
       - {src: "{{ role_path }}/files/*.conf", dest: /etc/lab, mode: "0644"}
+
+- name: Install a package and its programs, and switch to them in one step
+  vizgate.gateway.files:
+    release:
+      path: /usr/local/lib/lab
+      python: /usr/bin/python3
+      programs: bin
+      sources:
+        - {src: "{{ role_path }}/files/lab", dest: lab, mode: "0644"}
+        - {src: "{{ role_path }}/files/bin", dest: bin, mode: "0755"}
 
 - name: Write the settings, into a folder that only the group reads
   vizgate.gateway.files:
@@ -127,8 +180,17 @@ files:
 
 import json
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _host_files as host_files
+
+COMPILE = (
+    # with a careful umask of root's, users could not read the bytecode, and would compile at each start
+    "import compileall, os, sys; os.umask(0o022); sys.exit(not compileall.compile_dir(sys.argv[1]))"
+)
 
 
 def main() -> None:
@@ -140,31 +202,68 @@ def main() -> None:
         "mode": {"type": "str", "default": "0644"},
         "keep": {"type": "bool", "default": False},
     }
-    source = {"src": place, "dest": place, "mode": place, "prune": {"type": "bool", "default": False}}
+    copied = {"src": place, "dest": place, "mode": place}
+    source = {**copied, "prune": {"type": "bool", "default": False}}
+    release = {
+        "path": {"type": "path", "required": True},
+        "sources": {"type": "list", "elements": "dict", "required": True, "options": copied},
+        "python": {"type": "path", "required": True},
+        "programs": text,
+    }
     module = AnsibleModule(
         argument_spec={
             "folders": {"type": "list", "elements": "dict", "default": [], "options": folder},
             "texts": {"type": "list", "elements": "dict", "default": [], "options": file},
             "sources": {"type": "list", "elements": "dict", "default": [], "options": source},
+            "release": {"type": "dict", "options": release},
+            "absent": {"type": "list", "elements": "str", "default": []},
             "packed": {"type": "path"},
         },
         supports_check_mode=True,
     )
     if not module.params["packed"]:
         module.fail_json(msg="files: run it as vizgate.gateway.files, whose action sends what is in the files")
-    with open(module.params["packed"], encoding="utf-8") as packed:
-        files = json.load(packed)
+    with open(module.params["packed"], encoding="utf-8") as stream:
+        packed = json.load(stream)
     changed = [folder["path"] for folder in module.params["folders"] if _folder_changes(module, **folder)]
-    diff = []
-    for wanted in files:
+    diff: list[dict[str, str]] = []
+    release, check = module.params["release"], module.check_mode
+    if release:
+        changes = _install(module, release, packed["release"])
+        changed += changes.paths
+        diff += changes.diff
+    for wanted in packed["files"]:
         change = _file_changes(module, **wanted)
         if change:
             changed.append(wanted["path"])
             diff.append(change)
-    wanted = {os.path.normpath(file["path"]) for file in files}
+    wanted = {os.path.normpath(file["path"]) for file in packed["files"]}
     pruned = [source["dest"] for source in module.params["sources"] if source["prune"]]
-    changed += sorted({path for dest in pruned for path in _prune(dest, wanted, module.check_mode)})
+    changed += sorted({path for dest in pruned for path in host_files.prune(dest, wanted, check)})
+    if release and release["programs"]:
+        changed += _link_programs(release, packed["release"], check)
+    changed += [path for absent in module.params["absent"] for path in host_files.remove(absent, check)]
     module.exit_json(changed=bool(changed), files=changed, diff=diff if module._diff else [])
+
+
+def _install(
+    module: AnsibleModule, release: Mapping[str, Any], files: Sequence[Mapping[str, str]]
+) -> host_files.Changes:
+    """Installs the release and switches to it."""
+
+    def compile_folder(folder: str) -> bool:
+        _code, out, _errors = module.run_command([release["python"], "-Ic", COMPILE, folder], check_rc=True)
+        return "Compiling" in out
+
+    texts = {file["path"]: (file["text"], int(file["mode"], 8)) for file in files}
+    return host_files.install_release(release["path"], texts, compile_folder, module.check_mode)
+
+
+def _link_programs(release: Mapping[str, Any], files: Sequence[Mapping[str, str]], check: bool) -> list[str]:
+    """Links the release's programs; returns the changed paths."""
+    folder = release["programs"]
+    names = [os.path.basename(file["path"]) for file in files if os.path.dirname(file["path"]) == folder]
+    return host_files.link_programs(release["path"], folder, names, check)
 
 
 def _folder_changes(module: AnsibleModule, path: str, owner: str | None, group: str | None, mode: str) -> bool:
@@ -173,7 +272,7 @@ def _folder_changes(module: AnsibleModule, path: str, owner: str | None, group: 
     if is_new and module.check_mode:
         return True
     if is_new:
-        _make_folders(path)
+        host_files.make_folders(path)
     return _rights_change(module, path, owner, group, mode) or is_new
 
 
@@ -196,68 +295,15 @@ def _file_changes(
 ) -> dict[str, str] | None:
     """Makes a file as it should be; returns the diff of what was, or in check mode would be, done."""
     stays = keep and os.path.exists(path)
-    present = None if stays else _read(path)
-    is_written = not stays and present != (text, int(mode, 8))
+    present, desired = None if stays else host_files.read(path), (text, int(mode, 8))
+    is_written = not stays and present != desired
     if is_written and not module.check_mode:
-        _write(path, text, int(mode, 8))
+        host_files.write(path, *desired)
     has_rights = os.path.exists(path) and _rights_change(module, path, owner, group, mode)
     if not is_written and not has_rights:
         return None
-    before = present or ("", 0)
-    return {
-        "before_header": f"{path} (mode {before[1]:04o})",
-        "after_header": f"{path} (mode {int(mode, 8):04o})",
-        "before": "" if keep else before[0],
-        "after": "" if keep else text,
-    }
-
-
-def _prune(dest: str, wanted: set[str], check: bool) -> list[str]:
-    """Removes what is below a folder and not wanted, with what Python has compiled of it; returns the paths."""
-    gone = []
-    for folder, _folders, names in os.walk(os.path.normpath(dest), topdown=False):
-        for name in names:
-            path = source = os.path.join(folder, name)
-            if os.path.basename(folder) == "__pycache__":
-                source = os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
-            if source not in wanted:
-                gone.append(path)
-                if not check:
-                    os.unlink(path)
-        if not check and not os.listdir(folder):
-            os.rmdir(folder)
-    return gone
-
-
-def _read(path: str) -> tuple[str, int] | None:
-    """A file's text and mode; nothing where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as file:
-            return file.read(), os.fstat(file.fileno()).st_mode & 0o7777
-    except FileNotFoundError:
-        return None
-
-
-def _make_folders(path: str) -> None:
-    """Makes a folder and those above it, for everybody to read whatever the umask says."""
-    missing = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for folder in reversed(missing):
-        os.mkdir(folder)
-        os.chmod(folder, 0o755)  # noqa: S103  # everybody reads what is in it
-
-
-def _write(path: str, text: str, mode: int) -> None:
-    """Replaces a file at once: programs and nginx may be reading it."""
-    _make_folders(os.path.dirname(path))
-    coming = path + ".new"
-    descriptor = os.open(coming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        os.fchmod(descriptor, mode)
-    os.replace(coming, path)
+    difference = host_files.difference(path, present, desired)
+    return {**difference, "before": "", "after": ""} if keep else difference
 
 
 if __name__ == "__main__":

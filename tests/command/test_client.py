@@ -22,8 +22,7 @@ sys.path.insert(0, sys.argv[1])
 from vizgate_cli import client
 client.SUDO, client.ROOT, client.is_privileged = sys.argv[2], "/", lambda: False
 sys.argv[:3] = ["vizgate"]
-client.start_helper(sys.argv[1:])
-from vizgate_cli.app import main
+from vizgate_cli.start import main
 main()
 """
 

@@ -108,7 +108,7 @@ maintenance.remove_everything(os.uname().nodename)
 @pytest.mark.usefixtures("restored")
 def test_nothing_is_removed_that_has_come_after_the_archive(vizgate: Vizgate, gate: Rig) -> None:
     late = [str(vizgate.path), "--user", "alice", "add", "late", "--port", "9000"]
-    lib = gate.root / "usr/local/lib/vizgate"
+    lib = (gate.root / "usr/local/lib/vizgate/current").resolve()
     done = subprocess.run([sys.executable, "-BIc", INTERRUPTED, lib, *late], check=False, timeout=60, env=ENVIRONMENT)
     assert done.returncode == 0
     eventually(lambda: "self" in gate.core.registry.sources("alice"))

@@ -23,7 +23,7 @@ from rig import ALICE, SOURCE, Rig
 @pytest.fixture
 def template(gate: Rig) -> Iterator[Path]:
     """The installed template of the map files, put back in the end."""
-    path = gate.root / "usr/local/lib/vizgate/templates/links.map"
+    path = gate.root / "usr/local/lib/vizgate/current/templates/links.map"
     text = path.read_text()
     yield path
     path.write_text(text)

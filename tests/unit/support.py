@@ -64,7 +64,7 @@ def make_gateway(root: str, policy: dict[str, Any] | None = None) -> Gateway:
         os.path.dirname(paths.policy),
         paths.users,
         paths.includes,
-        paths.lib,
+        os.path.dirname(paths.templates),
         os.path.dirname(paths.control),
     ):
         os.makedirs(folder)

@@ -91,13 +91,14 @@ class Paths:
 
     @property
     def lib(self) -> str:
-        """The folder of the installed core, templates, Lua and pages."""
+        """The folder of the installed releases of the code, of Lua and pages."""
         return self._below("usr/local/lib/vizgate")
 
     @property
     def templates(self) -> str:
-        """The templates of the include files."""
-        return os.path.join(self.lib, "templates")
+        """The templates of the include files: those of this code's own release, or where it is none, of the one in use."""
+        own = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "templates")
+        return own if os.path.isdir(own) else os.path.join(self.lib, "current/templates")
 
     def sockets(self, user: str) -> str:
         """The folder of the unix sockets that a user's links may lead to; nobody else's processes but nginx's enter it."""

@@ -655,7 +655,7 @@ def no_links_of_hers(host):
     """Before and after: one by one it would take as long as adding them."""
     code = """
 import sys
-sys.path.insert(0, "/usr/local/lib/vizgate")
+sys.path.insert(0, "/usr/local/lib/vizgate/current")
 from vizgate.apply.gateway import Gateway
 from vizgate.paths import Paths
 def without_links(registry):

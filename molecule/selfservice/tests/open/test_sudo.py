@@ -129,10 +129,18 @@ def test_helper_refuses_other_calls_than_by_sudo(host, line, reason):
 
 @pytest.mark.parametrize(
     "path",
-    [HELPER, "/usr/local/libexec/vizgate", "/usr/local/lib/vizgate", "/usr/local/lib/vizgate/vizgate"],
+    [
+        HELPER,
+        "/usr/local/libexec/vizgate",
+        "/usr/local/lib/vizgate",
+        "/usr/local/lib/vizgate/releases",
+        "/usr/local/lib/vizgate/current",
+        "/usr/local/lib/vizgate/current/vizgate",
+    ],
 )
 @pytest.mark.parametrize("change", ["chmod g+w", "chmod o+w", "chown bob"])
 def test_helper_refuses_files_that_others_can_write(host, run, path, change):
+    path = host.check_output(f"readlink -f {path}")  # of the release in use
     mode = host.file(path).mode
     try:
         host.check_output(f"{change} {path}")

@@ -10,7 +10,7 @@ from conftest import HELPER
 ACCOUNTS = ["www-data", "nobody", "daemon", "backup", "dynamic"]
 CORE = """
 import json, sys
-sys.path.insert(0, "/usr/local/lib/vizgate")
+sys.path.insert(0, "/usr/local/lib/vizgate/current")
 from vizgate.apply.gateway import Gateway
 from vizgate.apps.deployer import Deployer, Settings
 from vizgate.model.app import App

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,40 @@ def test_what_is_in_no_source_goes_where_that_is_said(tmp_path: Path, sources: l
     assert sorted(files(tmp_path, {"sources": sources})["files"]) == paths
     assert set(seen(there)) == {*expected, compiled, "a/b/__pycache__"}
     assert files(tmp_path, {"sources": sources})["changed"] is False
+
+
+def test_a_release_is_put_in_use_in_one_step(tmp_path: Path) -> None:
+    code, there = tmp_path / "code", tmp_path / "there"
+    for name, text in {"lab/__init__.py": "ONE = 1\n", "lab/größe.py": "x = 'ü'\n", "bin/start": "#!/bin/sh\n"}.items():
+        (code / name).parent.mkdir(parents=True, exist_ok=True)
+        (code / name).write_text(text, encoding="utf-8")
+    sources = [
+        {"src": str(code / "lab"), "dest": "lab", "mode": "0644"},
+        {"src": str(code / "bin"), "dest": "bin", "mode": "0755"},
+    ]
+    release = {"path": str(there), "python": sys.executable, "programs": "bin", "sources": sources}
+    arguments: dict[str, object] = {"release": release, "absent": [f"{there}/old", f"{there}/never"]}
+    (there / "old").mkdir(parents=True)
+    expected = ["bin/start", "lab/__init__.py", "lab/größe.py"]
+    paths = [f"{there}/current/{name}" for name in expected] + [
+        f"{there}/current",
+        f"{there}/bin/start",
+        f"{there}/old",
+    ]
+    assert files(tmp_path, arguments, "--check")["files"] == paths
+    assert [path.name for path in there.iterdir()] == ["old"]
+    done = files(tmp_path, arguments)["files"]
+    assert [path for path in done if "/releases/" not in path] == paths
+    assert (there / "bin/start").read_text() == "#!/bin/sh\n"
+    compiled = list((there / "current/lab/__pycache__").iterdir())
+    assert (len(compiled), {path.stat().st_mode & 0o777 for path in compiled}) == (2, {0o644}), "whatever the umask is"
+    assert files(tmp_path, arguments)["changed"] is False
+
+    # the diff is what changes for those who use it, not all of the new release
+    (code / "lab/__init__.py").write_text("ONE = 2\n")
+    found = files(tmp_path, arguments, "--check", "--diff")
+    assert found["files"] == [f"{there}/current/lab/__init__.py", f"{there}/previous", f"{there}/current"]
+    assert "+ONE = 2" in found["output"]
+    assert "größe" not in found["output"]
+    missing = {key: value for key, value in release.items() if key != "python"}
+    assert "missing required arguments: python found in release" in files(tmp_path, {"release": missing})["msg"]

@@ -96,7 +96,7 @@ def cli(ctx: click.Context, user: str | None) -> None:
 
 
 def main() -> None:
-    """Runs the command line, and ends the process; the launcher calls it."""
+    """Runs the command line, and ends the process; `start` calls it."""
     # print letters that the terminal's encoding lacks as escapes
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code: object = 0

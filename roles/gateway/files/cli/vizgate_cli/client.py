@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sends requests to the gateway: through sudo and the root helper, or in this process if it has the rights itself.
 
-Imports next to nothing: the launcher calls `start_helper` before it imports anything else.
+Imports next to nothing: `start_helper` is called before anything else is imported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from vizgate.apply.gateway import Gateway
 
-LIB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ROOT = LIB.removesuffix("usr/local/lib/vizgate")
+ROOT = os.path.abspath(__file__).rpartition("usr/local/lib/vizgate/releases/")[0]
 """The gateway's root: `/`, or the folder of a rootless gateway."""
 SUDO = "/usr/bin/sudo"
 HELPER = "/usr/local/libexec/vizgate/apply"

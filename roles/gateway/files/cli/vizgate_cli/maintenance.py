@@ -132,7 +132,7 @@ def _run_services(action: str) -> None:
         units = UNITS if action == "start" else ("nginx.service",)
         command = ["systemctl", action, *units]
     else:
-        command = [os.path.join(client.LIB, "bin/vizgate-rootless"), action]
+        command = [os.path.join(client.ROOT, "usr/local/lib/vizgate/bin/vizgate-rootless"), action]
     process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if process.returncode != 0:
         reason = (process.stderr or process.stdout).strip().split("\n")[-1]
