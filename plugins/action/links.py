@@ -73,7 +73,7 @@ class ActionModule(GatewayAction):
 
     def _seen(self, paths: Paths, source: str) -> str:
         """The digest of the host's last complete run, if that was under the policy that stands there now."""
-        policy, digest = shlex.quote(paths.policy), shlex.quote(paths.digest(source))
+        policy, digest = shlex.quote(paths.policy), shlex.quote(paths.fingerprint(source))
         done = self._low_level_execute_command(f"cat {digest} && sha256sum < {policy}", sudoable=True)
         words = str(done["stdout"]).split()
         return words[0] if done["rc"] == 0 and len(words) >= 3 and words[1] == words[2] else ""

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.apply.gateway import Gateway, Outcome
+from ._core.apply.change import Options
+from ._core.apply.gateway import Gateway
 from ._core.errors import InvalidData, VizgateError
 from ._core.model.data import Policy, Problem, UserData, parse_user
+from ._core.model.outcome import Outcome
 from ._core.paths import Paths
 from ._core.registry.store import Registry
 
@@ -122,4 +124,4 @@ def declare_one(module: AnsibleModule, kind: str, keys: Sequence[str]) -> None:
             data[kind].append(item)
         return {user: checked(parse_user(data))}
 
-    run(module, lambda: gateway.declare(source, declaration, check=module.check_mode, diff=module._diff))
+    run(module, lambda: gateway.declare(source, declaration, Options(check=module.check_mode, diff=module._diff)))

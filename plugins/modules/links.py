@@ -169,6 +169,7 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vizgate.gateway.plugins.module_utils import _module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 
 
 def main() -> None:
@@ -216,16 +217,18 @@ def main() -> None:
         outcome = gateway.declare(
             source,
             lambda registry: users,
-            complete=True,
-            check=module.check_mode,
-            verify=module.params["verify"],
-            diff=module._diff,
-            coming=_module.Policy.parse(policy, "gateway_* variables of the play") if policy else None,
+            Options(
+                prune=True,
+                check=module.check_mode,
+                repair=module.params["verify"],
+                diff=module._diff,
+                new_policy=_module.Policy.parse(policy, "gateway_* variables of the play") if policy else None,
+            ),
         )
         if not module.check_mode:
             with open(gateway.paths.policy, "rb") as file:
                 seen = f"{module.params['digest']} {hashlib.sha256(file.read()).hexdigest()}\n"
-            gateway.remember(source, "" if outcome.unsettled else seen)
+            gateway.save_fingerprint(source, "" if outcome.unsettled else seen)
         return outcome
 
     _module.run(module, work)

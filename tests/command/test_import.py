@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.tests.unit.old_script import write_script_files
 from backends import Backend
 from conftest import Vizgate
@@ -186,11 +187,11 @@ def test_the_old_address_of_a_link_that_was_renamed_leads_to_it(
     before = policy.read_text()
     try:
         policy.write_text(json.dumps({**json.loads(before), "old_addresses": False}))
-        gate.core.declare("self", lambda registry: {}, verify=True)
+        gate.core.declare("self", lambda registry: {}, Options(repair=True))
         assert gate.get("/alice/Run-B/", ALICE).status == 404
     finally:
         policy.write_text(before)
-    gate.core.declare("self", lambda registry: {}, verify=True)
+    gate.core.declare("self", lambda registry: {}, Options(repair=True))
     assert gate.get("/alice/Run-B/", ALICE).status == 302
     # a link that is there no longer leads nowhere
     vizgate.ok("remove", "run-b", "--yes")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from conftest import Vizgate
 
 START = 22000
@@ -26,7 +27,7 @@ def ranged(vizgate: Vizgate) -> Iterator[Vizgate]:
     policy.write_text(text)
     Path(paths.ports).unlink(missing_ok=True)
     # entries that name accounts are entries of a gateway with ranges
-    vizgate.gate.core.declare("self", lambda _: {}, verify=True)
+    vizgate.gate.core.declare("self", lambda _: {}, Options(repair=True))
 
 
 @pytest.fixture

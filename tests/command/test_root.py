@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from backends import Backend
 from conftest import ENVIRONMENT, Vizgate
 from rig import BOB, Rig, eventually
@@ -40,7 +41,7 @@ def restored(gate: Rig) -> Iterator[None]:
     everything = gate.core.registry.everything()
     yield
     gate.core.declare(
-        "inventory", lambda _: {user: sources["inventory"] for user, sources in everything.items()}, complete=True
+        "inventory", lambda _: {user: sources["inventory"] for user, sources in everything.items()}, Options(prune=True)
     )
     for path in (gate.root / "var/backups/vizgate").glob("*"):
         path.unlink()
@@ -54,7 +55,7 @@ def archives(gate: Rig) -> list[Path]:
 def test_remove_everything(vizgate: Vizgate, gate: Rig, backend: Backend, serves: Serves) -> None:
     vizgate.ok("add", "t", "--port", str(backend.port))
     digest = gate.root / "var/lib/vizgate/inventory.digest"
-    gate.core.remember("inventory", "something")
+    gate.core.save_fingerprint("inventory", "something")
     before = gate.state()
     done = vizgate("remove-everything", "--confirm", "elsewhere")
     assert (done.code, done.out) == (1, "")

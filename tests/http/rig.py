@@ -23,8 +23,10 @@ from typing import Any, Self
 
 import websockets.sync.client
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.outcome import Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import with_settings
 
@@ -226,7 +228,7 @@ class Rig:
         """Takes back whatever the tests declared, by any source but the users files."""
         for source in {name for sources in self.core.registry.everything().values() for name in sources}:
             if source != "inventory":
-                self.core.declare(source, lambda _: {}, complete=True)
+                self.core.declare(source, lambda _: {}, Options(prune=True))
 
     # asking
 

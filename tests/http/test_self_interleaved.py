@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import INVENTORY, SELF, Gateway
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.sources import INVENTORY, SELF
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from conftest import Backends
@@ -123,7 +125,7 @@ class Converge:
             for user in self.users
         }
         opens = {user: chance.random() < 0.5 for user in self.users}
-        self.declare(links, opens, verify=chance.random() < 0.3)
+        self.declare(links, opens, repair=chance.random() < 0.3)
 
     def declare(self, links: dict[str, dict[str, str]], opens: dict[str, bool], **options: bool) -> None:
         data = {
@@ -133,7 +135,7 @@ class Converge:
             )
             for user in self.users
         }
-        outcome = self.gate.core.declare(INVENTORY, lambda _: {**self.rest, **data}, complete=True, **options)
+        outcome = self.gate.core.declare(INVENTORY, lambda _: {**self.rest, **data}, Options(prune=True, **options))
         self.links, self.opens, self.reload = links, opens, self.reload or outcome.reload
         self.wrong += [str(step) for step in outcome.plan if step["action"] == "repair"]
 
@@ -229,7 +231,7 @@ def accounts(gate: Rig, backends: Backends) -> Iterator[list[Account]]:
     yield [Account(gate, user, ports) for user in users]
     # inventory as the users files have it
     files = {user: data for user, data in gate.core.registry.everything().items() if user not in users}
-    gate.core.declare(INVENTORY, lambda _: {user: data[INVENTORY] for user, data in files.items()}, complete=True)
+    gate.core.declare(INVENTORY, lambda _: {user: data[INVENTORY] for user, data in files.items()}, Options(prune=True))
 
 
 @pytest.mark.parametrize("seed", [3, 11])
@@ -255,7 +257,7 @@ def test_no_order_of_events_loses_or_resurrects_anything(gate: Rig, accounts: li
     gate.restart()
     check(gate, accounts, converge)
     # a converge that verifies finds nothing to put right
-    converge.declare(converge.links, converge.opens, verify=True)
+    converge.declare(converge.links, converge.opens, repair=True)
     check(gate, accounts, converge)
     told = sum((account.told for account in accounts), collections.Counter[str]())
     for request in ("add", "edit", "remove", "add_login", "change_login", "remove_login"):

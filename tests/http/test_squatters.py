@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.control import served
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import listeners
@@ -173,7 +174,7 @@ def test_without_ranges_entries_are_what_they_were(gate: Rig, port: int) -> None
     text = policy.read_text()
     policy.write_text(text.replace(f'"port_range_start": {START}', '"port_range_start": 0'))
     try:
-        gate.core.declare("self", lambda _: {}, verify=True)
+        gate.core.declare("self", lambda _: {}, Options(repair=True))
         assert served(gate.core.paths.control, ["alice/t"]) == {"alice/t": f"strip 127.0.0.1:{port}"}
         with listening(port, SQUATTER):
             assert page(gate).text == f"of {SQUATTER}"

@@ -51,6 +51,15 @@ def _stage(path: str, text: str, ending: str = NEW) -> None:
             os.fchown(descriptor, -1, group)
 
 
+def read_text(path: str) -> str | None:
+    """A file's text, line ends as they are; None where there is no file."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
 def write(path: str, text: str) -> None:
     """Replaces one file atomically and durably."""
     _stage(path, text)

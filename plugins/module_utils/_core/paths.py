@@ -18,6 +18,11 @@ class Paths:
         return os.path.join(self.root, path)
 
     @property
+    def rootless(self) -> bool:
+        """Whether the gateway belongs to an ordinary user, who runs all of it."""
+        return self.root != "/"
+
+    @property
     def policy(self) -> str:
         """The site policy."""
         return self._below("etc/vizgate/policy.json")
@@ -63,8 +68,8 @@ class Paths:
         return os.path.join(self.state, "lock")
 
     @property
-    def trial(self) -> str:
-        """The folder in which nginx looks at staged maps; it is where nobody else can put anything."""
+    def nginx_check(self) -> str:
+        """The folder in which nginx checks staged maps; it is where nobody else can put anything."""
         return os.path.join(self.state, "trial")
 
     @property
@@ -80,7 +85,7 @@ class Paths:
         """The file that a user's own change holds locked, so that nobody makes two at a time."""
         return os.path.join(self.state, "turns", user)
 
-    def digest(self, source: str) -> str:
+    def fingerprint(self, source: str) -> str:
         """What the last complete run of a source was made from."""
         return os.path.join(self.state, source + ".digest")
 

@@ -21,7 +21,7 @@ from vizgate.paths import Paths
 def declare(source, user, links):
     try:
         data = {user: UserData(links=links)}
-        return Gateway(Paths()).declare(source, lambda registry: data, check=True).plan
+        return Gateway(Paths()).declare(source, lambda registry: data, Options(check=True)).plan
     except InvalidData as error:
         return error.problems
 

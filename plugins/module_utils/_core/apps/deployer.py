@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .. import fs
-from ..apply.gateway import Gateway, owned
+from ..apply.change import Options
+from ..apply.gateway import Gateway
 from ..errors import CommandFailed, InvalidData, Locked, NginxRefused, NotServed, StepFailed, Unavailable
 from ..host.system_accounts import account_problem
 from ..model import urls
 from ..model.app import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, database_name, with_secrets
 from ..model.data import Link, Policy, UserData, name_problem, shown
+from ..model.sources import effective_items
 from ..registry.store import Registry
 from . import removal, scripts, turns, units
 from .host import TAIL_LINES, Host
@@ -100,7 +102,7 @@ class Deployer:
     ) -> None:
         """`imagined`: in check mode, a host need not be a gateway yet."""
         self.gateway, self.settings, self.host = gateway, settings, host or Host()
-        self.policy = gateway.registry.policy(coming=Policy() if imagined else None)
+        self.policy = gateway.registry.policy(new_policy=Policy() if imagined else None)
         self.state = os.path.join(gateway.paths.state, "apps")
         self.logs = os.path.join(gateway.paths.root, "var/log/vizgate")
 
@@ -303,7 +305,7 @@ class Deployer:
     def _refuse_conflict(self, place: Place) -> None:
         sources = self.gateway.registry.sources(place.user)
         others = {source: data for source, data in sources.items() if source != SOURCE}
-        links = owned(others, lambda data: data.links)
+        links = effective_items(others, lambda data: data.links)
         if place.name in links:
             raise InvalidData(
                 [f"a link of this name belongs to source '{links[place.name][0]}'; remove it there, or rename the app"]
@@ -464,7 +466,7 @@ class Deployer:
             return {user: data._replace(links=tuple(links[name] for name in sorted(links)))}
 
         try:
-            self.gateway.declare(SOURCE, declaration, diff=False, serve=True)
+            self.gateway.declare(SOURCE, declaration, Options(diff=False, require_live=True))
         except (InvalidData, NginxRefused, NotServed) as error:
             raise StepFailed("switch", str(error)) from None
 

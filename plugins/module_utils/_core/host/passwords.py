@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from ..errors import HashingFailed
+from ..model.data import Login
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 COST = 10
 SECONDS = 60
+
+Hashes = dict[tuple[str, str], str]
+"""A clear password and the hash that its login has had → the hash that it gets."""
 
 
 def _htpasswd(password: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,3 +59,23 @@ def verify_password(password: str, password_hash: str) -> bool:
         file.write(f"login:{password_hash}\n")
         file.flush()
         return _htpasswd(password, "-v", file.name, "login").returncode == 0
+
+
+def hashed(logins: Iterable[Login], known: Iterable[Login], hashes: Hashes, check: bool) -> tuple[Login, ...]:
+    """The logins with clear passwords hashed. A hash among the `known` logins stays if it is right for the password.
+
+    `hashes` remembers what has been found out. In check mode nothing is hashed: the host may not have htpasswd yet.
+    Raises HashingFailed.
+    """
+    former = {login.name: login.password_hash for login in known}
+    found = []
+    for login in logins:
+        if login.password:
+            old = former.get(login.name, "")
+            pair = login.password, old
+            if pair not in hashes:
+                right = old and verify_password(login.password, old)
+                hashes[pair] = old if right else "" if check else hash_password(login.password)
+            login = Login(login.name, hashes[pair])
+        found.append(login)
+    return tuple(found)

@@ -12,6 +12,11 @@ import contextlib
 import grp
 import os
 import pwd
+from collections.abc import Mapping
+
+from ..model.data import UserData, shown
+from ..model.sources import has_socket
+from ..paths import Paths
 
 NO_SYMLINKS = 0x2000
 """The mount option nosymfollow, among the flags of statvfs(3). Without it a link in one's own folder would lead nginx to
@@ -31,6 +36,26 @@ def is_made(folder: str, user: str, rootless: bool) -> bool:
         return owner is None
     # where the accounts are not to be had for a moment, what runs there stays
     return found == owner or (owner is None and _name(found) is None)
+
+
+def are_made(paths: Paths, users: Mapping[str, UserData]) -> bool:
+    """Whether all of `users` who have links to sockets have their folders."""
+    return all(is_made(paths.sockets(user), user, paths.rootless) for user, data in users.items() if has_socket(data))
+
+
+def make_folders(paths: Paths, users: Mapping[str, UserData]) -> list[str]:
+    """Makes the folders of all of `users` who have links to sockets.
+
+    Returns what went wrong, which costs only its own user's links.
+    """
+    wrong = []
+    for user, data in users.items():
+        if has_socket(data):
+            try:
+                make_folder(paths.sockets(user), user, paths.rootless)
+            except OSError as error:
+                wrong.append(f"user {shown(user)}: no folder for sockets: {error}")
+    return wrong
 
 
 def make_folder(folder: str, user: str, rootless: bool) -> None:

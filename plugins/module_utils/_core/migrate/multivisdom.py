@@ -16,7 +16,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from ..apply.gateway import SELF
 from ..errors import InvalidData
 from ..host.system_accounts import account_problem
 from ..model.data import (
@@ -33,6 +32,7 @@ from ..model.data import (
     shown,
 )
 from ..model.kinds import KEEP
+from ..model.sources import SELF
 
 FILE_BYTES = 2**20
 LINES_SHOWN, ALL_LINES_SHOWN = 50, 1000

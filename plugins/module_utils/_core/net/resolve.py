@@ -69,6 +69,17 @@ def resolve(hosts: Iterable[str], known: Mapping[str, str], seconds: float = 10)
     return addresses
 
 
+def resolve_in_turns(
+    users: Iterable[Iterable[str]], known: Mapping[str, str], *, skip_known: bool = False
+) -> dict[str, str]:
+    """Resolves the hosts of many users, or only those that are not `known` yet."""
+    skipped = known.keys() if skip_known else ()
+    # one name of each user, then another of each: who has many that no name server answers delays only their own
+    turns = [turn for hosts in users for turn in enumerate(sorted(hosts))]
+    turns.sort(key=lambda turn: turn[0])
+    return resolve((host for _number, host in turns if host not in skipped), known)
+
+
 def is_name(host: str) -> bool:
     """Whether a host has to be looked up."""
     return parse_address(host) is None

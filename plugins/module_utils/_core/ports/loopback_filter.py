@@ -38,7 +38,7 @@ def here(addresses: Iterable[str]) -> frozenset[str]:
     return frozenset(address for address in addresses if address and is_here((address, 0)))
 
 
-def squatter(entry: str, listening: Listening) -> str:
+def foreign_listener(entry: str, listening: Listening) -> str:
     """Whose listener keeps the gateway from serving a link with this entry, or ""."""
     words = entry.split(" ")
     if len(words) < 3:
@@ -58,8 +58,8 @@ def is_on(paths: Paths) -> bool:
     return os.path.exists(paths.guard)
 
 
-def enforce(paths: Paths, ports: Ports | None, *, anew: bool = False) -> bool:
-    """Makes the guard in the kernel that of `ports`, where it is on; `anew` also where it seems to be right already.
+def enforce(paths: Paths, ports: Ports | None, *, recheck: bool = False) -> bool:
+    """Makes the guard in the kernel that of `ports`, where it is on; `recheck` also where it seems to be right already.
 
     The file holds what the kernel has taken. Returns whether something had to be done; raises GuardFailed, OSError.
     """
@@ -68,7 +68,7 @@ def enforce(paths: Paths, ports: Ports | None, *, anew: bool = False) -> bool:
     text = guard_rules(ports, pwd.getpwnam(GATEWAY).pw_uid)
     with open(paths.guard, encoding="utf-8") as file:
         same = file.read() == text
-    if same and not anew:
+    if same and not recheck:
         return False
     if same and _nft("-t", "list", "table", *TABLE.split()).returncode == 0:
         return False
@@ -91,7 +91,7 @@ def switch(paths: Paths, ports: Ports | None, *, check: bool = False) -> bool:
         return on
     if not on:
         fs.write(paths.guard, "")
-    return enforce(paths, ports, anew=True)
+    return enforce(paths, ports, recheck=True)
 
 
 def withdraw() -> None:

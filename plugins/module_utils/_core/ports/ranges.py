@@ -124,7 +124,7 @@ class Ports(NamedTuple):
         )
 
 
-class Watch(NamedTuple):
+class ListenerPolicy(NamedTuple):
     """Who may listen where a user's links lead to on this host."""
 
     uid: int | None

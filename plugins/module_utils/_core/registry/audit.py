@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import InvalidData
@@ -21,6 +21,9 @@ OLDER, OWN_OLDER = 1, 7
 """How many files are kept beside the newest."""
 KEPT_DAYS = 30
 """No user's own changes make the last file of their log go while a line in it is younger."""
+
+CLOSE = "close"
+"""The action of the line with which a user's history ends: what follows is that of somebody else of that name."""
 
 Line = dict[str, str]
 
@@ -77,7 +80,32 @@ def own(paths: Paths, user: str) -> Log:
     return Log(paths.audit(user), OWN_AUDIT_BYTES, OWN_OLDER)
 
 
-def adds(step: Line) -> bool:
+def extended(paths: Paths, header: Line, steps: Iterable[Line], user: str = "") -> dict[str, str]:
+    """The files of the audit logs with a line of `header` and step for each step, except for those that change nothing.
+
+    The lines go to the log of the `user`, so that nobody floods another's, or to the shared one. The end of a history is
+    in the closed user's own log, too, as either may lose its oldest lines before the other does. Raises InvalidData where
+    the user's own log has no room.
+    """
+    log = own(paths, user) if user else shared(paths)
+    # lists, as a text that grows by each of many thousand steps would be copied as often
+    lines: dict[Log, list[str]] = {}
+    needs_room = False
+    for step in steps:
+        if step["action"] == "unresolved":
+            continue
+        needs_room = needs_room or (bool(user) and _adds(step))
+        line = json.dumps({**header, **step}) + "\n"
+        lines.setdefault(log, []).append(line)
+        if step["action"] == CLOSE and not user and os.path.exists(own(paths, step["user"]).path):
+            lines.setdefault(own(paths, step["user"]), []).append(line)
+    files: dict[str, str] = {}
+    for found, texts in lines.items():
+        files.update(found.extended("".join(texts), needs_room))
+    return files
+
+
+def _adds(step: Line) -> bool:
     """Whether a step makes or changes something. What takes away always finds room: there is never more of it than of this."""
     return step["action"].partition(" ")[0] in ("add", "change")
 

@@ -12,7 +12,7 @@ import os
 import pwd
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import InvalidData, Locked
@@ -22,8 +22,6 @@ from ..ports.ranges import Ports
 from . import audit
 
 LOCK_SECONDS = 30.0
-CLOSE = "close"
-"""The action of the audit line with which a user's history ends: what follows is that of somebody else of that name."""
 FLOCK = "/usr/bin/flock"
 SESSIONS = "/run/systemd/sessions"
 """Where systemd notes who has logged in, and from where."""
@@ -90,14 +88,17 @@ class Registry:
         """Audit log → its lines about the user since the history of an earlier one of that name was closed, oldest first."""
         found = {}
         for path, lines in self._audit_lines(user):
-            ends = [number for number, line in enumerate(lines, 1) if line.get("action") == CLOSE]
+            ends = [number for number, line in enumerate(lines, 1) if line.get("action") == audit.CLOSE]
             found[path] = lines[ends[-1] if ends else 0 :]
         return found
 
     def closed(self, user: str) -> str:
         """When the history of the last earlier one of that name was closed; "" if there was none."""
         ends = [
-            line["at"] for _path, lines in self._audit_lines(user, CLOSE) for line in lines if line["action"] == CLOSE
+            line["at"]
+            for _path, lines in self._audit_lines(user, audit.CLOSE)
+            for line in lines
+            if line["action"] == audit.CLOSE
         ]
         return max(ends, default="")
 
@@ -105,6 +106,16 @@ class Registry:
         """Audit log → its lines about the user, oldest first; only those with `word` in them are looked at."""
         for log in (audit.shared(self.paths), audit.own(self.paths, user)):
             yield log.path, [line for line in log.lines(word) if line.get("user") == user]
+
+    def audit_files(self, source: str, steps: Iterable[dict[str, str]], user: str = "") -> dict[str, str]:
+        """The audit logs with these steps: in the own log of the `user`, or in the shared one. Raises InvalidData."""
+        header = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "source": source,
+            "by": self.by,
+            "from": whence() if self.whence is None else self.whence,
+        }
+        return audit.extended(self.paths, header, steps, user)
 
     def addresses(self) -> dict[str, str]:
         """Host name → last known address, or "" for a name that links have, but that has no address."""
@@ -120,13 +131,13 @@ class Registry:
         fix = "put it back from a backup, or remove it: ranges are assigned anew"
         return Ports.parse(policy, self._json(self.paths.ports, {}, fix), self.paths.ports)
 
-    def policy(self, coming: Policy | None = None) -> Policy:
-        """The site policy; where there is none yet, the one that is `coming`."""
+    def policy(self, new_policy: Policy | None = None) -> Policy:
+        """The site policy; where there is none yet, `new_policy`."""
         if os.path.exists(self.paths.policy):
             found = self._json(self.paths.policy, {}, "run role gateway, which writes it")
             return Policy.parse(found, self.paths.policy)
-        if coming:
-            return coming
+        if new_policy:
+            return new_policy
         raise InvalidData([f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"])
 
     def url_style(self) -> str:

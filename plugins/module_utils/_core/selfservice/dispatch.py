@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..apply.gateway import SELF, Gateway
+from ..apply.change import Options
+from ..apply.gateway import Gateway
 from ..errors import CommandFailed, InvalidData, StepFailed, Unavailable, VizgateError
 from ..host import passwords
 from ..model import urls
 from ..model.data import HTTPS, Policy, UserData, name_problem, parse_user, password_problem, shown
+from ..model.sources import SELF
 from ..registry.store import Registry
 
 RESTART_SECONDS = 30
@@ -138,7 +140,7 @@ def _change(gateway: Gateway, user: str, changed: Callable[[dict[str, list[Any]]
         return {user: found}
 
     with gateway.registry.turn(user):
-        outcome = gateway.declare(SELF, declaration, diff=False, serve=True)
+        outcome = gateway.declare(SELF, declaration, Options(diff=False, require_live=True))
     return {"plan": outcome.plan}
 
 

@@ -53,7 +53,7 @@ def test_what_is_below_a_user() -> None:
 
 @pytest.mark.parametrize(("style", "home"), [("path", "/alice/"), ("subdomain", "/")])
 def test_the_list_of_links_leads_there(style: str, home: str) -> None:
-    text = render(TEMPLATES, "alice", data({"name": "train", "port": 8097}), {}, style=style).files["pages/alice.html"]
+    text = render(TEMPLATES, "alice", data({"name": "train", "port": 8097}), {}, style)["pages/alice.html"]
     assert f'href="{home}train/"' in text
     assert f'data-home="{home}"' in text
 

@@ -20,8 +20,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core import fs
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome, merged
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control as control_module
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import nginx_check
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import (
     HashingFailed,
     InvalidData,
@@ -30,6 +32,8 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors impor
 )
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.outcome import Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.sources import effective_data
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit as audit_module
@@ -62,7 +66,7 @@ REGISTRY = "var/lib/vizgate/users/{}/{}.json"
 
 def declare(gateway: Gateway, users: dict[str, UserData], source: str = "inventory", **options: Any) -> Outcome:
     """Declares the users as one source."""
-    return gateway.declare(source, lambda registry: users, **options)
+    return gateway.declare(source, lambda registry: users, Options(**options))
 
 
 def files(gateway: Gateway) -> dict[str, bytes]:
@@ -78,7 +82,7 @@ def changes(plan: list[dict[str, str]]) -> list[tuple[str, str, str]]:
 @pytest.fixture
 def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spares the tests that run many transactions the nginx -t in each."""
-    monkeypatch.setattr(Gateway, "_test", lambda self, maps: None)
+    monkeypatch.setattr(nginx_check, "check_maps", lambda folder, maps: None)
 
 
 # the plan, and what is on disk
@@ -107,7 +111,7 @@ def test_a_first_declaration(gateway: Gateway, control: Control) -> None:
     assert (len(generation), logins) == (24, ["alice"])
 
 
-@pytest.mark.parametrize("options", [{}, {"complete": True}, {"verify": True}, {"complete": True, "verify": True}])
+@pytest.mark.parametrize("options", [{}, {"prune": True}, {"repair": True}, {"prune": True, "repair": True}])
 def test_the_same_again_changes_nothing(gateway: Gateway, control: Control, options: dict[str, bool]) -> None:
     users = {"alice": ALICE, "bob": BOB}
     declare(gateway, users)
@@ -120,7 +124,7 @@ def test_the_same_again_changes_nothing(gateway: Gateway, control: Control, opti
 def test_the_same_again_changes_nothing_whatever_the_description(gateway: Gateway, description: str) -> None:
     users = {"alice": data({"name": "a", "port": 8097, "description": description})}
     declare(gateway, users)
-    assert declare(gateway, users, verify=True) == Outcome()
+    assert declare(gateway, users, repair=True) == Outcome()
 
 
 def test_a_change_is_planned_as_such(gateway: Gateway, control: Control) -> None:
@@ -151,7 +155,7 @@ def test_a_change_is_planned_as_such(gateway: Gateway, control: Control) -> None
 
 def test_a_removed_user_leaves_nothing_but_an_empty_map(gateway: Gateway, control: Control) -> None:
     declare(gateway, {"alice": ALICE, "bob": BOB})
-    outcome = declare(gateway, {"bob": BOB}, complete=True)
+    outcome = declare(gateway, {"bob": BOB}, prune=True)
     assert changes(outcome.plan) == [
         ("remove", "/alice/notes/", "127.0.0.1:9000"),
         ("remove", "/alice/training/", "127.0.0.1:8097"),
@@ -161,7 +165,7 @@ def test_a_removed_user_leaves_nothing_but_an_empty_map(gateway: Gateway, contro
     assert {name: text for name, text in files(gateway).items() if "alice" in name} == {
         MAP.format("alice"): user_files.EMPTY.encode()
     }
-    assert not declare(gateway, {"bob": BOB}, complete=True, verify=True).changed
+    assert not declare(gateway, {"bob": BOB}, prune=True, repair=True).changed
     assert os.listdir(gateway.paths.users) == ["bob"]
     assert {key: value for key, value in control.entries.items() if key.startswith("alice")} == {
         "alice/": "",
@@ -182,7 +186,7 @@ def test_only_a_complete_declaration_prunes_and_only_its_own_source(gateway: Gat
     declare(gateway, {"alice": ALICE, "bob": BOB})
     declare(gateway, {"alice": data({"name": "app", "port": 9100})}, source="apps")
     assert changes(declare(gateway, {"bob": BOB}).plan) == []
-    declare(gateway, {}, complete=True)
+    declare(gateway, {}, prune=True)
     assert gateway.registry.everything() == {"alice": {"apps": data({"name": "app", "port": 9100})}}
     assert b'"alice/app"' in files(gateway)[MAP.format("alice")]
     assert b"training" not in files(gateway)[MAP.format("alice")]
@@ -192,7 +196,11 @@ def test_sources_are_served_together(gateway: Gateway, control: Control) -> None
     declare(gateway, {"alice": ALICE})
     outcome = declare(gateway, {"alice": data({"name": "app", "port": 9100})}, source="apps")
     assert changes(outcome.plan) == [("add", "/alice/app/", "127.0.0.1:9100")]
-    assert [link.name for link in merged(gateway.registry.sources("alice")).links] == ["app", "notes", "training"]
+    assert [link.name for link in effective_data(gateway.registry.sources("alice")).links] == [
+        "app",
+        "notes",
+        "training",
+    ]
     found = files(gateway)
     assert found[MAP.format("alice")].count(b'"alice/') == 4
     assert REGISTRY.format("alice", "inventory") in found
@@ -344,11 +352,11 @@ def test_a_closed_history_stays_closed_whichever_log_forgets_first(
 
 def test_after_a_withdrawal_the_same_users_files_are_published_again(gateway: Gateway) -> None:
     declare(gateway, {"alice": ALICE})
-    gateway.remember("inventory", "seen\n")
+    gateway.save_fingerprint("inventory", "seen\n")
     gateway.withdraw("alice", check=True)
-    assert os.path.exists(gateway.paths.digest("inventory"))
+    assert os.path.exists(gateway.paths.fingerprint("inventory"))
     gateway.withdraw("alice")
-    assert not os.path.exists(gateway.paths.digest("inventory"))
+    assert not os.path.exists(gateway.paths.fingerprint("inventory"))
 
 
 def test_a_withdrawal_needs_no_policy_and_no_nginx(gateway: Gateway) -> None:
@@ -503,7 +511,7 @@ def test_what_nginx_refuses_changes_nothing(gateway: Gateway, control: Control, 
 
 
 def test_a_host_without_nginx(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module.os.path, "isfile", lambda path: False)
+    monkeypatch.setattr(nginx_check.os.path, "isfile", lambda path: False)
     before = files(gateway)
     with pytest.raises(NginxRefused, match=r"^nginx is not installed on this host; role gateway does that$"):
         declare(gateway, {"alice": ALICE})
@@ -514,7 +522,7 @@ def test_a_full_disk_under_nginxs_feet_changes_nothing(gateway: Gateway, monkeyp
     def full(path: str, mode: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(gateway_module.os, "mkdir", full)
+    monkeypatch.setattr(nginx_check.os, "mkdir", full)
     before = files(gateway)
     with pytest.raises(OSError, match="No space left on device"):
         declare(gateway, {"alice": ALICE})
@@ -580,22 +588,24 @@ def test_check_mode_tells_and_does_nothing(gateway: Gateway, control: Control) -
     declare(gateway, {"alice": data({"name": "app", "port": 9100})}, source="apps")
     before, bodies = files(gateway), list(control.bodies)
     with gateway.registry.locked():
-        told = declare(gateway, {"bob": BOB}, complete=True, check=True, verify=True)
+        told = declare(gateway, {"bob": BOB}, prune=True, check=True, repair=True)
     assert files(gateway) == before
     assert control.bodies == bodies
-    done = declare(gateway, {"bob": BOB}, complete=True, verify=True)
+    done = declare(gateway, {"bob": BOB}, prune=True, repair=True)
     assert told == done
     assert told.changed
 
 
 def test_check_mode_on_a_host_that_is_yet_to_become_a_gateway(root: str) -> None:
     coming = Policy(("127.0.0.0/8",), ("1024-65535",))
-    outcome = declare(Gateway(Paths(root)), {"alice": ALICE}, check=True, coming=coming)
+    outcome = declare(Gateway(Paths(root)), {"alice": ALICE}, check=True, new_policy=coming)
     assert outcome.changed
     assert changes(outcome.plan)[0] == ("add", "/alice/notes/", "127.0.0.1:9000")
     assert tree(root) == {}
     with pytest.raises(InvalidData, match="is not in allowed_hosts"):
-        declare(Gateway(Paths(root)), {"a": data({"name": "a", "host": "x", "port": 8097})}, check=True, coming=coming)
+        declare(
+            Gateway(Paths(root)), {"a": data({"name": "a", "host": "x", "port": 8097})}, check=True, new_policy=coming
+        )
 
 
 def test_check_mode_hashes_nothing(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -603,7 +613,7 @@ def test_check_mode_hashes_nothing(root: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PATH", "/nonexistent")
     coming = Policy(("127.0.0.0/8",), ("1024-65535",))
     users = {"alice": data(logins=[{"name": "alice", "password": "geheim"}])}
-    outcome = declare(Gateway(Paths(root)), users, check=True, coming=coming)
+    outcome = declare(Gateway(Paths(root)), users, check=True, new_policy=coming)
     assert changes(outcome.plan) == [("add login", "/alice/", "alice")]
 
 
@@ -771,7 +781,7 @@ def test_a_verifying_run_forgets_addresses_that_nobody_needs(gateway: Gateway, n
     declare(gateway, {"alice": data({"name": "a", "host": "gpu1", "port": 9000})})
     declare(gateway, {"alice": data({"name": "a", "host": "gpu2", "port": 9000})})
     assert gateway.registry.addresses() == {"gpu1": "10.0.0.1", "gpu2": "10.0.0.2"}
-    declare(gateway, {"alice": data({"name": "a", "host": "gpu2", "port": 9000})}, verify=True)
+    declare(gateway, {"alice": data({"name": "a", "host": "gpu2", "port": 9000})}, repair=True)
     assert gateway.registry.addresses() == {"gpu2": "10.0.0.2"}
 
 
@@ -845,7 +855,7 @@ def test_a_verifying_run_repairs_what_was_edited_by_hand(gateway: Gateway, contr
     control.entries.clear()
 
     assert declare(gateway, users) == Outcome(), "without verify nobody looks"
-    outcome = declare(gateway, users, verify=True)
+    outcome = declare(gateway, users, repair=True)
     assert outcome.changed
     assert {(step["action"], step["url"], os.path.relpath(step["target"], root)) for step in outcome.plan} == {
         ("repair", "/alice/", MAP.format("alice")),
@@ -861,7 +871,7 @@ def test_a_verifying_run_repairs_what_was_edited_by_hand(gateway: Gateway, contr
     assert {**files(gateway), audit: b""} == {**right, audit: b""}
     # what stood there by hand is withdrawn, too
     assert {key: value for key, value in control.entries.items() if value} == entries
-    assert declare(gateway, users, verify=True) == Outcome()
+    assert declare(gateway, users, repair=True) == Outcome()
 
 
 def test_a_verifying_run_removes_strangers(gateway: Gateway, control: Control) -> None:
@@ -870,7 +880,7 @@ def test_a_verifying_run_removes_strangers(gateway: Gateway, control: Control) -
     for path in (MAP, PASSWORDS, PAGE):
         (root / path.format("mallory")).write_text("", encoding="utf-8")
         (root / path.format("mallory")).with_suffix(".txt").write_text("not ours", encoding="utf-8")
-    outcome = declare(gateway, {"alice": ALICE}, verify=True)
+    outcome = declare(gateway, {"alice": ALICE}, repair=True)
     assert outcome.changed
     assert files(gateway)[MAP.format("mallory")] == user_files.EMPTY.encode()
     assert sorted(name for name in files(gateway) if "mallory" in name) == [
@@ -887,7 +897,7 @@ def test_what_nginx_has_read_from_an_edited_map_does_not_stay(gateway: Gateway, 
     path = Path(gateway.paths.root, MAP.format(user))
     with path.open("a", encoding="utf-8") as file:
         file.write(f'"{user}/x" "strip 10.0.0.1:22";\n')
-    outcome = declare(gateway, {"alice": ALICE}, verify=True)
+    outcome = declare(gateway, {"alice": ALICE}, repair=True)
     assert outcome.reload or control.entries.get(f"{user}/x") == "", "nginx serves it until it is told or reloaded"
 
 
@@ -925,7 +935,7 @@ def both(root: str, no_nginx: None, monkeypatch: pytest.MonkeyPatch) -> Both:
 def change(gateway: Gateway) -> None:
     """Changes alice, removes bob, adds carol."""
     changed = data({"name": "training", "port": 9000}, logins=[{"name": "alice", "password_hash": OTHER_HASH}])
-    declare(gateway, {"alice": changed, "carol": BOB}, complete=True)
+    declare(gateway, {"alice": changed, "carol": BOB}, prune=True)
 
 
 def test_killed_at_every_step_the_next_start_serves_before_or_after(
@@ -985,18 +995,18 @@ def killed(*arguments: object) -> None:
 def test_what_a_killed_test_has_left_is_removed_by_the_next_change(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = Path(gateway.paths.trial)
+    left = Path(gateway.paths.nginx_check)
     left.mkdir()
     (left / "nginx.conf").touch()
     (left / "body").mkdir()
     seen: list[list[str]] = []
-    refusal = gateway_module._refusal
+    refusal = nginx_check.refusal
 
     def look(configuration: str) -> str:
         seen.append(os.listdir(left))
         return refusal(configuration)
 
-    monkeypatch.setattr(gateway_module, "_refusal", look)
+    monkeypatch.setattr(nginx_check, "refusal", look)
     declare(gateway, {"alice": ALICE})
     assert seen == [["nginx.conf"]]
     assert not left.exists()
@@ -1006,7 +1016,7 @@ def test_an_nginx_that_does_not_end_is_ended(gateway: Gateway, tmp_path: Path, m
     (tmp_path / "nginx").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "nginx").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(gateway_module, "TRIAL_SECONDS", 0.1)
+    monkeypatch.setattr(nginx_check, "SECONDS", 0.1)
     before = files(gateway)
     with pytest.raises(NginxRefused, match=r"nothing was changed: nginx -t is not done after 0.1 s$"):
         declare(gateway, {"alice": ALICE})
@@ -1018,7 +1028,7 @@ def test_recovery_publishes_what_had_been_decided(
 ) -> None:
     declare(gateway, {"alice": ALICE})
     with monkeypatch.context() as patch, contextlib.suppress(Killed):
-        patch.setattr(gateway_module.control, "publish", killed)
+        patch.setattr(control_module, "publish", killed)
         declare(gateway, {"alice": data({"name": "training", "port": 9000})})
     assert control.entries["alice/training"] == "keep 127.0.0.1:8097"
     outcome = declare(gateway, {"bob": BOB})
@@ -1049,7 +1059,7 @@ def test_changes_at_the_same_time_are_all_there_in_the_end(gateway: Gateway, no_
         thread.start()
     for thread in threads:
         thread.join()
-    declared = merged(gateway.registry.sources("alice")).links
+    declared = effective_data(gateway.registry.sources("alice")).links
     assert {(link.name, link.port) for link in declared} == {(f"link{number}", 9002) for number in range(6)}
     assert files(gateway)[MAP.format("alice")].count(b":9002") == 6
 
@@ -1187,5 +1197,5 @@ def test_somebody_without_a_name_can_change_things_too(gateway: Gateway, monkeyp
 
 
 def test_what_a_run_was_made_from_is_remembered(gateway: Gateway) -> None:
-    gateway.remember("inventory", "abc\n")
-    assert Path(gateway.paths.digest("inventory")).read_text(encoding="utf-8") == "abc\n"
+    gateway.save_fingerprint("inventory", "abc\n")
+    assert Path(gateway.paths.fingerprint("inventory")).read_text(encoding="utf-8") == "abc\n"

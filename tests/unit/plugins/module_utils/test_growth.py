@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import nginx_check
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve as resolve_module
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.ranges import Ports
@@ -33,13 +34,13 @@ def growth(work: Callable[[int], object], size: int) -> float:
 def test_the_audit_log_of_many_changes(gateway: Gateway) -> None:
     def work(size: int) -> None:
         step = {"action": "add", "url": "/alice/training/", "target": "127.0.0.1:8097", "user": "alice"}
-        assert len(gateway._audited(Outcome([step] * size), "inventory", "")) == 1
+        assert len(gateway.registry.audit_files("inventory", [step] * size)) == 1
 
     assert growth(work, 2000) < LIMIT
 
 
 def test_a_declaration_of_many_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Gateway, "_test", lambda self, maps: None)
+    monkeypatch.setattr(nginx_check, "check_maps", lambda folder, maps: None)
 
     def work(size: int) -> None:
         links = tuple(Link(f"link-{number}", 8097) for number in range(size))
@@ -49,18 +50,15 @@ def test_a_declaration_of_many_links(monkeypatch: pytest.MonkeyPatch) -> None:
     assert growth(work, 1000) < LIMIT
 
 
-def test_names_of_one_user_with_many_among_many_users(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_one_user_with_many_among_many_users(monkeypatch: pytest.MonkeyPatch) -> None:
     def resolve(hosts: Iterable[str], known: object) -> dict[str, str]:
         return dict.fromkeys(hosts, "10.0.0.1")
 
     monkeypatch.setattr(resolve_module, "resolve", resolve)
 
     def work(size: int) -> None:
-        def user(*hosts: str) -> dict[str, UserData]:
-            return {"inventory": UserData(tuple(Link(f"link-{host}", 8097, host=host) for host in hosts))}
-
-        many = user(*(f"many{number}" for number in range(size)))
-        found = gateway._look_up([many, *(user(f"node{number}") for number in range(size))])
+        many = [f"many{number}" for number in range(size)]
+        found = resolve_module.resolve_in_turns([many, *([f"node{number}"] for number in range(size))], {})
         assert len(found) == 2 * size
         # the first name of each user, before the second of the one who has many
         assert "many1" not in list(found)[: size + 1]

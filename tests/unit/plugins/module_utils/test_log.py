@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs import access_log
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import data
 from hypothesis import given
@@ -281,4 +281,4 @@ def test_the_history_of_nobody_was_never_closed(gateway: Gateway) -> None:
     gateway.declare("inventory", lambda registry: {"alice": UserData(), "bob": data({"name": "run", "port": 9000})})
     gateway.withdraw("bob")
     assert (gateway.registry.closed("alice"), gateway.registry.closed("bob")[:2]) == ("", "20")
-    assert gateway_module.CLOSE in Path(gateway.paths.audit()).read_text(encoding="utf-8")
+    assert audit.CLOSE in Path(gateway.paths.audit()).read_text(encoding="utf-8")

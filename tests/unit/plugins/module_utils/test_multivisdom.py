@@ -486,7 +486,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 TRAIN, EVAL, ALICE = Link("train", 9087), Link("eval", 9088), Login("alice", HASH)
 
 
-def merged(
+def effective_data(
     items: Iterable[Link | Login], policy: Policy = POLICY, **sources: UserData
 ) -> tuple[dict[str, UserData], list[str]]:
     """What comes of alice's items where `sources` have declared something."""
@@ -496,7 +496,7 @@ def merged(
 
 def test_what_is_new_is_added_to_what_is_there() -> None:
     own = UserData((Link("a", 1),), (Login("b", HASH),), ("a",))
-    assert merged([TRAIN, EVAL, ALICE], self=own, inventory=UserData((Link("c", 2),))) == (
+    assert effective_data([TRAIN, EVAL, ALICE], self=own, inventory=UserData((Link("c", 2),))) == (
         {"alice": UserData((Link("a", 1), EVAL, TRAIN), (ALICE, Login("b", HASH)), ("a",))},
         [],
     )
@@ -504,14 +504,14 @@ def test_what_is_new_is_added_to_what_is_there() -> None:
 
 @pytest.mark.parametrize("source", ["self", "inventory", "apps"])
 def test_what_is_there_already_is_passed_over(source: str) -> None:
-    assert merged([TRAIN, ALICE], **{source: UserData((TRAIN,), (ALICE,))}) == ({}, [])
+    assert effective_data([TRAIN, ALICE], **{source: UserData((TRAIN,), (ALICE,))}) == ({}, [])
 
 
 @pytest.mark.parametrize("source", ["self", "inventory", "apps"])
 def test_what_is_there_is_not_overwritten(source: str) -> None:
     there = UserData((Link("train", 1),), (Login("alice", OTHER_HASH),))
     advice = "which stays; remove it first, or add this one by another name"
-    assert merged([TRAIN, EVAL, ALICE], **{source: there}) == (
+    assert effective_data([TRAIN, EVAL, ALICE], **{source: there}) == (
         {"alice": UserData((EVAL, *there.links), there.logins) if source == "self" else UserData((EVAL,))},
         [
             f"alice.conf:1: link 'train': alice has another of that name (source '{source}'), {advice}",
@@ -532,7 +532,7 @@ def test_the_old_name_is_kept_with_the_link_and_once_more_with_an_import_from_be
 
 def test_the_sites_limits_hold() -> None:
     policy = Policy(links_per_user=1, logins_per_user=1)
-    assert merged([TRAIN, EVAL, ALICE, Login("b", HASH)], policy) == (
+    assert effective_data([TRAIN, EVAL, ALICE, Login("b", HASH)], policy) == (
         {"alice": UserData((TRAIN,), (ALICE,))},
         [
             "alice.conf:2: link 'eval': alice has 1, which is the site's limit",

@@ -13,13 +13,18 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listeners import Listening
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import loopback_filter
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import ranges as ranges_module
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.ranges import Holder, Ports, Watch
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.ranges import (
+    Holder,
+    ListenerPolicy,
+    Ports,
+)
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import POLICY, Control, data
@@ -143,16 +148,16 @@ HERE = frozenset({"127.0.0.1"})
 @pytest.mark.parametrize(
     ("watch", "link", "expected"),
     [
-        (Watch(1001, PORTS.whole, local=HERE), Link("x", 20100), " 1001"),
-        (Watch(1001, PORTS.whole, local=HERE), Link("x", 3000), " 1001 1000"),
-        (Watch(1001, PORTS.whole, frozenset("x"), HERE), Link("x", 3000), " 1001"),
-        (Watch(None, PORTS.whole, local=HERE), Link("x", 20100), " 0"),
-        (Watch(None, PORTS.whole, local=HERE), Link("x", 3000), ""),
-        (Watch(1001, PORTS.whole, local=frozenset()), Link("x", 20100), ""),
-        (Watch(1001, PORTS.whole, local=HERE), Link("x", socket="/a"), ""),
+        (ListenerPolicy(1001, PORTS.whole, local=HERE), Link("x", 20100), " 1001"),
+        (ListenerPolicy(1001, PORTS.whole, local=HERE), Link("x", 3000), " 1001 1000"),
+        (ListenerPolicy(1001, PORTS.whole, frozenset("x"), HERE), Link("x", 3000), " 1001"),
+        (ListenerPolicy(None, PORTS.whole, local=HERE), Link("x", 20100), " 0"),
+        (ListenerPolicy(None, PORTS.whole, local=HERE), Link("x", 3000), ""),
+        (ListenerPolicy(1001, PORTS.whole, local=frozenset()), Link("x", 20100), ""),
+        (ListenerPolicy(1001, PORTS.whole, local=HERE), Link("x", socket="/a"), ""),
     ],
 )
-def test_whom_a_link_trusts(watch: Watch, link: Link, expected: str) -> None:
+def test_whom_a_link_trusts(watch: ListenerPolicy, link: Link, expected: str) -> None:
     assert watch.trusted(link, "127.0.0.1") == expected
 
 
@@ -179,13 +184,15 @@ def test_whose_listeners_an_entry_trusts(trusted: str, uids: list[int]) -> None:
     entry = f"keep 127.0.0.1:20001{trusted}"
     everybody = (0, 33, 998, 1001, 1002, 61184, 65519, 65534)
     assert [uid for uid in everybody if ranges_module.is_trusted(entry, uid)] == uids
-    assert [uid for uid in everybody if not loopback_filter.squatter(entry, of({("127.0.0.1", 20001): uid}))] == uids
+    assert [
+        uid for uid in everybody if not loopback_filter.foreign_listener(entry, of({("127.0.0.1", 20001): uid}))
+    ] == uids
 
 
 def test_a_link_without_a_listener_is_nobodys_prey() -> None:
-    assert loopback_filter.squatter("keep 127.0.0.1:20001 1001", of({("127.0.0.1", 20002): 1002})) == ""
-    assert loopback_filter.squatter("keep [::1]:20001 1001", of({("::1", 20001): 60123})) == "60123"
-    assert loopback_filter.squatter("", of({})) == ""
+    assert loopback_filter.foreign_listener("keep 127.0.0.1:20001 1001", of({("127.0.0.1", 20002): 1002})) == ""
+    assert loopback_filter.foreign_listener("keep [::1]:20001 1001", of({("::1", 20001): 60123})) == "60123"
+    assert loopback_filter.foreign_listener("", of({})) == ""
 
 
 @pytest.mark.parametrize(
@@ -204,7 +211,7 @@ def test_addresses_are_as_the_kernel_takes_them(host: str, plain: str) -> None:
 
 def test_an_entry_has_the_address_that_is_looked_for() -> None:
     links = data({"name": "x", "port": 20100, "host": "::ffff:127.0.0.1"}, {"name": "y", "port": 20100, "host": "::1"})
-    watch = Watch(1001, PORTS.whole, local=frozenset({"127.0.0.1", "::1"}))
+    watch = ListenerPolicy(1001, PORTS.whole, local=frozenset({"127.0.0.1", "::1"}))
     assert user_files.entries("alice", links, {}, watch) == {
         "alice/x": "strip 127.0.0.1:20100 1001",
         "alice/y": "strip [::1]:20100 1001",
@@ -353,24 +360,24 @@ def test_a_name_that_comes_to_lead_into_anothers_range_refuses_nobody(
 def test_what_a_user_had_before_there_were_ranges_stays(gateway: Gateway, control: Control) -> None:
     ask(gateway, "alice", do="add", link={"name": "old", "port": 8097})
     Path(gateway.paths.policy).write_text(json.dumps(RANGES))
-    gateway.declare("inventory", lambda _: {}, complete=True, verify=True)
+    gateway.declare("inventory", lambda _: {}, Options(prune=True, repair=True))
     assert control.entries["alice/old"] == f"strip 127.0.0.1:8097 {os.getuid()}"
     assert "plan" in ask(gateway, "alice", do="add", link={"name": "new", "port": 20000})
     assert "plan" in ask(gateway, "alice", do="remove", name="old")
     Path(gateway.paths.policy).write_text(json.dumps(POLICY))
-    gateway.declare("inventory", lambda _: {}, complete=True, verify=True)
+    gateway.declare("inventory", lambda _: {}, Options(prune=True, repair=True))
     assert control.entries["alice/new"] == "strip 127.0.0.1:20000"
 
 
 def test_taking_all_own_links_away_needs_nothing_of_others(ranged: Gateway) -> None:
     ranged.declare("inventory", lambda _: {"bob": data({"name": "x", "port": 3000})})
     ask(ranged, "alice", do="add", link={"name": "t", "port": 20000})
-    ranged.declare("self", lambda _: {}, complete=True, verify=True)
+    ranged.declare("self", lambda _: {}, Options(prune=True, repair=True))
     assert {user: set(sources) for user, sources in ranged.registry.everything().items()} == {"bob": {"inventory"}}
 
 
 def test_check_mode_assigns_nothing(ranged: Gateway) -> None:
-    outcome = ranged.declare("inventory", lambda _: {"alice": data({"name": "x", "port": 20001})}, check=True)
+    outcome = ranged.declare("inventory", lambda _: {"alice": data({"name": "x", "port": 20001})}, Options(check=True))
     assert (outcome.changed, held(ranged)) == (True, {})
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import hypothesis
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password, verify_password
@@ -40,7 +41,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data i
 )
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import render
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import entries, render
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
@@ -203,7 +204,7 @@ LOGIN_LINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*:\$[A-Za-z0-9./$=]+")
 
 def assert_harmless(user: str, data: UserData) -> None:
     """The include files hold lines of their own form and nothing else, and the page is the text that was declared."""
-    files = render(str(TEMPLATES), user, data, {}).files
+    files = render(str(TEMPLATES), user, data, entries(user, data, {}))
     if not files:
         return
     comment, *lines = files[f"links.d/{user}.map"].split("\n")[:-1]
@@ -216,7 +217,8 @@ def assert_harmless(user: str, data: UserData) -> None:
     assert len(passwords) == len(data.logins)
     page = Page(files[f"pages/{user}.html"])
     assert page.descriptions == [link.description for link in data.links]
-    assert page.tags == Page(render(str(TEMPLATES), user, plain_texts(data), {}).files[f"pages/{user}.html"]).tags
+    plain = render(str(TEMPLATES), user, plain_texts(data), {})
+    assert page.tags == Page(plain[f"pages/{user}.html"]).tags
 
 
 def plain_texts(data: UserData) -> UserData:
@@ -463,7 +465,7 @@ def test_nginx_takes_whatever_is_accepted(
     declared = [{"name": f"run{number}", "port": 8097, field: text} for number, (field, text) in enumerate(oddities)]
     data = parse_user({"links": declared, "logins": [{"name": "alice", "password_hash": HASH}]})[0]
     emptied(gateway).declare("inventory", lambda registry: {"alice": data})
-    again = gateway.declare("inventory", lambda registry: {"alice": data}, verify=True)
+    again = gateway.declare("inventory", lambda registry: {"alice": data}, Options(repair=True))
     assert not again.changed
     with serving(gateway, configuration):
         found = control.served(gateway.paths.control, [f"alice/{link.name}" for link in data.links] or ["alice/"])

@@ -108,7 +108,7 @@ def test_damaged_addresses_are_named(registry: Registry, text: str) -> None:
 
 def test_the_policy_on_the_host_is_the_one_that_counts(registry: Registry) -> None:
     Path(registry.paths.policy).write_text('{"allowed_hosts": ["gpu1"], "allowed_ports": [80]}', encoding="utf-8")
-    found = registry.policy(coming=Policy(("*",), ("1-65535",)))
+    found = registry.policy(new_policy=Policy(("*",), ("1-65535",)))
     assert found.allowed_hosts == ("gpu1",)
     assert found.origin == registry.paths.policy
 
@@ -116,7 +116,7 @@ def test_the_policy_on_the_host_is_the_one_that_counts(registry: Registry) -> No
 def test_without_a_policy_the_coming_one_counts(registry: Registry) -> None:
     os.unlink(registry.paths.policy)
     coming = Policy(("*",), ("1-65535",))
-    assert registry.policy(coming=coming) is coming
+    assert registry.policy(new_policy=coming) is coming
     with pytest.raises(InvalidData) as error:
         registry.policy()
     assert error.value.problems == [

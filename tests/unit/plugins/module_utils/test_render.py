@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import (
-    Rendered,
     entries,
     file_names,
     render,
@@ -23,6 +22,11 @@ ALICE = data(
     {"name": "remote", "kind": "jupyter", "host": "gpu1", "port": 8888, "prefix": "strip"},
     logins=[{"name": "alice", "password_hash": HASH}, {"name": "guest", "password_hash": OTHER_HASH}],
 )
+
+
+def files(declared: UserData, addresses: dict[str, str] | None = None, templates: object = TEMPLATES) -> dict[str, str]:
+    """The include files of alice."""
+    return render(str(templates), "alice", declared, entries("alice", declared, addresses or {}))
 
 
 @pytest.mark.parametrize(
@@ -73,13 +77,12 @@ def test_a_users_login_generation_changes_with_any_login() -> None:
 
 
 def test_nothing_declared_renders_nothing() -> None:
-    assert render(str(TEMPLATES), "alice", UserData(), {}) == Rendered({}, {})
+    assert files(UserData()) == entries("alice", UserData(), {}) == {}
 
 
 def test_the_map_file() -> None:
-    found = render(str(TEMPLATES), "alice", ALICE, {"gpu1": "10.0.0.7"})
-    generation = found.entries["alice/"]
-    assert found.files["links.d/alice.map"] == (
+    generation = entries("alice", ALICE, {})["alice/"]
+    assert files(ALICE, {"gpu1": "10.0.0.7"})["links.d/alice.map"] == (
         "# The links and login generation of alice; written by vizgate, changes here are replaced.\n"
         f'"alice/" "{generation}";\n'
         '"alice/notes" "strip [::1]:9000";\n'
@@ -89,14 +92,12 @@ def test_the_map_file() -> None:
 
 
 def test_the_password_file() -> None:
-    found = render(str(TEMPLATES), "alice", ALICE, {})
-    assert found.files["logins.d/alice.htpasswd"] == f"alice:{HASH}\nguest:{OTHER_HASH}\n"
+    assert files(ALICE)["logins.d/alice.htpasswd"] == f"alice:{HASH}\nguest:{OTHER_HASH}\n"
 
 
 def test_the_files_are_those_that_a_user_can_have() -> None:
-    found = render(str(TEMPLATES), "alice", ALICE, {})
     assert (
-        list(found.files)
+        list(files(ALICE))
         == file_names("alice")
         == [
             "links.d/alice.map",
@@ -110,7 +111,7 @@ def test_the_files_are_those_that_a_user_can_have() -> None:
     "declared", [data({"name": "a", "port": 1}), data(logins=[{"name": "a", "password_hash": HASH}])]
 )
 def test_links_alone_and_logins_alone_have_all_files(declared: UserData) -> None:
-    assert set(render(str(TEMPLATES), "alice", declared, {}).files) == set(file_names("alice"))
+    assert set(files(declared)) == set(file_names("alice"))
 
 
 class Page(HTMLParser):
@@ -142,7 +143,7 @@ class Page(HTMLParser):
 
 
 def test_the_index_page() -> None:
-    text = render(str(TEMPLATES), "alice", ALICE, {}).files["pages/alice.html"]
+    text = files(ALICE)["pages/alice.html"]
     page = Page(text)
     assert text.startswith("<!doctype html>\n")
     assert [{key: row[key] for key in ("data-link", "link", "kind", "description")} for row in page.rows] == [
@@ -171,23 +172,23 @@ def test_the_index_page() -> None:
     ],
 )
 def test_a_description_is_text_and_nothing_else(description: str) -> None:
-    plain = Page(render(str(TEMPLATES), "alice", data({"name": "a", "port": 1}), {}).files["pages/alice.html"])
+    plain = Page(files(data({"name": "a", "port": 1}))["pages/alice.html"])
     declared = data({"name": "a", "port": 1, "description": description})
-    page = Page(render(str(TEMPLATES), "alice", declared, {}).files["pages/alice.html"])
+    page = Page(files(declared)["pages/alice.html"])
     assert page.rows[0]["description"] == description
     assert page.tags == plain.tags
 
 
 def test_a_page_without_links_says_so() -> None:
     declared = data(logins=[{"name": "a", "password_hash": HASH}])
-    text = render(str(TEMPLATES), "alice", declared, {}).files["pages/alice.html"]
+    text = files(declared)["pages/alice.html"]
     assert "No links yet" in text
     assert "<li" not in text
 
 
 def test_no_secret_is_on_the_page_or_in_the_map() -> None:
-    files = render(str(TEMPLATES), "alice", ALICE, {}).files
-    assert HASH not in files["pages/alice.html"] + files["links.d/alice.map"]
+    found = files(ALICE)
+    assert HASH not in found["pages/alice.html"] + found["links.d/alice.map"]
 
 
 def test_a_template_with_a_misspelt_variable_is_an_error(tmp_path: object) -> None:
@@ -195,4 +196,4 @@ def test_a_template_with_a_misspelt_variable_is_an_error(tmp_path: object) -> No
         text = template.read_text(encoding="utf-8").replace("$key", "$kee")
         (tmp_path / template.name).write_text(text, encoding="utf-8")  # type: ignore[operator]
     with pytest.raises(KeyError, match="kee"):
-        render(str(tmp_path), "alice", ALICE, {})
+        files(ALICE, templates=tmp_path)

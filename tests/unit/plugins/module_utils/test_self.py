@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import nginx_check
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import socket_dirs
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.outcome import Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit, store
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Registry
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
@@ -41,7 +43,7 @@ def add(gateway: Gateway, name: str, port: int = 9000, user: str = "alice", **ke
 def inventory(gateway: Gateway, *links: dict[str, Any], **options: Any) -> Outcome:
     """Declares alice's links in inventory."""
     declared = data(*links)
-    return gateway.declare("inventory", lambda registry: {"alice": declared}, complete=True, **options)
+    return gateway.declare("inventory", lambda registry: {"alice": declared}, Options(prune=True, **options))
 
 
 def actions(plan: list[dict[str, str]]) -> list[tuple[str, str, str]]:
@@ -333,7 +335,7 @@ def test_why_the_gateway_cannot_do_it_now_is_told(gateway: Gateway, monkeypatch:
     told = ask(gateway, "add_login", name="guest", password="x")["unavailable"]
     assert told == "htpasswd cannot be run (No such file or directory); install apache2-utils"
 
-    monkeypatch.setattr(gateway_module, "_refusal", lambda configuration: "no disk for nginx")
+    monkeypatch.setattr(nginx_check, "refusal", lambda configuration: "no disk for nginx")
     told = add(gateway, "run")["unavailable"]
     assert told == "nginx refuses the include files, nothing was changed: no disk for nginx"
 
@@ -380,7 +382,7 @@ def test_without_a_folder_for_sockets_nothing_is_acknowledged(
     assert gateway.registry.users() == []
     # one user's folder is nobody else's trouble
     declared = data({"name": "run", "socket": socket})
-    outcome = gateway.declare("inventory", lambda registry: {"alice": declared}, complete=True)
+    outcome = gateway.declare("inventory", lambda registry: {"alice": declared}, Options(prune=True))
     assert outcome.warnings == ["user 'alice': no folder for sockets: [Errno 28] No space left on device"]
     assert control.entries["alice/run"] == f"strip unix:{socket}"
     assert gateway.refresh().warnings == outcome.warnings
@@ -466,7 +468,7 @@ def test_a_link_that_is_moving_stays_with_inventory(gateway: Gateway, control: C
 def test_a_login_of_inventory_wins_too(gateway: Gateway) -> None:
     ask(gateway, "add_login", name="alice", password="mine")
     declared = data(logins=[{"name": "alice", "password_hash": HASH}])
-    outcome = gateway.declare("inventory", lambda registry: {"alice": declared}, complete=True)
+    outcome = gateway.declare("inventory", lambda registry: {"alice": declared}, Options(prune=True))
     assert actions(outcome.plan) == [("take over login", "/alice/", "alice")]
     text = Path(gateway.paths.includes, "logins.d", "alice.htpasswd").read_text(encoding="utf-8")
     assert text == f"alice:{HASH}\n"
@@ -477,7 +479,7 @@ def test_no_converge_removes_what_users_declare(gateway: Gateway, control: Contr
     add(gateway, "run")
     add(gateway, "run", user="bob")
     nobody: dict[str, UserData] = {}
-    assert not gateway.declare("inventory", lambda registry: nobody, complete=complete, verify=True).plan
+    assert not gateway.declare("inventory", lambda registry: nobody, Options(prune=complete, repair=True)).plan
     assert control.entries == {"alice/run": "strip 127.0.0.1:9000", "bob/run": "strip 127.0.0.1:9000"}
 
 

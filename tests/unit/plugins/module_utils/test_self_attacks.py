@@ -25,8 +25,11 @@ import hypothesis
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core import fs
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import gateway as gateway_module
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway, merged
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import inspection, nginx_check, publisher
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords, socket_dirs
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.sources import effective_data
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import store
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
@@ -45,7 +48,7 @@ from ansible_collections.vizgate.gateway.tests.unit.support import (
 from hypothesis import strategies as st
 
 Request = dict[str, Any]
-MODULES = (gateway_module, fs, store, socket_dirs)
+MODULES = (gateway_module, publisher, nginx_check, fs, store, socket_dirs)
 """Where the core touches files."""
 NO_ROOM = OSError(errno.ENOSPC, "No space left on device")
 
@@ -197,10 +200,11 @@ class Scene:
 def state(gateway: Gateway) -> Any:
     """What is declared for alice, if the include files and nginx say the same."""
     sources = gateway.registry.sources("alice")
-    rendered = user_files.render(gateway.paths.templates, "alice", merged(sources), gateway.registry.addresses())
+    declared = effective_data(sources)
+    entries = user_files.entries("alice", declared, gateway.registry.addresses())
     found = {path: Path(gateway.paths.includes, path) for path in user_files.file_names("alice")}
     texts = {path: file.read_text(encoding="utf-8") for path, file in found.items() if file.exists()}
-    assert texts == rendered.files
+    assert texts == user_files.render(gateway.paths.templates, "alice", declared, entries)
     assert not os.path.exists(gateway.paths.journal)
     root = gateway.paths.root
     return {
@@ -216,7 +220,7 @@ def served(gateway: Gateway, control: Control) -> None:
     """nginx serves what is declared, and nothing else."""
     expected: dict[str, str] = {}
     for user, sources in gateway.registry.everything().items():
-        expected.update(user_files.entries(user, merged(sources), gateway.registry.addresses()))
+        expected.update(user_files.entries(user, effective_data(sources), gateway.registry.addresses()))
     assert {key: value for key, value in control.entries.items() if value} == expected
 
 
@@ -229,7 +233,7 @@ def audited(gateway: Gateway) -> int:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what takes most of the time: nobody loses power here, nginx -t and hashing have tests of their own."""
-    monkeypatch.setattr(Gateway, "_test", lambda self, maps: None)
+    monkeypatch.setattr(nginx_check, "check_maps", lambda folder, maps: None)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(passwords, "hash_password", lambda password: HASH.replace("4bQ", "5bQ"))
 
@@ -265,7 +269,7 @@ class speaking:
         if self.full:
             self.control.before = lambda: setattr(self.control, "status", 507)
         for user, sources in self.gateway.registry.everything().items():
-            self.control.entries.update(user_files.entries(user, merged(sources), {}))
+            self.control.entries.update(user_files.entries(user, effective_data(sources), {}))
         return self.control
 
     def __exit__(self, *problem: object) -> None:
@@ -401,7 +405,7 @@ class Victims:
     def __init__(self, root: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(os, "fsync", lambda descriptor: None)
         patch.setattr(passwords, "hash_password", lambda password: HASH)
-        patch.setattr(gateway_module.resolve, "resolve", _resolved)
+        patch.setattr(resolve, "resolve", _resolved)
         self.gateway = make_gateway(root)
         self.sockets = os.path.dirname(self.gateway.paths.sockets("x"))
 
@@ -446,7 +450,7 @@ class Victims:
                 f'"mallory/(?:[a-z0-9][a-z0-9._-]*" "{link}|" "[0-9a-f]{{24}}(?: [A-Za-z0-9_.@+-]+)+)";', line
             )
         published = {key: value for key, value in self.control.entries.items() if key.startswith("mallory/") and value}
-        assert published == dict(gateway_module._ENTRY.findall("\n".join(lines)))
+        assert published == dict(inspection._ENTRY.findall("\n".join(lines)))
 
     def _files(self) -> dict[str, bytes]:
         """Every file but mallory's own, and the addresses of the hosts that she has named."""
@@ -515,7 +519,7 @@ def test_no_request_touches_what_is_not_ones_own(asked: list[Any]) -> None:
 
 def _resolved(hosts: Any, known: Any) -> dict[str, str]:
     """Every name is this machine's."""
-    return dict.fromkeys(filter(gateway_module.resolve.is_name, hosts), "127.0.0.1")
+    return dict.fromkeys(filter(resolve.is_name, hosts), "127.0.0.1")
 
 
 def _at(sockets: str, value: Any) -> Any:

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from vizgate.apply.gateway import SELF, Declaration, Gateway
+from vizgate.apply.change import Options
+from vizgate.apply.gateway import Gateway
 from vizgate.diagnose import protection
 from vizgate.errors import VizgateError
+from vizgate.model.sources import SELF, Declaration
 from vizgate.registry.store import Registry
 
 from . import client
@@ -41,7 +43,7 @@ def whole_gateway(action: str) -> Iterator[Gateway]:
 def repair() -> None:
     """Finishes an interrupted change, renders and publishes every user again, and starts the services."""
     with whole_gateway("init") as gateway:
-        outcome = gateway.declare(SELF, _nothing, verify=True)
+        outcome = gateway.declare(SELF, _nothing, Options(repair=True))
         for line in outcome.diff:
             click.echo(f"repaired {line['after_header']}")
         _run_services("start")
@@ -75,8 +77,8 @@ def remove_everything(confirm: str | None = None) -> None:
                 sources = {source for declared in gateway.registry.everything().values() for source in declared}
                 # first what other sources override, lest it is served for a moment
                 for source in sorted(sources, key=lambda source: (source != SELF, source)):
-                    plan += gateway.declare(source, _nothing, complete=True, diff=False, locked=True).plan
-                gateway.declare(SELF, _nothing, verify=True, locked=True)
+                    plan += gateway.declare(source, _nothing, Options(prune=True, diff=False, locked=True)).plan
+                gateway.declare(SELF, _nothing, Options(repair=True, locked=True))
                 for name in os.listdir(gateway.paths.state):
                     # or the next converge would take the users files for published
                     if name.endswith(".digest"):

@@ -28,10 +28,11 @@ def import_multivisdom(folder: str | None, check: bool) -> None:
       sudo vizgate import-multivisdom --check
     """
     # the core takes long to import, and the help page needs none of it
-    from vizgate.apply.gateway import SELF
+    from vizgate.apply.change import Options
     from vizgate.errors import InvalidData
     from vizgate.migrate import multivisdom
     from vizgate.model.data import UserData
+    from vizgate.model.sources import SELF
     from vizgate.registry.store import Registry
 
     from ..maintenance import whole_gateway
@@ -50,7 +51,7 @@ def import_multivisdom(folder: str | None, check: bool) -> None:
             refused[:] = [*problems, *found.refused]
             return declared
 
-        outcome = gateway.declare(SELF, declaration, check=check, diff=False)
+        outcome = gateway.declare(SELF, declaration, Options(check=check, diff=False))
     for line in multivisdom.bounded(found.adapted):
         click.echo(f"note: {tables.clean(line)}")
     if check:
