@@ -26,7 +26,10 @@ def test_the_version_is_the_collections() -> None:
 
 def commands(group: click.Group, above: str = "vizgate") -> dict[str, click.Command]:
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
         found[f"{above} {name}"] = command
         if isinstance(command, click.Group):
             found.update(commands(command, f"{above} {name}"))
