@@ -165,9 +165,15 @@ def test_second_run_changes_nothing(apps: Deployer, app: App) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"version": "no-such-package"}, ("environment.yml: dependencies: not to be had", "for no-such-package *")),
-        ({"version": "no-python"}, ("environment.yml: dependencies: no python is among them", "add python")),
-        ({"version": "no-channel"}, ("environment.yml: channels: one cannot be read", "-gone")),
+        (
+            {"version": "no-such-package"},
+            ("environment.yml: dependencies: cannot be resolved", "for no-such-package *"),
+        ),
+        (
+            {"version": "no-python"},
+            ("environment.yml: dependencies: python is not among the resolved packages", "add python"),
+        ),
+        ({"version": "no-channel"}, ("environment.yml: channels: a channel cannot be read", "-gone")),
         ({"version": "no-yaml"}, ("environment.yml: line 2: not YAML",)),
         ({"conda": "other.yml"}, ("other.yml: No such file or directory in ", "the app's key conda")),
         ({"requirements": "other.txt"}, ("there is no file 'other.txt' in ",)),

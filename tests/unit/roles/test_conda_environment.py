@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role apps: how conda environment files are read, and what is refused in which words."""
+"""Role apps: conda environment files, what is refused, and the error messages."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ prefix: /home/alice/miniconda3/envs/hello
 
 
 @pytest.mark.parametrize("channels", ["", "channels:\n", "channels: []\n"])
-def test_channel_is_conda_forge_unless_told_otherwise(channels: str) -> None:
+def test_default_channel_is_conda_forge(channels: str) -> None:
     assert program.parse(f"{channels}dependencies: [python]").channels == ["conda-forge"]
 
 
-def test_keys_that_are_not_known_are_told() -> None:
+def test_unknown_keys_are_listed() -> None:
     assert program.parse("dependencies: [python]\nplatforms: [linux-64]\nchannel: x").ignored == [
         "channel",
         "platforms",
@@ -61,44 +61,45 @@ def test_keys_that_are_not_known_are_told() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "it is not a mapping with channels and dependencies"),
-        ("- python", "it is not a mapping with channels and dependencies"),
+        ("", "the file is not a mapping with channels and dependencies"),
+        ("- python", "the file is not a mapping with channels and dependencies"),
         ("a: b\nc: [", "line 2: not YAML: "),
         ("a: \x01", "not YAML: "),
-        ("name: a", "dependencies: there are none; give at least python"),
-        ("dependencies:", "dependencies: there are none; give at least python"),
-        ("dependencies: [{pip: [flask]}]", "dependencies: there are none; give at least python"),
+        ("name: a", "dependencies: empty; add at least python"),
+        ("dependencies:", "dependencies: empty; add at least python"),
+        ("dependencies: [{pip: [flask]}]", "dependencies: empty; add at least python"),
         ("dependencies: python", "dependencies: 'python' is not a list"),
-        ("dependencies: [3.12]", "dependencies: 3.12 is not a text; quote it"),
-        ("dependencies: ['']", "dependencies: '' is not a text; quote it"),
-        ("dependencies: [{npm: [a]}]", "dependencies: {'npm': ['a']} is neither a package nor like pip: [flask]"),
+        ("dependencies: [3.12]", "dependencies: 3.12 is not a string; quote it"),
+        ("dependencies: ['']", "dependencies: '' is not a string; quote it"),
+        (
+            "dependencies: [{npm: [a]}]",
+            "dependencies: {'npm': ['a']} is neither a package nor a mapping like pip: [flask]",
+        ),
         ("dependencies: [python, {pip: flask}]", "pip: 'flask' is not a list"),
-        ("dependencies: [python, {pip: [1]}]", "pip: 1 is not a text; quote it"),
+        ("dependencies: [python, {pip: [1]}]", "pip: 1 is not a string; quote it"),
         ("channels: conda-forge\ndependencies: [python]", "channels: 'conda-forge' is not a list"),
         (
             "dependencies: [python]\nvariables: {A: b}",
-            "variables: they are not set; declare them in the users file, as environment of the app",
+            "variables: not supported; declare them in the users file, below environment of the app",
         ),
     ],
 )
-def test_what_is_refused(text: str, problem: str) -> None:
+def test_invalid_files_are_refused(text: str, problem: str) -> None:
     with pytest.raises(program.Refused) as refused:
         program.parse(text)
     assert str(refused.value).startswith(problem)
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        program.Refused, match=r"No such file or directory in .*; the app's key conda has to name a file"
-    ):
+    with pytest.raises(program.Refused, match=r"No such file or directory in .*; the app's key conda must name a file"):
         program.read("environment.yml")
     (tmp_path / "environment.yml").write_bytes(b"a: \xff")
-    with pytest.raises(program.Refused, match="it is not in UTF-8"):
+    with pytest.raises(program.Refused, match="the file is not in UTF-8"):
         program.read("environment.yml")
 
 
-def test_progress_is_told_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_printed_at_intervals(capsys: pytest.CaptureFixture[str]) -> None:
     progress = program.Progress()
     progress.on_transaction_start(45)
     for number in range(45):
