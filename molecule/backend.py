@@ -1,4 +1,4 @@
-"""A backend that tells what reached it, as JSON; a websocket request is upgraded and its bytes are sent back."""
+"""A backend that returns the request as JSON. It accepts websocket requests and echoes their bytes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
             while data := self.connection.recv(4096):
                 self.connection.sendall(data)
             return
-        seen = {"port": self.server.server_port, "path": self.path, "headers": dict(self.headers)}
-        body = json.dumps(seen).encode()
+        request = {"port": self.server.server_port, "path": self.path, "headers": dict(self.headers)}
+        body = json.dumps(request).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -1,4 +1,4 @@
-"""What tests of several scenarios share: a visitor from outside of the host, and a line of shell as an account."""
+"""Fixtures for all scenarios: requests from outside of the host, and shell commands as an account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class ByServer(LoadScopeScheduling):
-    """Has one process run all tests of a server, in their order."""
+    """Runs all tests of one server in one process, in order."""
 
     def _split_scope(self, nodeid):
         server = re.search(r"vizgate-\w+-debian\d+", nodeid)
@@ -30,7 +30,7 @@ def address(host):
 
 @pytest.fixture(scope="module")
 def get(address):
-    """Requests a path from outside of the host, as a login whose password is `<login>-secret` unless told otherwise."""
+    """Requests a path from outside of the host, as a login. The default password is `<login>-secret`."""
 
     def get(path, login=None, password=None, **headers):
         if login:
@@ -46,7 +46,7 @@ def get(address):
 
 @pytest.fixture(scope="module")
 def run(host):
-    """Runs a line of shell as an account that has logged in; `(exit code, stdout, stderr)`."""
+    """Runs a shell command in a login shell of an account; returns `(exit code, stdout, stderr)`."""
 
     def run(account, line):
         done = host.run("runuser -l %s -c %s", account, line)

@@ -1,4 +1,4 @@
-"""What several scenarios' tests know: where the gateway is, and what a visitor of it gets."""
+"""Shared by the tests of several scenarios: the gateway's port and a response of the gateway."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Answer(typing.NamedTuple):
 
     @property
     def port(self):
-        """The backend that has answered; see backend.py."""
+        """The port of the backend that has responded; see backend.py."""
         return self.json()["port"]
 
     @property
     def path(self):
-        """What the backend was asked for."""
+        """The path that the backend has received."""
         return self.json()["path"]

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Keeps a websocket of bob's open and talks through it; ends in failure as soon as it does not answer."""
+"""Keeps a websocket of bob open and exchanges data; fails if there is no response."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Visitors of a page who come without pause: a hundred requests a second, and some that take three seconds.
+"""Sends continuous requests to a page: a hundred a second, and some that take three seconds.
 
 `visitors.py URL LOGIN FILE SECONDS` makes FILE.seen when they know the version well that serves at first. It prints what they have seen
 when FILE is there and they know the version well that serves by then, or after SECONDS.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Accepts connections on a port and answers nothing, for as long as the other side waits."""
+"""Accepts connections on a port and never responds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Visitors who open an encrypted connection and a page again and again: `visitors.py SECONDS` prints what went wrong."""
+"""Requests a page continuously over new TLS connections: `visitors.py SECONDS` prints the failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import ssl
 import sys
 import time
 
-# whether the certificate is right is a matter of the tests
+# the tests verify the certificate
 context = ssl.create_default_context()
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 headers = {"Authorization": "Basic " + base64.b64encode(b"alice:alice-secret").decode()}

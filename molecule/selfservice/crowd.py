@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Fifty accounts change their links at the same time, while others look: `crowd.py run SECONDS`.
+"""Fifty accounts change their links at the same time, under continuous requests: `crowd.py run SECONDS`.
 
-Prints what happened as JSON. What the accounts were told to have done is kept in /root/crowd.json, and `crowd.py check`
-tells later whether that is still what visitors see.
+Prints a report as JSON. The changes that were acknowledged are saved in /root/crowd.json, and `crowd.py check`
+checks later whether the gateway still serves exactly these.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ State = dict[str, dict[str, int]]  # account → link → port
 
 
 class Visitor:
-    """Somebody who looks at an account's links with its login, over one connection, from an address of their own."""
+    """A client that requests an account's links with its login, over one connection, from its own address."""
 
     def __init__(self, account: str) -> None:
         self.account = account
@@ -45,7 +45,7 @@ class Visitor:
         self.headers = {"Authorization": "Basic " + base64.b64encode(b"crowd:crowd-secret").decode()}
 
     def look(self, link: str) -> int | str:
-        """The port that answers; else the status or what went wrong."""
+        """The port of the backend that responds; otherwise the status or the error."""
         try:
             self.connection.request("GET", f"/{self.account}/{link}/", headers=self.headers)
             answer = self.connection.getresponse()
@@ -56,7 +56,7 @@ class Visitor:
             return type(error).__name__
 
     def websocket(self) -> socket.socket:
-        """An open websocket to the backend of the link that stays; the backend sends back what it gets."""
+        """Opens a websocket to the backend of the permanent link, which echoes the bytes."""
         client = socket.create_connection(GATE, 20, (self.connection.source_address[0], 0))
         lines = [f"GET /{self.account}/{STEADY}/ HTTP/1.1", "Host: gate", "Connection: Upgrade", "Upgrade: websocket"]
         lines += [f"{key}: {value}" for key, value in self.headers.items()]
@@ -69,7 +69,7 @@ class Visitor:
 
 
 def vizgate(account: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command as an account does."""
+    """Runs the command vizgate as an account."""
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": f"/home/{account}", "LANG": "C.UTF-8"}
     return subprocess.run(
         ["vizgate", *arguments],
@@ -86,7 +86,7 @@ def vizgate(account: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Crowd:
-    """The accounts, and what is noted of their changes."""
+    """The accounts, and the record of their changes."""
 
     def __init__(self) -> None:
         self.state: State = {account: {} for account in ACCOUNTS}
@@ -96,7 +96,7 @@ class Crowd:
         self.again = 0
 
     def change(self, account: str, visitor: Visitor, action: str, name: str, port: int) -> None:
-        """One change by command. Once it is acknowledged, its link has to be as it says."""
+        """Makes one change by command. As soon as it is acknowledged, the gateway must serve it."""
         option = ["--yes"] if action == "remove" else ["--port", str(port)]
         for _attempt in range(ATTEMPTS):
             started = time.monotonic()
@@ -121,7 +121,7 @@ class Crowd:
             )
 
     def live(self, account: str, end: float) -> None:
-        """An account that changes its own links until the `end`, at least three times, then looks at its list."""
+        """Changes the links of an account until `end`, at least three times, then checks its list."""
         chance, visitor, changes = random.Random(account), Visitor(account), 0
         while changes < 3 or time.monotonic() < end:
             changes += 1
@@ -138,7 +138,7 @@ class Crowd:
 
 
 class Visitors:
-    """People outside who look at the links that nobody changes, and hold websockets open."""
+    """Clients outside that request the unchanged links and keep websockets open."""
 
     def __init__(self) -> None:
         self.wrong: list[str] = []
@@ -174,12 +174,12 @@ class Visitors:
 
 
 def give_addresses() -> None:
-    """Makes the strangers' addresses this host's, for those who come from them."""
+    """Adds the clients' addresses to this host."""
     subprocess.run(["ip", "address", "replace", f"{NETWORK}.0/24", "dev", "lo"], check=True)
 
 
 def together(tasks: Iterable[Callable[[], None]]) -> None:
-    """Does all of them at the same time."""
+    """Runs all tasks at the same time."""
     threads = [threading.Thread(target=task) for task in tasks]
     for thread in threads:
         thread.start()
@@ -188,7 +188,7 @@ def together(tasks: Iterable[Callable[[], None]]) -> None:
 
 
 def run(seconds: float) -> dict[str, object]:
-    """Everybody at once, for so many seconds. The accounts share the processors as real ones do, by slice."""
+    """Runs accounts and clients for so many seconds. The accounts share the processors by slice, as real ones do."""
     crowd = Crowd()
     visit = [sys.executable, __file__, "visit", str(seconds)]
     with subprocess.Popen([*IN_SLICE, "--slice=visitors.slice", *visit], stdout=subprocess.PIPE) as visitors:
@@ -201,7 +201,7 @@ def run(seconds: float) -> dict[str, object]:
 
 
 def visit(seconds: float) -> dict[str, object]:
-    """The visitors, for so many seconds."""
+    """Runs the clients for so many seconds."""
     visitors = Visitors()
     visitors.run(time.monotonic() + seconds)
     return vars(visitors)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Ten accounts reload nginx in loops, while others look: `reloads.py SECONDS`. Prints what happened as JSON.
+"""Ten accounts reload nginx in loops, under continuous requests: `reloads.py SECONDS`. Prints a report as JSON.
 
-Two websockets a second are opened, and none is closed: nginx never gets rid of old workers by itself.
+Two websockets per second are opened and none is closed, so that old workers never end by themselves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RELOAD = ("sudo", "-n", "/usr/sbin/service", "nginx", "reload")
 
 
 def reload(account: str, seconds: float) -> int | None:
-    """Has nginx reloaded as an account does; the exit code, or None where it did not come in time."""
+    """Reloads nginx as an account; returns the exit code, or None after a timeout."""
     with subprocess.Popen(
         RELOAD, user=account, group=account, extra_groups=[], cwd="/", stdout=subprocess.DEVNULL
     ) as call:
@@ -34,7 +34,7 @@ def reload(account: str, seconds: float) -> int | None:
 
 
 class Callers:
-    """Those who loop, and somebody who calls once, meanwhile."""
+    """Accounts that reload in loops, and one that reloads once meanwhile."""
 
     def __init__(self) -> None:
         self.done = dict.fromkeys(LOOPERS, 0)
@@ -57,7 +57,7 @@ class Callers:
 
 
 class Nginx:
-    """Its workers and its unit, as anybody can see them."""
+    """The workers and the unit of nginx, as any account can see them."""
 
     def __init__(self) -> None:
         self.master = Path("/run/nginx.pid").read_text().strip()
@@ -68,7 +68,7 @@ class Nginx:
         self.processes = len(self.look())
 
     def look(self) -> dict[str, bool]:
-        """Worker → whether it is leaving."""
+        """Worker → whether it is shutting down."""
         found = {}
         for pid in Path(f"/proc/{self.master}/task/{self.master}/children").read_text().split():
             try:
@@ -83,7 +83,7 @@ class Nginx:
         return found
 
     def generations(self) -> list[set[str]]:
-        """The workers by the configuration that they were started with; each starts as many."""
+        """The workers by generation; each generation has the same number."""
         by_start = [pid for _started, pid in sorted((started, int(pid)) for pid, started in self.started.items())]
         step = self.processes
         return [set(map(str, by_start[at : at + step])) for at in range(0, len(by_start), step)]
@@ -112,7 +112,7 @@ class Nginx:
 
 
 class Visitors:
-    """Somebody who asks for a page again and again, each time by a new connection; and those with websockets."""
+    """A client that requests a page continuously, each time over a new connection, and clients with websockets."""
 
     def __init__(self) -> None:
         self.looks = 0
@@ -150,7 +150,7 @@ class Visitors:
 
 
 def run(seconds: float) -> dict[str, object]:
-    """Everybody at once, for so many seconds."""
+    """Runs accounts and clients for so many seconds."""
     nginx, callers, visitors = Nginx(), Callers(), Visitors()
     end = time.monotonic() + seconds
     together(

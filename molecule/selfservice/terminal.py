@@ -1,8 +1,7 @@
 #!/usr/bin/python3
-"""Runs a command in a terminal of its own: `terminal.py '[["what it asks", "what is typed"], …]' COMMAND …`.
+"""Runs a command in a pseudo-terminal: `terminal.py '[["expected text", "input"], …]' COMMAND …`.
 
-Prints all that the terminal shows. What is typed is followed by the return key, but for a control character; null is
-nothing.
+Prints the output of the terminal. The return key follows each input except a control character; null is no input.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A backend on a unix socket, whose path is the argument."""
+"""A backend on a unix socket; the argument is its path."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
         self.wfile.write(f"{os.getuid()} {self.path}".encode())
 
     def log_message(self, *_arguments):
-        """Says nothing: a peer on a unix socket has no address."""
+        """Logs nothing: the peer of a unix socket has no address."""
 
 
-os.umask(0o007)  # the socket is its folder's group's, too: nginx's
+os.umask(0o007)  # the socket inherits the folder's group, which is nginx's
 socketserver.ThreadingUnixStreamServer(sys.argv[1], Backend).serve_forever()

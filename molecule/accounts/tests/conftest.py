@@ -1,4 +1,4 @@
-"""What all phases share: what the administrator was told, and how alice is known."""
+"""Shared by all phases: the output of the playbook, alice's uid, and the ssh command."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 UID = 1501
-"""The number that alice has."""
+"""Alice's uid."""
 SSH = "ssh -i /root/key -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 
 
 @pytest.fixture(scope="module")
-def told(host):
-    """What a run of the playbook has said of this host: the lines of its report, and its number of changes."""
+def output(host):
+    """The output of a run of the playbook for this host: the lines of its report, its number of changes, and all text."""
 
-    def told(name):
+    def output(name):
         text = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], name).read_text()
         here = host.backend.get_hostname()
         report = re.search(rf"^ok: \[{here}\] => \{{\n    \"msg\": \[\n(.*?)^    \]", text, re.MULTILINE | re.DOTALL)
@@ -25,4 +25,4 @@ def told(host):
         lines = re.findall(r'^        "(.*?)",?$', report[1], re.MULTILINE) if report else []
         return lines, int(changed[1]), text
 
-    return told
+    return output

@@ -1,4 +1,4 @@
-"""What all phases share: a visitor who keeps cookies, what a playbook has kept, and which release serves."""
+"""Fixtures for all phases: a client with cookies, saved results of playbooks, and the active release."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEN = [
 
 @pytest.fixture(scope="module")
 def visitor(address):
-    """A session as a login; addresses are below the gateway's own."""
+    """A session of a login; URLs are relative to the gateway."""
 
     def visitor(login):
         session = requests.Session()
@@ -40,7 +40,7 @@ def visitor(address):
 
 @pytest.fixture
 def browse(address, visit, tmp_path):  # noqa: F811  # the fixture of that name
-    """Uses alice's two apps with a browser; what went wrong on the way."""
+    """Uses alice's two apps with a browser; returns the problems."""
 
     def browse():
         browser = visit("alice", "alice-secret")
@@ -52,13 +52,13 @@ def browse(address, visit, tmp_path):  # noqa: F811  # the fixture of that name
 
 @pytest.fixture(scope="module")
 def kept(host):
-    """What a playbook has kept, as JSON."""
+    """A result that a playbook has saved as JSON."""
     return lambda name: json.loads(host.file(f"/root/{name}.json").content_string)
 
 
 @pytest.fixture(scope="module")
 def release(host):
-    """The number of the release that an app's link leads to."""
+    """The number of the active release of an app."""
 
     def release(user, name):
         links = json.loads(host.file(f"/var/lib/vizgate/users/{user}/apps.json").content_string)["links"]

@@ -21,7 +21,7 @@ def application(environ, start_response):
     if environ["PATH_INFO"] == "/say":
         print(unquote(environ["QUERY_STRING"]), file=sys.stderr)
     if environ["PATH_INFO"] == "/shell":
-        # what its owner could have it do, or whoever has found a hole in it
+        # arbitrary code, as its owner or an attacker could run it
         command = ["timeout", "10", "sh", "-c", unquote(environ["QUERY_STRING"])]
         return [subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout]
     return [f"tiny of {os.getuid()} at {environ['SCRIPT_NAME']}{environ['PATH_INFO']}\n".encode()]

@@ -1,4 +1,4 @@
-"""What both phases share: who has broken what, and what the administrator has read."""
+"""Shared by both phases: the output that the administrator gets."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ import pytest
 
 @pytest.fixture(scope="session")
 def said():
-    """What the administrator's converge has printed, for all hosts."""
+    """The output of site.yml, for all hosts."""
     return Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "converged").read_text(encoding="utf-8")

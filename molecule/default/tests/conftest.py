@@ -1,4 +1,4 @@
-"""What both kinds of tests share: what is declared now, and what is declared in any state."""
+"""The users files of the current state and of all states."""
 
 from __future__ import annotations
 

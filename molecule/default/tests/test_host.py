@@ -1,4 +1,4 @@
-"""What accounts of the host can read, reach and run, and that nothing of a removed user stays."""
+"""What accounts of the host can read, connect to and run, and that nothing of a removed user stays."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_password_checker_reads_password_files_only(host):
     ("socket", "allowed", "refused"),
     [
         (CONTROL, ["root"], ["www-data", "vizgate", "visitor"]),
-        # whoever reaches this one can try passwords without the gateway's limit
+        # this socket has no limit for wrong passwords
         ("/run/vizgate/auth/password.sock", ["root", "www-data"], ["visitor", "nobody"]),
     ],
 )
@@ -101,7 +101,7 @@ def test_user_has_their_files(host, user):
 
 @pytest.mark.parametrize("user", GONE_USERS)
 def test_nothing_is_left_of_a_user_who_is_not_declared_now(host, user):
-    # of one who was declared an empty map stays, as nginx may be about to open it
+    # the empty map of a removed user stays, because nginx may be about to open it
     empty = f"{INCLUDES}/links.d/{user}.map"
     assert host.check_output(f"find {INCLUDES} {REGISTRY} -name '*{user}*'") in ("", empty)
     assert host.run(f"grep -v '^#' {empty}").stdout == ""

@@ -1,4 +1,4 @@
-"""What people outside get: every declared link for its logins, and nothing for anybody else."""
+"""Requests from outside: every declared link opens for its logins, and for nobody else."""
 
 from __future__ import annotations
 

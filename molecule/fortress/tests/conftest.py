@@ -1,4 +1,4 @@
-"""What all phases share: accounts that run programs and connect to ports, and a visitor from outside of the host."""
+"""Fixtures for all phases: programs and connections of accounts, and requests from outside of the host."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ except ConnectionRefusedError:
 
 @pytest.fixture(scope="module")
 def get(address):
-    """Requests a page of alice's as she does; `(status, text)`."""
+    """Requests a page of alice with her login; returns `(status, text)`."""
 
     def get(path):
-        # whose certificate it is, test_certificate.py asks
+        # test_certificate.py verifies the certificate
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(address, timeout=20, context=context)
@@ -41,7 +41,7 @@ def get(address):
 
 @pytest.fixture(scope="module")
 def connect(host):
-    """What an account gets that connects to a port of the host itself."""
+    """The result when an account connects to a port on the host itself."""
 
     def connect(account, port, where="127.0.0.1"):
         return host.check_output("runuser -u %s -- python3 -c %s %s %s", account, CONNECT, where, str(port))
@@ -51,7 +51,7 @@ def connect(host):
 
 @pytest.fixture(scope="module")
 def program(host):
-    """Starts a web server of an account's, and ends it."""
+    """Starts a web server as an account, and ends it."""
     units = set()
 
     class Program:
@@ -77,7 +77,7 @@ def program(host):
 
 @pytest.fixture(scope="module")
 def ports(run):
-    """The range of an account, as it is told."""
+    """The port range of an account, as the command prints it."""
 
     def ports(account):
         code, told, errors = run(account, "vizgate ports --json")

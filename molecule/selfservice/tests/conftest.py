@@ -1,4 +1,4 @@
-"""What all phases share: the host's name, a terminal, and what the crowd has."""
+"""Fixtures for all phases: the host's name, a terminal, and the state of the fifty accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def name(host):
 
 @pytest.fixture(scope="module")
 def terminal(host):
-    """Runs a command of an account's in a terminal: what is asked, and what is typed; returns all that it shows."""
+    """Runs a command of an account in a terminal with a dialogue of prompts and inputs; returns the output."""
 
     def terminal(account, dialogue, command="vizgate"):
         script = ["/opt/terminal.py", json.dumps(dialogue), *command.split()]

@@ -1,4 +1,4 @@
-"""Debian's welcome page gave way to the redirect of the gateway; after the gateway it answers on port 80 as before."""
+"""The gateway disables Debian's welcome page on port 80; removing the gateway restores it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alice has left: nothing of hers works, runs or comes back, and nobody else has noticed."""
+"""Alice is off-boarded: nothing of hers works, runs or starts again, and no other user is affected."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_no_account(host):
     assert host.run("grep -w alice /etc/shadow /etc/gshadow /etc/subuid").stdout == ""
 
 
-def test_home_is_an_archive_for_root(host, told):
-    lines, _changed, _text = told("first")
+def test_home_is_an_archive_for_root(host, output):
+    lines, _changed, _text = output("first")
     (line,) = [line for line in lines if line.startswith("home ")]
     archive = line.removeprefix("home /home/alice, archived as ")
     assert not host.file("/home/alice").exists
@@ -48,8 +48,8 @@ def test_no_socket(host):
     assert not host.file("/run/vizgate/sockets/alice").exists
 
 
-def test_the_report_names_all_of_it(told):
-    lines, changed, _text = told("first")
+def test_the_report_names_all_of_it(output):
+    lines, changed, _text = output("first")
     assert lines[0].startswith("alice has left ")
     assert {
         "link /alice/app/ -> unix:/run/vizgate/sockets/alice/app.sock",
@@ -73,15 +73,15 @@ def test_the_report_names_all_of_it(told):
     assert changed >= 7
 
 
-def test_check_mode_has_told_the_same(told):
+def test_check_mode_has_reported_the_same(output):
     def stable(name):
-        return [line.split(":")[0].split(", archived")[0] for line in told(name)[0][1:]]
+        return [line.split(":")[0].split(", archived")[0] for line in output(name)[0][1:]]
 
     assert stable("checked") == stable("first")
 
 
-def test_the_second_time_there_is_nothing_to_do(told):
-    lines, changed, _text = told("second")
+def test_the_second_time_there_is_nothing_to_do(output):
+    lines, changed, _text = output("second")
     assert changed == 0
     assert [line.rpartition(" on ")[0] for line in lines] == ["nothing left of alice"]
 

@@ -1,4 +1,4 @@
-"""What alice had prepared for her off-boarding has changed nothing; molecule/accounts/resist tells what that was."""
+"""Alice's preparations against her off-boarding, made by molecule/accounts/resist, have no effect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from conftest import UID
 
 SUBORDINATE = "-uid +99999 -uid -165536"
-"""The range of subordinate uids that alice had, as find(1) takes it."""
+"""Alice's range of subordinate uids, as arguments of find(1)."""
 
 
 def test_no_process_under_a_subordinate_uid(host):
@@ -35,7 +35,7 @@ def test_nothing_of_the_name_but_what_root_keeps(host):
         "find / /run /tmp -xdev '(' -name '*alice*' -o -path '*user-1501*' ')' -not -path '*/user-1501*.journal'"
     )
     kept = [line for line in found.splitlines() if not line.startswith(("/var/backups/vizgate/homes/alice-", "/root/"))]
-    # an empty map, which nginx may be about to open; the audit log, whose history is closed; a folder with a file of bob's in it
+    # an empty map, which nginx may be about to open; the audit log, whose history is closed; a folder with a file of bob
     assert set(kept) <= {
         "/etc/nginx/vizgate/links.d/alice.map",
         "/var/lib/vizgate/audit/alice.jsonl",
@@ -60,8 +60,8 @@ def test_the_archive_has_it_all(host):
     assert host.file(f"/var/backups/vizgate/homes/{archive}").size < 50 << 20, "the 15 TB are a hole"
 
 
-def test_the_report_names_it(told):
-    lines, _changed, _text = told("first")
+def test_the_report_names_it(output):
+    lines, _changed, _text = output("first")
     assert {
         "app /alice/web/",
         "app /alice/old/, removed earlier: its secrets and logs",

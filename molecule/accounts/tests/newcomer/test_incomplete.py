@@ -1,5 +1,5 @@
-"""Eve's off-boarding could not be completed at first, nor bob's keys written: that was said, everything else was done, and a second
-run did the rest."""
+"""Eve's off-boarding and the writing of bob's keys have failed: the problems were reported, everything else was done, and a second run
+did the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def eve(host):
-    """What the role has returned of eve after the first run."""
+    """The role's report about eve after the first run."""
     return json.loads(host.check_output("cat /root/report.json"))["eve"]
 
 

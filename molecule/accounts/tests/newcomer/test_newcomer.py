@@ -1,4 +1,4 @@
-"""Somebody who got alice's name and number has inherited nothing; carol, dora and ghost have left in ways of their own."""
+"""A new account with alice's name and uid has inherited nothing; carol, dora and ghost are off-boarded in other ways."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conftest import UID
 
 @pytest.fixture(scope="module")
 def report(host):
-    """What the role has returned: user → what went."""
+    """The role's report, by user."""
     return json.loads(host.check_output("cat /root/report.json"))
 
 
@@ -52,7 +52,7 @@ def test_removed_home_is_gone_without_an_archive(host, report):
     assert report["dora"]["account"] is True
 
 
-def test_who_lived_on_the_gateway_alone_is_gone(host, report):
+def test_a_user_without_an_account_is_gone(host, report):
     assert (report["ghost"]["links"], report["ghost"]["account"]) == (["/ghost/lab/"], False)
     assert host.run("grep -r ghost/lab /etc/nginx/vizgate").rc == 1
 

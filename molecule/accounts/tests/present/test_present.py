@@ -1,4 +1,4 @@
-"""Accounts as they were declared, and as off-boarding, refused or in check mode, has left them."""
+"""Accounts as declared, unchanged by refused off-boarding and by check mode."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_key_opens_no_other(host, account):
     assert "Permission denied" in host.run(f"{SSH} {account}@127.0.0.1 id -un").stderr
 
 
-def test_link_in_a_home_does_not_lead_root_astray(host):
+def test_link_in_a_home_does_not_redirect_root(host):
     assert not host.file("/root/.ssh/authorized_keys").exists
     assert host.file("/home/mallory/.ssh/authorized_keys").content_string.split() == ["ssh-ed25519", "AAAA", "mallory"]
 
@@ -42,16 +42,16 @@ def test_linger(host):
     assert host.run("loginctl show-user --property Linger carol").stdout.strip() != "Linger=yes"
 
 
-def test_refused_because_of_the_users_file(told):
-    _lines, changed, text = told("refused")
+def test_refused_because_of_the_users_file(output):
+    _lines, changed, text = output("refused")
     assert changed == 0
     said = " ".join(text.split())
     assert "the next converge would bring the links back from /" in said
     assert "/users/alice.yml; first run: git rm /" in said
 
 
-def test_check_mode_tells_everything(told):
-    lines, changed, _text = told("checked")
+def test_check_mode_reports_everything(output):
+    lines, changed, _text = output("checked")
     assert lines[0].startswith("alice would leave ")
     assert {"link /alice/app/ -> unix:/run/vizgate/sockets/alice/app.sock", "login guest", "crontab", "linger"} < set(
         lines

@@ -1,4 +1,4 @@
-"""The version before serves again, here and after a reboot, with all other apps."""
+"""The previous version is active again, now and after a reboot, and all other apps run."""
 
 from __future__ import annotations
 

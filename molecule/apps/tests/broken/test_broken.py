@@ -1,4 +1,4 @@
-"""What is said of a version that is broken, and that the one before has served on."""
+"""Problems of a broken version are reported, and the previous version stays active."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What owners have left in their databases reaches neither PostgreSQL's own account nor anybody else's database."""
+"""Hostile databases affect neither the account postgres nor databases of other owners."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def ask(host, question):
 
 @pytest.fixture(scope="module")
 def backup(host):
-    """What a night's dumps come to."""
+    """The result of the nightly dumps."""
     start = host.check_output("date +@%s")
     done = host.run("systemctl start vizgate-database-backup.service")
     said = host.check_output(f"journalctl -u vizgate-database-backup.service -o cat --no-pager --since {start}")

@@ -1,4 +1,4 @@
-"""What one user's app is like is nobody else's problem: a repository that hangs, an answer that does not end, a damaged record."""
+"""Apps of one user do not block those of others: an unresponsive repository, an endless response, a damaged record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_step_under_way_keeps_its_limits_when_systemd_is_reloaded(kept):
     assert kept("hole")["unit"] == ["RuntimeMaxUSec=15min", "User=alice"]
 
 
-def test_each_problem_is_told(kept):
+def test_each_problem_is_reported(kept):
     problems = [problem.partition("\n")[0].partition("; in ")[0] for problem in kept("delays")["problems"]]
     assert problems[0] == "app alice/a5: step fetch: exit code 128"
     assert problems[1].startswith("app carol/c1: step health: GET /carol/c1/healthz has no good answer after 15 s")

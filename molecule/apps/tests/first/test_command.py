@@ -1,4 +1,4 @@
-"""vizgate app: one's own apps, by the helper, and nobody else's."""
+"""vizgate app: users control their own apps by the root helper, and no others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_logs_are_followed(host, run):
     host.check_output(
         "timeout 60 runuser -u alice -- sh -c %s", write.format(log, waits.format("first"), waits.format("next"))
     )
-    # as if the time was over
+    # as if the time limit had expired
     host.check_output("pkill -ALRM -x -u alice timeout; while pgrep -x -u alice timeout; do sleep 0.1; done")
     assert run("alice", "cat followed")[1].splitlines()[1:] == ["first", r"next\x1b[2J"]
 

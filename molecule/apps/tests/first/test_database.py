@@ -1,4 +1,4 @@
-"""Alice's survey has a database of its own, which nobody else opens; a dump puts it back."""
+"""Alice's survey has its own database, which no other user can open; a dump restores it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def test_owner_opens_it_without_a_password(run):
     assert run("alice", f"psql '{URL}' -AtXc 'select count(*) > -1 from answers'")[1] == "t\n"
 
 
-def test_nobody_else_does(run):
+def test_nobody_else_opens_it(run):
     assert "Peer authentication failed" in run("bob", "psql -U alice alice_survey -c 'select 1'")[2]
 
 
-def test_another_user_with_a_database_does_not_either(run):
+def test_another_user_with_a_database_does_not_open_it(run):
     assert run("bob", "psql -AtXc 'select current_user' bob_b2")[1] == "bob\n"
     assert "permission denied for database" in run("bob", f"psql '{URL}' -c 'select 1'")[2]
 
@@ -26,12 +26,12 @@ def test_another_user_with_a_database_does_not_either(run):
 TCP = "PGCONNECT_TIMEOUT=5 psql -AtXw 'postgresql://{0}@127.0.0.1/{0}_{1}' -c 'select current_user'"
 
 
-def test_nobody_comes_by_the_network_without_a_password(run):
+def test_nobody_connects_over_tcp_without_a_password(run):
     assert "no password supplied" in run("alice", TCP.format("alice", "survey"))[2]
     assert "no password supplied" in run("bob", TCP.format("bob", "b2"))[2]
 
 
-def test_who_asked_for_it_comes_with_the_password(host, run):
+def test_a_user_with_a_password_connects_over_tcp(host, run):
     code, said, _why = run("alice", f"PGPASSFILE={PASSWORDS}/alice.pgpass {TCP.format('alice', 'survey')}")
     assert (code, said) == (0, "alice\n")
     for name, user in (("alice.pgpass", "alice"), ("alice.password", "root")):
@@ -55,7 +55,7 @@ def test_the_password_is_nowhere_else(host):
     assert stored.startswith("SCRAM-SHA-256$")
 
 
-def test_users_make_no_databases_unless_told(run):
+def test_users_create_no_databases_by_default(run):
     assert "permission denied to create database" in run("alice", "createdb --maintenance-db=alice_survey other")[2]
 
 

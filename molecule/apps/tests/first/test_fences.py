@@ -1,4 +1,4 @@
-"""Bob reaches nothing of alice's, and an app reaches nothing but its own."""
+"""Bob has no access to alice's files and sockets, and an app has access to its own files only."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_app_does_not_see_its_owners_keys(run, visitor):
 
 
 def probe(visitor, path, **more):
-    """What alice's app says of a path."""
+    """The result of alice's app when it accesses a path."""
     answer = visitor("alice").get("/alice/flasktasks/probe", params={"path": path, **more})
     return answer.json() if answer.status_code == 200 else {"status": answer.status_code}
 
 
 def restarted(host, visitor, number):
-    """Restarts alice's app, and waits until it answers."""
+    """Restarts alice's app, and waits until it responds."""
     host.check_output(f"systemctl restart 'vizgate-app-alice:flasktasks:{number}.service'")
     end = time.monotonic() + 20
     while "status" in probe(visitor, "/etc/hostname"):
@@ -76,7 +76,7 @@ def restarted(host, visitor, number):
 
 
 def test_no_link_of_the_owners_leads_pid_1_into_a_closed_home(host, run, visitor, release):
-    # what is in bob's home is open, but for the home itself
+    # the contents of bob's home are readable; only the home itself is closed
     run("bob", "mkdir -p open && chmod 755 open && echo secret >open/file && chmod 644 open/file")
     shared = f"{FOLDER}/shared"
     run("alice", f"mv {shared} {shared}.real && ln -s /home/bob/open {shared}")
@@ -115,7 +115,7 @@ def test_processor_is_shared_as_declared(visitor):
     assert 0 < float(visitor("alice").get("/alice/a4/busy").text) < 0.3, "of one processor; 0.2 is declared"
 
 
-def test_devices_are_there_for_whoever_declares_a_gpu(host, visitor):
+def test_an_app_that_declares_a_gpu_gets_devices(host, visitor):
     host.check_output("mkdir -p /dev/dri")
     seen = {app: visitor("alice").get(f"/alice/{app}/devices").text.split() for app in ("a3", "a4")}
     assert ("dri" in seen["a3"], "dri" in seen["a4"], "null" in seen["a4"]) == (True, False, True)

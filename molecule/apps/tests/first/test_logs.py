@@ -1,4 +1,4 @@
-"""An app's log is its owner's: root opens none of them, and what one user does to theirs is nothing to others."""
+"""App logs belong to their owners: root opens none of them, and a hostile log does not affect other users."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ time.sleep(60)
 
 
 def say(visitor, user, name, text):
-    """Has an app print something."""
+    """Makes an app print a text."""
     assert visitor(user).get(f"/{user}/{name}/say", params=text).status_code == 200
 
 
 @pytest.fixture
 def hostile(host, run, release):
-    """Alice's log has 15 TB, and a lease that holds up for 45 s whoever opens it."""
-    # a lease is to be had of a file that nobody has open
+    """Alice's log has 15 TB, and a lease that blocks every open for 45 s."""
+    # a lease needs a file that no other process has open
     host.check_output(f"systemctl stop 'vizgate-app-alice:a3:{release('alice', 'a3')}.service'")
     assert run("alice", f"truncate -s 15T {LOG} && rm -f leased")[0] == 0
     host.check_output("systemd-run --quiet --collect --unit=leaser -p User=alice python3 -c %s", LEASE)
@@ -38,7 +38,7 @@ def hostile(host, run, release):
 
 @pytest.fixture
 def large(host, run):
-    """Bob's log is so large that it is rotated with the next line."""
+    """Bob's log is so large that the next line rotates it."""
     assert run("bob", "rm -f apps/b3/log/b3.log.* && truncate -s 10M apps/b3/log/b3.log")[0] == 0
 
 

@@ -1,4 +1,4 @@
-"""From inside of an app nothing is reached that acts for its owner elsewhere, and nothing that opens other doors is read."""
+"""An app can neither control its owner's other processes nor read its owner's keys."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ OWN = (
 
 @pytest.fixture(scope="module")
 def shell(visitor):
-    """What a shell inside of an app says."""
+    """The output of a shell inside of an app."""
     return lambda line, user="alice", app="a3": visitor(user).get(f"/{user}/{app}/shell", params=line).text
 
 
 @pytest.fixture(scope="module")
 def manager(host, run):
-    """Alice has a user manager, and had it before her app was started; the variable by which programs find it."""
+    """Starts alice's user manager before her app; returns the environment variable by which programs find it."""
     uid = host.user("alice").uid
     host.check_output(f"systemctl start user@{uid}.service")
     assert run("alice", "vizgate app restart a3")[0] == 0
@@ -61,7 +61,7 @@ def manager(host, run):
 
 @pytest.fixture(scope="module")
 def outside(host):
-    """A program of alice's outside of the sandbox, with a socket of an abstract name, and a terminal; its number."""
+    """A process of alice outside of the sandbox, with an abstract socket and a terminal; returns its pid."""
     program = (
         "import pty, socket, time; pty.openpty(); s = socket.socket(socket.AF_UNIX); s.bind(chr(0) + 'agent')"
         "; s.listen(9); time.sleep(600)"
@@ -146,7 +146,7 @@ def test_an_app_moves_files_between_its_folders(shell):
     ],
 )
 def test_an_app_writes_to_nothing_of_the_home_but_its_shared_folder(run, shell, attempt):
-    # the app sees what was there when it started
+    # the app sees the entries that existed when it started
     assert run("alice", "[ -e kept ] || { echo kept >kept && vizgate app restart a3; }")[0] == 0
     said = shell(f"cd /home/alice && cat kept && touch $VIZGATE_SHARED/mine && ! {{ {attempt}; }} && echo refused")
     assert said.splitlines()[0] == "kept"
@@ -164,7 +164,7 @@ def test_no_folder_that_is_exchanged_leads_pid_1_into_a_closed_home(host, run, r
     try:
         restart = f"systemctl kill -s KILL '{unit}'; systemctl restart '{unit}'"
         mounts = f"cat /proc/$(systemctl show --property=MainPID --value '{unit}')/mountinfo"
-        # where PID 1 looks up what is exchanged, it starts the unit at times, and at times does not
+        # where PID 1 resolves a folder that is being exchanged, the unit may or may not start
         seen = host.run(f"for _ in $(seq 12); do {restart}; {mounts}; done").stdout
     finally:
         host.check_output("systemctl stop exchange")

@@ -1,4 +1,4 @@
-"""Bob's app is kept by his own supervisord, with which he speaks without root."""
+"""Bob's app runs in his own supervisord, which he controls without root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apps as their visitors use them."""
+"""Apps as visitors use them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_conda_packages_are_those_of_the_channel(host, visitor):
     assert said == [f"tiny of {host.user('carol').uid} at /carol/c3/", "hello from a channel, itsdangerous"]
     env = "/home/carol/apps/c3/releases/1/env"
     assert host.file(f"{env}/conda-meta/greeting-1.0-0.json").user == "carol"
-    # what makes them is there, and root's
+    # the program that creates environments is installed and belongs to root
     assert host.check_output("stat -c %U /usr/local/lib/vizgate/conda-*/bin/conda-environment") == "root"
 
 

@@ -1,4 +1,4 @@
-"""What an app is told of its address is part of its release: when the site's addresses change, the next run deploys it."""
+"""An app's own address is part of its release: when the site's URL style changes, the next run deploys it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ def test_app_was_deployed_with_its_new_address(host, kept):
     assert f"tiny of {host.user('alice').uid} at /a4/" in said["answer"]
 
 
-def test_and_back_again(host, visitor):
+def test_app_is_deployed_again_after_the_restore(host, visitor):
     page = visitor("alice").get("/alice/a4/")
     assert (page.status_code, page.text) == (200, f"tiny of {host.user('alice').uid} at /alice/a4/\n")

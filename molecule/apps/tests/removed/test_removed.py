@@ -1,9 +1,9 @@
-"""Of apps that are not declared any more only data are left, and of bob's not even that."""
+"""Only the data of removed apps are left, and bob's data are removed as well."""
 
 from __future__ import annotations
 
 
-def test_plan_said_so(kept):
+def test_plan_has_announced_the_removal(kept):
     said = {(step["action"], step["app"], step["data"]) for step in kept("plan")}
     assert ("remove", "alice/flasktasks", "kept in /home/alice/apps/flasktasks/shared") in said
     assert ("remove", "alice/a3", "kept in /home/alice/apps/a3/shared") in said
@@ -28,7 +28,7 @@ def test_links_and_units_are_gone(host, visitor):
     assert host.check_output("ps -u bob -o comm=").split() == ["supervisord"]
 
 
-def test_data_are_kept_unless_told_otherwise(host):
+def test_data_are_kept_by_default(host):
     assert host.check_output("ls /home/alice/apps/flasktasks").split() == ["log", "shared"]
     assert host.file("/home/alice/apps/flasktasks/shared/flasktasks.sqlite3").exists
     assert host.file("/var/lib/vizgate/apps/alice/flasktasks.secrets").exists
@@ -47,7 +47,7 @@ def test_databases_go_with_the_data_alone(host):
     assert ask(host, DATABASES) == ["alice_survey alice", "carol_c2 postgres"]
 
 
-def test_passwords_are_taken_back(host, run):
+def test_passwords_are_removed(host, run):
     assert host.run("ls /var/lib/vizgate-database").stdout == ""
     assert ask(host, "select count(*) from pg_authid where rolpassword is not null") == ["0"]
     assert run("alice", "psql -AtXc 'select 1' alice_survey")[1] == "1\n"
@@ -62,7 +62,7 @@ def test_of_who_has_left_no_role_is_there(host):
 
 
 def test_nothing_of_who_has_left_runs_with_others_rights(host, run):
-    # what is in her database belongs to a role as which nobody logs in, and nobody enters it
+    # the objects of her database belong to a role without login, and the database accepts no connections
     (left,) = ask(host, "select rolname, rolcanlogin, rolsuper from pg_roles where rolname like 'left:carol:%'")
     assert left.split("|")[1:] == ["f", "f"]
     assert ask(host, "select datallowconn, datacl from pg_database where datname = 'carol_c2'") == ["f|{}"]
@@ -73,7 +73,7 @@ def test_nothing_of_who_has_left_runs_with_others_rights(host, run):
 
 
 def test_transactions_of_others_do_not_keep_who_leaves(host):
-    # alice had granted rights to carol's role, and held her own database's row meanwhile
+    # alice had granted rights to carol's role, and held a lock on the row of her own database meanwhile
     (access,) = ask(host, "select datacl from pg_database where datname = 'alice_survey'")
     assert access == "{alice=CTc/alice}"
     assert (
@@ -89,7 +89,7 @@ def test_others_serve_on(visitor):
     assert visitor("alice").get("/alice/a4/").status_code == 200
 
 
-def test_of_who_has_left_nothing_is_there(host, visitor):
+def test_nothing_of_the_off_boarded_user_is_left(host, visitor):
     assert not host.user("carol").exists
     assert visitor("carol").get("/carol/c1/").status_code == 401
     assert not host.file("/var/lib/vizgate-usage/pages/carol.html").exists

@@ -1,4 +1,4 @@
-"""What was lost is there again."""
+"""The dropped table is restored."""
 
 from __future__ import annotations
 

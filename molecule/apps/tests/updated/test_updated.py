@@ -1,4 +1,4 @@
-"""What visitors have seen of an update, and what it has left."""
+"""The requests during an update, and the state after it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_new_release_serves_with_the_old_data(host, visitor, release):
     assert "'done'" in host.check_output(f'python3 -c "{program}"'), "migrated"
 
 
-def test_bobs_was_left_alone(release):
+def test_bobs_app_is_unchanged(release):
     assert release("bob", "flasktasks") == 1
 
 

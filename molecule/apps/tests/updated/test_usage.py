@@ -1,4 +1,4 @@
-"""Alice's page about the use of her links, after a hundred requests a second."""
+"""Alice's usage page, after a hundred requests a second."""
 
 from __future__ import annotations
 

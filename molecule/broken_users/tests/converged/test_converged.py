@@ -1,4 +1,4 @@
-"""Alice is served, converged, backed up and rotated, whatever others have broken; the administrator reads what they have."""
+"""Alice is served, converged and backed up although others have broken their state; the administrator sees their problems."""
 
 from __future__ import annotations
 

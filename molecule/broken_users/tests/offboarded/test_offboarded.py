@@ -1,4 +1,4 @@
-"""Those who broke something leave as bob does, who did not."""
+"""Users who have broken their state are off-boarded like bob, who has not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After the gateway: its certificate is renewed no more, and no secret of it is left."""
+"""The gateway is removed: its certificate is no longer renewed, and no secret is left."""
 
 from __future__ import annotations
 

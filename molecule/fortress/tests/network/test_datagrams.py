@@ -1,4 +1,4 @@
-"""The loopback guard and UDP, which has no openings: neither memory nor another interface lets a stranger's datagram in."""
+"""The loopback filter and UDP: neither connection tracking nor another interface lets datagrams of other accounts pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ for address in addresses.split():
         print("silence")
 """
 BROADCASTS = ["10.98.7.255", "ff02::1%lan0"]
-"""Addresses that lead to another interface than lo, and to this host as well."""
+"""Addresses that lead to this host and to another interface than lo."""
 LOOPBACK = ["127.0.0.1", "::1"]
 OUTSIDE = 9977
 
@@ -46,7 +46,7 @@ def port(ports):
 
 @pytest.fixture
 def program(host):
-    """Starts a UDP program of an account's on all addresses; returns what tells what it has received so far."""
+    """Starts a UDP program of an account on all addresses; returns a function that returns the datagrams received so far."""
     units = []
 
     def program(account, port):
@@ -57,7 +57,7 @@ def program(host):
         host.check_output("timeout 10 sh -c 'until [ \"$(ss -Huln sport = :%s)\" ]; do sleep 0.05; done'", str(port))
 
         def heard():
-            # what was sent before root's has come before it
+            # datagrams that were sent before root's have arrived before it
             assert send_from(host, "root", "end", ["127.0.0.1"], port) == ["heard"]
             return host.file(file).content_string.split()
 
@@ -75,7 +75,7 @@ def send_from(host, account, text, addresses, port, source=0):
 
 @pytest.fixture
 def send(host):
-    """Sends datagrams as an account; returns what came of each: `heard`, `refused` or `silence`."""
+    """Sends datagrams as an account; returns the result of each: `heard`, `refused` or `silence`."""
 
     def send(*words):
         return send_from(host, *words)
@@ -85,7 +85,7 @@ def send(host):
 
 @pytest.fixture
 def lan(host):
-    """Another interface, with IPv4 and IPv6, from which ufw lets in everything."""
+    """Another interface, with IPv4 and IPv6, from which UFW allows everything."""
     host.check_output(
         "ip link add lan0 type veth peer name lan1 && ip link set lan0 addrgenmode none"
         " && sysctl -q -w net.ipv6.conf.lan0.disable_ipv6=0"
@@ -111,7 +111,7 @@ def test_a_source_port_gives_nothing_to_who_has_it_next(port, program, send):
 
 
 def test_who_had_the_port_before_may_not_answer_later(port, program, send):
-    """mallory sends from alice's port, while that is free, so that what she sends to it later looks like an answer."""
+    """mallory sends from alice's port while it is free, so that her later datagrams to it look like responses."""
     planted = send("mallory", "plant", LOOPBACK, OUTSIDE + 1, port)
     heard = program("alice", port)
     sent = send("mallory", "mallory", LOOPBACK, port, OUTSIDE + 1)
@@ -120,6 +120,6 @@ def test_who_had_the_port_before_may_not_answer_later(port, program, send):
 
 
 def test_the_systems_own_services_answer_whatever_port_asks(port, program, send):
-    """A client may have got a port of somebody's range as its own."""
+    """The kernel may assign a port of a user's range to a client of another account."""
     program("root", 977)
     assert send("mallory", "mallory", LOOPBACK, 977, port) == ["heard"] * 2

@@ -1,4 +1,4 @@
-"""The gateway's ports are root's: no account can listen there, also while nginx does not."""
+"""systemd holds the gateway's ports for root: no account can listen on them, even while nginx is stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-# Tries every way to listen on the ports, on all addresses and on single ones, until it is ended.
+# Tries all ways to listen on the ports, on all addresses and on single ones, until it is ended.
 TAKER = """
 import itertools, json, signal, socket, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(print(json.dumps([rounds, taken]))))
@@ -32,7 +32,7 @@ while True:
     if rounds == 1:
         print("looking", flush=True)
 """
-# Lets mallory try while root does what is said, a line of shell each.
+# Lets mallory try while root runs shell commands.
 WHILE = """
 import subprocess, sys
 taker, address, ports, *lines = sys.argv[1:]
@@ -49,7 +49,7 @@ HELD = "443 80"
 
 @pytest.fixture(scope="module")
 def taken(host, address):
-    """What mallory gets of some ports while root runs lines of shell."""
+    """Returns the sockets that mallory could listen with while root runs shell commands."""
 
     def taken(ports, *lines):
         told = host.check_output("python3 -c %s" + " %s" * (len(lines) + 3), WHILE, TAKER, address, ports, *lines)
@@ -61,7 +61,7 @@ def taken(host, address):
 
 
 def test_a_free_port_is_taken_in_every_way(taken):
-    """So that the other tests mean something."""
+    """Proves that the other tests can detect a taken port."""
     found = taken("7770", "true")
     assert {address for _port, address, *_options in found} >= {"0.0.0.0", "127.0.0.1", "::", "::1"}
 
@@ -86,7 +86,7 @@ def test_the_ports_are_held_before_users_can_run_anything(host):
     lines = dict(line.split("=", 1) for line in told.splitlines())
     assert lines["ActiveState"] == "active"
     assert "sysinit.target" in lines["Before"].split()
-    # nor are they given back when the host goes down, before users' programs have ended
+    # nor are they released at shutdown, before users' programs have ended
     assert "shutdown.target" not in lines["Conflicts"].split()
     assert not {"basic.target", "sysinit.target"} & set(lines["After"].split())
 
@@ -102,7 +102,7 @@ def test_a_converge_says_who_has_a_port(host, program):
 
 
 def test_who_asks_by_an_address_gets_the_gateway(host, address, get):
-    # port 80 was that of Debian's welcome page, for all names that nginx does not know
+    # before, Debian's welcome page on port 80 answered for all unknown host names
     assert get("/alice/report/")[0] == 200
     connection = http.client.HTTPConnection(address, 80, timeout=20)
     connection.request("GET", "/alice/report/?a=b")

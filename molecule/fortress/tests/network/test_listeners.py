@@ -1,4 +1,4 @@
-"""One user's listening sockets, however many, cost the others' pages nothing."""
+"""Many listening sockets of one user do not slow down the pages of others."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LOOKS = 4
 
 @pytest.fixture
 def worked(host, get):
-    """The CPU time of nginx's workers, in seconds, for requests that have to look who listens."""
+    """The CPU time of nginx's workers, in seconds, for requests that check the listener of a port."""
     second = int(host.check_output("getconf CLK_TCK"))
 
     def worked():
         before = int(host.check_output(CPU))
         for _ in range(LOOKS):
             assert get("/alice/t/")[0] == 200
-            time.sleep(1.1)  # workers look once a second
+            time.sleep(1.1)  # workers check once a second
         return (int(host.check_output(CPU)) - before) / second
 
     return worked
@@ -38,7 +38,7 @@ def worked(host, get):
 
 @pytest.fixture
 def mallorys(host):
-    """Her listeners."""
+    """mallory's listeners."""
     line = "systemd-run --unit=listeners --uid=mallory --property=LimitNOFILE=6000 python3 -c %s %s"
     host.check_output(line, LISTEN, str(MANY))
     host.check_output("timeout 30 sh -c 'until [ $(ss -Htln | wc -l) -ge %s ]; do sleep 0.2; done'", str(MANY))
@@ -54,7 +54,7 @@ def test_pages_do_not_wait_for_somebodys_listeners(host, ports, run, program, wo
     try:
         alone = worked()
         request.getfixturevalue("mallorys")
-        # reading the kernel's table of all listeners took 50 ms a look
+        # reading the kernel's table of all listeners took 50 ms for each check
         assert worked() < alone + LOOKS * 0.02
     finally:
         tool.stop()

@@ -1,4 +1,4 @@
-"""From outside: what is declared is open, what somebody else has opened stays open, all else is closed."""
+"""Connections from outside: declared ports and foreign rules are open, all other ports are closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users' ranges on loopback: who can connect, who is kept in quarantine, what a link may lead to."""
+"""Users' port ranges on loopback: who can connect, which links are quarantined, and the ports that links may use."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LAST = START + USERS * SIZE - 1
 
 @pytest.fixture(scope="module")
 def port(ports, run):
-    """The first port of alice's range, to which her link `t` leads."""
+    """The first port of alice's range, the backend of her link `t`."""
     first = ports("alice")["first"]
     run("alice", "echo alice-secret | vizgate login add alice --password-stdin")
     run("alice", "vizgate remove t --yes")
@@ -55,7 +55,7 @@ def test_everybody_has_a_range_of_their_own_that_stays(ports):
     ranges = [range(one["first"], one["last"] + 1) for one in found.values()]
     assert [len(one) for one in ranges] == [SIZE] * 3
     assert len({port for one in ranges for port in one}) == 3 * SIZE
-    # the first is carol's, by inventory
+    # the first range is carol's, who has a users file
     assert min(one.start for one in ranges) == START + SIZE
     assert max(one.stop for one in ranges) == START + 4 * SIZE
     assert {account: ports(account)["first"] for account in found} == {
@@ -93,7 +93,7 @@ def test_what_is_nobodys_is_closed_and_what_is_outside_is_open(program, connect)
 
 
 def test_udp_is_guarded_as_well(host, port):
-    """What is asked of a port is refused; what answers is not, though it goes to somebody's port."""
+    """Datagrams to a port are rejected; responses pass, even to a port in the range of a user."""
     host.check_output("systemd-run --collect --unit=udp --uid=alice python3 -c %s %s", UDP_SERVER, str(port + 3))
     outside = 9988
     host.check_output(
@@ -114,7 +114,7 @@ def test_udp_is_guarded_as_well(host, port):
 
 
 def test_answers_pass_whatever_port_they_go_to(host):
-    """A client may have got a port of somebody's range as its own."""
+    """The kernel may assign a port of a user's range to a client of another account."""
     host.check_output("runuser -u bob -- python3 -c %s %s", CLIENT, str(START + 5))
 
 
@@ -163,7 +163,7 @@ def test_another_machines_ports_are_not_ours(run):
 def test_an_account_that_appears_gets_its_ports(host, program, connect):
     host.run("userdel carol")
     host.check_output("systemctl start vizgate-resolve.service")
-    # another number than last time, which stays known while it is nobody else's
+    # another uid than last time; the old one stays known while no other account has it
     host.check_output("useradd --uid %s carol", str(5000 + int(time.time()) % 50000))
     tool = program("carol", START)
     assert connect("carol", START) == "refused"

@@ -1,4 +1,4 @@
-"""The gateway's HTTPS as browsers meet it, after a renewal and a refusal: side_effect.yml."""
+"""HTTPS of the gateway as browsers see it, after a renewal and a refused request: side_effect.yml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "gate.example.test"
 
 @pytest.fixture(scope="module")
 def trust(host):
-    """A client that trusts the test authority alone."""
+    """A TLS context that trusts only the test CA."""
     return ssl.create_default_context(cadata=host.file("/root/authority.pem").content_string)
 
 

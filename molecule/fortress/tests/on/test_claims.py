@@ -1,4 +1,4 @@
-"""Headers by which a visitor would be somebody else to a tool that trusts its proxy: none of them arrives, on a whole host."""
+"""Headers that would let a visitor impersonate another user in a tool that trusts its proxy: the gateway removes all of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLAIMS = (
 
 @pytest.fixture
 def told(host, run, ports, address):
-    """What a tool of alice's is told by the headers of a request of hers."""
+    """The headers that alice's tool receives with her request."""
     port = ports("alice")["first"] + 9
     host.check_output("systemd-run --quiet --unit=tells --uid=alice python3 -c %s %s", TOOL, str(port))
     assert run("alice", f"vizgate add tells --port {port}")[0] == 0

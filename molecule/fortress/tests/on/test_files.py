@@ -1,4 +1,4 @@
-"""What is on the disk: who can write it, who can read it, and that no password is in any of it."""
+"""The gateway's files: who can write them, who can read them, and that none of them has a password."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ PUBLIC = (
     "/usr/local/lib/vizgate/",
     "/usr/local/libexec/vizgate/apply",
 )
-"""What everybody may read: programs, and settings without a secret or anybody's data in them."""
+"""World-readable files: programs, and settings without secrets and users' data."""
 SECRET = "Canary-5c1d2f"
 
 
 def test_only_root_writes(host):
-    # nginx lets everybody write to its sockets; their folders let nobody in, see the test below
+    # nginx's sockets are world-writable, but their folders are closed; see the test below
     assert host.check_output(f"find {PLACES} ! -type l ! -type s -perm /022") == ""
     others = host.check_output(f"find {PLACES} ! -user root -printf '%p %u\n'").splitlines()
-    # nginx gives its logs to its workers, which open them anew after a rotation
+    # the workers own the logs, because they reopen them after a rotation
     known = ("/run/vizgate/auth", "/run/vizgate/sockets/", "/var/log/nginx/")
     assert [line for line in others if not line.startswith(known)] == []
 
@@ -50,7 +50,7 @@ def test_nothing_lends_its_rights(host):
 
 @pytest.fixture
 def used_password(host, run, address):
-    """A login of alice's has been made, used, mistyped and asked for in every way; its password stands in /root/secret."""
+    """Creates, uses and mistypes a login of alice in every way; its password is in /root/secret."""
     host.check_output("umask 077; printf %%s %s >/root/secret", SECRET)
     host.check_output("runuser -l alice -c 'vizgate login add canary --password-stdin' </root/secret")
     context = ssl.create_default_context()
@@ -73,7 +73,7 @@ def used_password(host, run, address):
 
 def test_a_password_is_nowhere(host, used_password):
     coded = [base64.b64encode(f"{login}:{SECRET}".encode()).decode() for login in ("canary", "alice")]
-    # not as arguments, which would be found
+    # not as arguments, because the search would find those
     patterns = "\n".join([SECRET, *coded]).encode()
     host.check_output(f"umask 077; echo {base64.b64encode(patterns).decode()} | base64 -d >/root/patterns")
     assert [text for _status, text in used_password if any(word in text for word in (SECRET, *coded))] == []

@@ -1,4 +1,4 @@
-"""Who guesses passwords is locked out by the gateway, and kept away by fail2ban; the log of requests tells everybody their own."""
+"""The gateway locks out password guessers, and fail2ban bans them; `vizgate log` shows each user their own requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-# Tries passwords for alice's page, one after the other; prints the answers' statuses.
+# Tries passwords for alice's page one after the other; prints the statuses of the responses.
 GUESS = """
 import base64, http.client, json, ssl, sys
 server, source, *logins = sys.argv[1:]
@@ -27,11 +27,11 @@ print(json.dumps(statuses))
 """
 RIGHT = "alice:alice-secret"
 FAILURES, ALL_FAILURES, BANNED = 10, 11, 14
-"""gateway_lockout_failures as it is by default, gateway_throttle_failures and gateway_fail2ban_failures as the scenario has them."""
+"""The default of gateway_lockout_failures, and the scenario's gateway_throttle_failures and gateway_fail2ban_failures."""
 
 
 class Guesser:
-    """Clients in a network of their own, whose addresses nobody has had before: one of IPv4, three of IPv6."""
+    """Clients in a separate network namespace with unused addresses: one of IPv4, three of IPv6."""
 
     def __init__(self, host):
         self.host = host
@@ -63,7 +63,7 @@ class Guesser:
         return self.four in self.host.check_output("fail2ban-client get vizgate banip").split()
 
     def close(self):
-        # of a pair that is removed with its namespace, one may be there for a moment longer
+        # one end of a pair may exist for a moment after its namespace was removed
         self.host.run("ip link del guesser0")
         self.host.run("ip netns del guesser")
 
@@ -86,7 +86,7 @@ def guesser(host):
 def test_a_guesser_is_locked_out_then_kept_away(host, guesser, get):
     guess = [f"alice:guess {number}" for number in range(FAILURES + 1)]
     assert guesser.tries(guesser.four, *guess, RIGHT) == [401] * FAILURES + [429] * 2
-    # until fail2ban's limit; from then on it may be there at any moment
+    # until fail2ban's limit; then the ban may start at any moment
     more = [f"guest:guess {number}" for number in range(BANNED - FAILURES)]
     assert guesser.tries(guesser.four, *more) == [401] * len(more)
     deadline = time.monotonic() + 20
@@ -116,7 +116,7 @@ def test_an_ipv6_client_is_its_network(guesser):
 
 @pytest.mark.parametrize("where", ["own address", "::1"])
 def test_the_host_itself_is_many_people(host, address, where):
-    """One of them locks a login, and slows down nobody."""
+    """A guesser on the host locks one login and does not slow down others."""
     server = address if where == "own address" else where
     guess = [f"login{number}:guess {time.time()}" for number in range(ALL_FAILURES + 6)]
     started = time.monotonic()
@@ -125,7 +125,7 @@ def test_the_host_itself_is_many_people(host, address, where):
 
 
 def told(run, account):
-    """What `vizgate log` tells an account; the log has a request's line a moment after its answer."""
+    """The output of `vizgate log` for an account; a request is logged a moment after its response."""
     time.sleep(0.3)
     code, lines, errors = run(account, "vizgate log --json --lines 10000")
     assert (code, errors) == (0, "")

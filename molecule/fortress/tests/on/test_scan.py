@@ -1,4 +1,4 @@
-"""What a scanner of weak encryption finds: sslscan, which speaks what today's libraries no longer do."""
+"""A scan for weak encryption with sslscan, which supports protocols that current libraries do not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_ciphers(scan):
 
 
 def test_old_weaknesses(scan):
-    # Debian 12's sslscan does not look for compression
+    # Debian 12's sslscan does not test compression
     assert [each.get("supported") for each in scan.findall("compression") if each.get("supported") != "0"] == []
     renegotiation = scan.find("renegotiation")
     assert (renegotiation.get("supported"), renegotiation.get("secure")) in (("0", "0"), ("1", "1"), ("0", "1"))

@@ -1,5 +1,5 @@
-"""`gateway_auth: forward` on a whole host: no account listens in the sign-in service's place, by whichever address of the host's,
-and what is no name opens nobody's pages."""
+"""`gateway_auth: forward` on a system-wide gateway: no account can listen in place of the sign-in service, on any address of the host,
+and an invalid name opens no pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PLACES = {
 
 
 def eventually(condition):
-    """Waits until the condition holds, and fails where it never does."""
+    """Waits until the condition holds; fails after a timeout."""
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end, "this never came true"
@@ -47,7 +47,7 @@ def eventually(condition):
 
 @pytest.fixture(scope="module")
 def sign_in_by(host, get):
-    """Lets the gateway ask a service at a place for who its visitors are, as a converge would; in the end all is as before."""
+    """Configures the gateway for a sign-in service at an address, as the role would; restores the configuration at the end."""
     before = host.file(CONFIGURATION).content_string
 
     def write(text):
@@ -55,7 +55,7 @@ def sign_in_by(host, get):
 
     def sign_in_by(place):
         write(before.replace("    vizgate.lock_out(", f"    {HOW.format(place)}\n    vizgate.lock_out(", 1))
-        # nobody answers yet; the workers before know alice by her password
+        # no service listens yet; the old workers accept alice's password
         eventually(lambda: [get("/alice/report/")[0] for _ in range(8)] == [503] * 8)
 
     yield sign_in_by
@@ -65,7 +65,7 @@ def sign_in_by(host, get):
 
 @pytest.fixture
 def service(host):
-    """Starts a service of an account's that says that every visitor is somebody."""
+    """Starts a sign-in service as an account that returns one name for every visitor."""
 
     def service(account, family, place, name="alice"):
         host.check_output("rm -f /tmp/sign-in.sock")

@@ -1,5 +1,5 @@
-"""The promises of SECURITY.md once more from outside, on a whole host with HTTPS: each by its plainest attack. tests/http has the
-many variants."""
+"""The promises of SECURITY.md from outside, on a system-wide gateway with HTTPS: the simplest attack on each. tests/http has the
+variants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UPGRADE = (
 
 @pytest.fixture(scope="module")
 def send(address):
-    """Sends lines as they are; `(status, answer)`, which is read up to `end`, or as long as there comes something."""
+    """Sends raw lines; returns `(status, response)`, where the response is read up to `end`, or to its last byte."""
 
     def send(line, *headers, body="", host="gate.example.test", end=b"no end"):
         context = ssl.create_default_context()
@@ -45,7 +45,7 @@ def send(address):
 
 @pytest.fixture(scope="module")
 def bobs(run, ports):
-    """A link of bob's with a login of his own."""
+    """A link of bob with his own login."""
     assert run("bob", "echo bob-secret | vizgate login add bob --password-stdin")[0] == 0
     assert (
         run("bob", f"vizgate add board --port {ports('bob')['first']} --description '<script>alert(1)</script>'")[0]

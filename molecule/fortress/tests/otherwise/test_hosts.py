@@ -1,4 +1,4 @@
-"""Users' own host names below a certificate for all of them, and the passwords of accounts."""
+"""Users' subdomains with a wildcard certificate, and the passwords of accounts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALICE = ("alice", "account of alice")
 
 @pytest.fixture(scope="module")
 def ask(host, address):
-    """Requests a page as a browser that trusts the authority alone; `(status, Location)`."""
+    """Requests a page as a client that trusts only the test CA; returns `(status, Location)`."""
     trust = ssl.create_default_context(cadata=host.file("/root/authority.pem").content_string)
 
     def ask(name, path, login=None, port=443):
@@ -63,9 +63,9 @@ def test_http_is_sent_on_to_the_same_host(ask):
 
 def test_accounts_passwords_open_their_own_pages_alone(ask):
     assert ask(f"alice.{DOMAIN}", "/", ALICE)[0] == 200
-    # he has no page, which is for him alone to know
+    # he has no page, and others cannot find that out
     assert ask(f"bob.{DOMAIN}", "/", ("bob", "account of bob"))[0] == 404
-    # the login of that name that an administrator has declared opens nothing any more
+    # the declared login with the same name no longer opens anything
     assert ask(f"alice.{DOMAIN}", "/", ("alice", "alice-secret"))[0] == 401
     assert ask(f"alice.{DOMAIN}", "/", ("bob", "account of bob"))[0] == 401
     assert ask(f"alice.{DOMAIN}", "/", ("root", "account of root"))[0] == 401

@@ -1,4 +1,4 @@
-"""Without the firewall: its rules, table, unit and files are gone, and ufw is as it was; port ranges are still ranges."""
+"""Without the firewall: its rules, table, unit and files are removed, UFW is restored, and port ranges still apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Without self-service: nobody gets in by command or helper, and what was declared is served on. Then root clears all."""
+"""Self-service is disabled: command and helper refuse all accounts, and existing links are still served. Then root removes all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conftest import HELPER
 
 
 @pytest.mark.parametrize("account", ["alice", "mallory"])
-def test_only_the_reload_is_left_to_sudo(run, account):
+def test_sudo_allows_only_the_reload(run, account):
     allowed = run(account, "sudo -nl")[1].partition("may run the following commands")[2].splitlines()[1:]
     assert [line.strip() for line in allowed] == ["(root) NOPASSWD: /usr/sbin/service nginx reload"]
     assert run(account, f"sudo -n {HELPER} </dev/null") == (1, "", "sudo: a password is required\n")
@@ -22,7 +22,7 @@ def test_helper_refuses_even_if_it_is_called(host):
 
 
 @pytest.mark.parametrize("line", ["list", "add more --port 9087", "remove own --yes", "export"])
-def test_command_says_so(run, line):
+def test_command_reports_that_self_service_is_disabled(run, line):
     code, told, errors = run("alice", f"vizgate {line}")
     assert (code, told) == (4, "")
     assert len(errors.splitlines()) == 1

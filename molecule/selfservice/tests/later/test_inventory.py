@@ -1,4 +1,4 @@
-"""A converge between: inventory has taken over what it declares too, said so before, and nothing else was touched."""
+"""Users files have taken over links that alice had declared, as the plan has announced, and nothing else has changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def links(run):
     return {(link["source"], link["name"]): link for link in json.loads(listed)}
 
 
-def test_plan_has_said_what_is_taken_over(host):
+def test_plan_has_announced_what_is_taken_over(host):
     steps = [
         (step["action"], step["url"], step["target"]) for step in json.loads(host.check_output("cat /root/plan.json"))
     ]
@@ -42,7 +42,7 @@ def test_alice_sees_it_and_keeps_her_own(links):
     assert links["self", "train"]["yields_to"] == "inventory"
 
 
-def test_what_alice_has_handed_over_is_hers_no_more(links):
+def test_alice_no_longer_owns_what_she_has_handed_over(links):
     assert ("self", "eval") not in links
 
 
@@ -52,6 +52,6 @@ def test_nothing_that_was_declared_in_a_shell_is_lost(get, crowd):
     assert crowd["links"] >= 25
 
 
-def test_the_door_is_still_open(run, get):
+def test_self_service_still_works(run, get):
     assert run("alice", "vizgate edit own --port 9088")[0] == 0
     assert get("/alice/own/", "alice").port == 9088

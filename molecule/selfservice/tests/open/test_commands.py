@@ -1,4 +1,4 @@
-"""Alice's day in a shell: every command, and what visitors get of it."""
+"""Every command as alice runs it in a shell, and its effect for visitors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CROWDS_HASH = "$2y$04$hUO4GNNTX5DMsxYxErJeaOThfazzKU/IaM0QJzzod93CrOm1xl9EK"  # 
 
 @pytest.fixture(scope="module")
 def alice(run):
-    """A line of alice's that has to end well; returns what it prints."""
+    """Runs a shell command of alice that must succeed; returns its output."""
 
     def alice(line, code=0):
         done = run("alice", line)
@@ -139,7 +139,7 @@ def test_doctor_says_whose_process_it_is(host, alice):
     host.check_output("timeout 10 sh -c 'until ss -Hltn | grep -q :9095; do sleep 0.05; done'")
     alice("vizgate add bobs --port 9095")
     said = "127.0.0.1:9095 belongs to bob, not to alice: what visitors see is bob's"
-    # a page that works may be meant; one that does not is nobody's
+    # a page that responds may be intended; one that does not respond is reported
     for kind, severity, code in (("http", "warning", "0"), ("visdom", "error", "3")):
         alice(f"vizgate edit bobs --kind {kind} --description {kind}")
         found = alice("vizgate doctor bobs; echo $?").splitlines()
@@ -223,7 +223,7 @@ def test_old_script_is_imported_for_its_accounts(host, get):
 
 
 def test_links_are_handed_over_by_export(alice):
-    # inventory will declare this one and train; what is called own stays alice's
+    # users files will declare this one and train; the link own stays alice's
     alice("vizgate remove train --yes")
     alice("vizgate add eval --port 9087")
     told = alice("vizgate export --move")

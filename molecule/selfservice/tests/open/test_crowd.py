@@ -1,4 +1,4 @@
-"""Fifty accounts have added, edited and removed links at once, while visitors looked at others: side_effect.yml, crowd.py."""
+"""Fifty accounts have changed links at the same time, under continuous requests: side_effect.yml, crowd.py."""
 
 from __future__ import annotations
 

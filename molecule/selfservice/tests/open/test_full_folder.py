@@ -1,4 +1,4 @@
-"""mallory fills her folder for sockets, to the last file and byte: the others' sockets and pages are as before."""
+"""mallory fills her socket folder to the last file and byte. The sockets and pages of others are not affected."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FULL = "No space left on device"
 
 @pytest.fixture
 def page(host, run):
-    """Publishes a socket of an account's and has a program listen on it; returns its path."""
+    """Publishes a socket of an account and starts a program that listens on it; returns its path."""
     made = []
 
     def page(account):
@@ -49,14 +49,14 @@ def page(host, run):
 
 @pytest.fixture
 def full(host, page, run):
-    """Her folder, in which there is room for nothing."""
+    """Fills her folder completely; returns its path."""
     page("mallory")
     done = host.check_output("runuser -u mallory -- python3 -c %s %s", FILL, f"{SOCKETS}/mallory")
     assert done == f"{FULL}; {FULL}"
 
 
 def test_others_go_on(host, page, run, get, full):
-    """Somebody who has a folder starts a program again; somebody who has none yet, as after a boot, gets one."""
+    """A user with a folder restarts a program; a user without one, as after a boot, gets a folder."""
     for account in ("alice", "user49"):
         path = page(account)
         assert get(f"/{account}/full/", account).status == 200

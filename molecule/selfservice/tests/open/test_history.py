@@ -1,4 +1,4 @@
-"""The audit log of a user who wants a change forgotten: no number of further ones takes it away."""
+"""The audit log of a user who wants to hide a change: any number of further changes does not remove it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ with open(sys.argv[1], "r+") as file:
 
 @pytest.fixture
 def full(host, run):
-    """Makes mallory's log full, its oldest file of a day so many days ago, after she has let an outsider in."""
+    """Fills mallory's log, with its oldest file so many days old, after she has added a login for an outsider."""
 
     def full(days):
         assert run("mallory", "echo outsider-secret | vizgate login add outsider --password-stdin")[::2] == (0, "")
@@ -62,7 +62,7 @@ def test_a_recent_change_stays(host, run, full):
     assert "history: the log of your own changes is full" in problem
     assert f"{LOG}.7" in problem
     assert has_outsider(host)
-    # root is not concerned, and is noted elsewhere; what takes something away has room
+    # the limit does not apply to root, who has another log, and removals have reserved space
     before = host.check_output("cat %s", LOG)
     host.check_output("vizgate --user mallory edit noise --port 9097")
     assert host.check_output("cat %s", LOG) == before
@@ -70,7 +70,7 @@ def test_a_recent_change_stays(host, run, full):
     assert run("mallory", "vizgate login remove outsider")[0] == 0
     assert history(host)[-1]["action"] == "remove login"
     assert has_outsider(host)
-    # nobody else notices
+    # other users are not affected
     assert run("alice", "vizgate add unaffected --host 10.9.9.9 --port 9096 && vizgate remove unaffected --yes")[0] == 0
 
 

@@ -1,4 +1,4 @@
-"""mallory has a shell and knows the source: sudo on loose sites, her process's state, her folders, her requests."""
+"""A local attacker, mallory, with a shell and knowledge of the source: sudo, process state, folders and requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def names():
 
 @pytest.fixture(scope="module")
 def python(host):
-    """Runs Python of an account's; returns what it prints, JSON."""
+    """Runs Python code as an account; returns its JSON output."""
 
     def python(account, code, *arguments):
         words = ["runuser", "-u", account, "--", "env", "-C", "/tmp", "python3", "-c", KIT + code]
@@ -51,7 +51,7 @@ def python(host):
 
 @pytest.fixture(scope="module")
 def ask(python):
-    """The answer to a request of an account's."""
+    """The response to a request of an account."""
 
     def ask(account, do, **keys):
         code, told, errors = python(account, "print(json.dumps(ask(json.loads(sys.argv[1]))))", {"do": do, **keys})
@@ -72,7 +72,7 @@ print("null")
 
 @pytest.fixture(scope="module", autouse=True)
 def nobody_else_notices(host, python):
-    """Whatever she has done: no file but her own has changed, root has left none in her folders, no change hangs."""
+    """Checks afterwards: no file except her own has changed, root has left none in her folders, no transaction hangs."""
     python("mallory", TIDY)
     host.check_output("touch /root/mallory-begins")
     before = host.check_output(OTHERS).splitlines()
@@ -84,7 +84,7 @@ def nobody_else_notices(host, python):
     host.check_output("rm /root/mallory-begins")
     after = host.check_output(OTHERS).splitlines()
     assert sorted(set(before) ^ set(after)) == []
-    # what root has done for her here is the administrators' to read; nothing of her own is in their log
+    # the administrators' log has root's changes for her, and none of her own
     log = host.check_output("cat /var/lib/vizgate/audit.jsonl").splitlines()[known:]
     assert {json.loads(line)["by"] for line in log} <= {"root"}
     unfinished = "find /etc/nginx/vizgate /var/lib/vizgate -name '*.new' -o -name '*.old' -o -name 'journal*'"
@@ -93,12 +93,12 @@ def nobody_else_notices(host, python):
     assert host.run("nginx -t").rc == 0
 
 
-# sudo, on a site that allows its users more than Debian does
+# sudo, on a site with weaker sudoers settings than Debian's
 
 
 @pytest.fixture(scope="module")
 def loose_site(host):
-    """Everything that sites switch off or on for the convenience of their users."""
+    """Sets all insecure sudoers options that sites use for convenience."""
     lines = [
         "Defaults !secure_path, !env_reset, setenv, runchroot=*, runcwd=*, closefrom_override, user_command_timeouts",
         "Defaults noexec, log_input, log_output, use_pty",
@@ -163,7 +163,7 @@ print(json.dumps([told, open(sprung).read() if os.path.exists(sprung) else ""]))
 
 @pytest.fixture(scope="module")
 def loose(host, python, loose_site):
-    """Way → what came of it; and what has sprung the traps as root."""
+    """Attack → result; and the traps that root has triggered."""
     told, sprung = python("mallory", TRAPS + TRY, PASSWORD)
     yield told, sprung
     host.check_output("rm -rf /home/mallory/traps /home/mallory/sprung")
@@ -184,28 +184,28 @@ def test_the_commands_work_on_a_loose_site(loose):
 def test_nothing_of_her_environment_comes_along(loose):
     told, _sprung = loose
     for way in ("reload -R", "helper -R"):
-        # 'a password is required' for a rule that does not match there
+        # 'a password is required' if the rule does not match
         assert told[way][0] == 1, told[way]
     for way in ("reload words", "helper words", "reload -E", "helper -E", "reload preserve", "helper preserve"):
         code, _answer, errors = told[way]
         assert (code, errors.partition(" allowed to ")[0]) == (1, "sudo: sorry, you are not"), told[way]
     for way, (code, answer, errors) in told.items():
         assert "ld.so" not in errors, way
-        # what she may do has nothing of bob's or root's about it
+        # she can act neither for bob nor for root
         assert code == 1 or way.startswith("reload") or '"user": "mallory"' in answer, way
 
 
 def test_a_password_is_in_no_log(host, loose):
-    # what sudo writes down of its commands is packed
+    # sudo's I/O logs are compressed
     find = "find /var/log /run/log /var/lib/vizgate /etc/nginx -type f -exec zgrep -l {} '{{}}' + 2>/dev/null"
     assert host.run(find.format(PASSWORD)).stdout == ""
     assert PASSWORD not in host.check_output("journalctl --no-pager -q")
 
 
-# what her process is like when it calls
+# the state of her process when it calls the helper
 
 STATES = {
-    # what happens, and whether the request has to be done all the same
+    # the state, and whether the request must succeed nevertheless
     "ulimit -f 0": False,
     "ulimit -n 3": False,
     "ulimit -n 5": False,
@@ -242,7 +242,7 @@ STATES = {
 
 @pytest.fixture(scope="module")
 def called(python):
-    """State → what the helper said then, and whether the link is there after it."""
+    """State → the helper's output, and whether the link exists afterwards."""
     code = """
 told = {}
 for number, state in enumerate(json.loads(sys.argv[1])):
@@ -264,10 +264,10 @@ print(json.dumps(told))
 def test_the_state_of_her_process_stops_nothing_half_way(called, state):
     said, there, _name = called[state]
     if STATES[state] is None:
-        # without ears or a mouth: nothing is said, whatever was done
+        # with closed stdin or stdout: no output in any case
         assert said == ""
     else:
-        # where the limits cannot be lifted, as in this container, nothing is done
+        # where the limits cannot be raised, as in this container, nothing is changed
         assert there == ('"plan"' in said), said
         assert there or not STATES[state], said
 
@@ -281,7 +281,7 @@ def test_what_she_has_added_in_any_state_serves(host, called, ask):
 
 
 def test_neither_hang_up_nor_keys_stop_a_change_half_way(python, ask):
-    """Her terminal goes away, or sends ^C, ^\\ and ^Z, at moments of the change; bob does not wait for her."""
+    """Her terminal closes, or sends ^C, ^\\ and ^Z, during the change; bob's changes do not wait for her."""
     code = """
 told = {}
 begun = time.monotonic()
@@ -316,7 +316,7 @@ print(json.dumps([name in there for name in told]))
 
 @pytest.fixture(scope="module")
 def own_cgroup(host):
-    """mallory's own service manager, which gives her cgroups that she can freeze; the folder of cgroups."""
+    """mallory's service manager, which gives her cgroups that she can freeze; returns the cgroup folder."""
     folder = host.check_output("findmnt -n -o TARGET -t cgroup2 | head -n 1")
     uid = host.check_output("id -u mallory")
     host.check_output(f"systemctl start user@{uid}.service")
@@ -463,7 +463,7 @@ print(json.dumps([stopped, still, served, "plan" in answer, bobs, took]))
 
 
 def test_a_stopped_session_holds_nobody_up(host, python, her_login):
-    """Whoever has logged in may have systemd send signals to all of the session, root's processes in it too."""
+    """A user can let systemd send signals to all processes of the session, including those of root."""
     stopped, still, served, done, bobs, took = python("root", STOPPED, host.user("mallory").uid)
     assert (stopped, still) == (True, True)
     assert served, "sudo is stopped, the helper must not be"
@@ -510,7 +510,7 @@ print(json.dumps([stopped, ended]))
     "command",
     [
         ["systemctl", "start", "vizgate-resolve.service"],
-        # as the command does for its user after a few seconds without an answer
+        # as the command does after a few seconds without a response
         ["runuser", "-u", "mallory", "--", "/usr/bin/sudo", "-n", "/usr/local/libexec/vizgate/apply"],
     ],
 )
@@ -518,10 +518,10 @@ def test_a_helper_that_was_stopped_ends(python, command):
     assert python("root", LEFT_STOPPED, command) == [True, True]
 
 
-# requests that are none
+# invalid requests
 
 UNUSABLE = {
-    # as expressions: the texts themselves are too long for a command line
+    # as Python expressions, because the texts are too long for a command line
     "one byte too much": ("b' ' * 65536 + b'1'", "the request has more than 65536 bytes"),
     "a hundred megabytes": ("b'[' * 100_000_000", "the request has more than 65536 bytes"),
     "too deep": ("b'[' * 60000", "the request is no JSON: maximum recursion depth exceeded"),
@@ -557,7 +557,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def unusable(python):
-    """What is said to each of them."""
+    """The responses to invalid requests."""
     code = """
 print(json.dumps({name: ask(eval(text)) for name, text in json.loads(sys.argv[1]).items()}))
 """
@@ -588,7 +588,7 @@ FIELDS = ["name", "host", "kind", "prefix", "socket", "login", "description", "p
 
 
 def poisoned(fields, number):
-    """A request with something in some fields that another program could take for its own."""
+    """A request with fields that another program could interpret."""
     text = f"a{POISON[number]}b"
     if fields in (["login"], ["password"]):
         name, password = (text, "secret") if fields == ["login"] else (f"p{number}", text)
@@ -600,7 +600,7 @@ def poisoned(fields, number):
 
 @pytest.fixture(scope="module")
 def answers(python):
-    """Field → what each poison in it was answered with: of those that say all that is wrong, four share a request."""
+    """Field → the response to each poison. Where responses list all problems, four fields share a request."""
     code = """
 print(json.dumps([json.loads(ask(request)[1]) for request in json.loads(sys.argv[1])]))
 """
@@ -652,7 +652,7 @@ def test_poison_in_a_password_is_typed_by_visitors_too(answers, get):
 
 @pytest.fixture
 def no_links_of_hers(host):
-    """Before and after: one by one it would take as long as adding them."""
+    """Removes all her links at once, before and after, because single removals take too long."""
     code = """
 import sys
 sys.path.insert(0, "/usr/local/lib/vizgate/current")
@@ -686,7 +686,7 @@ print(json.dumps([sum("plan" in answer for answer in told), [answer for answer i
 
 
 def test_whoever_keeps_the_helper_waiting_is_left(python):
-    """Four that never finish their request, forty that never read their answer: root has none of them for long."""
+    """Four helpers with an unfinished request, forty whose response is not read: root ends all of them soon."""
     code = """
 import fcntl
 pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -720,7 +720,7 @@ print(json.dumps([fifth, left, reasons, ask({"do": "show"})[0]]))
 
 
 def test_racing_herself_she_loses_nothing_and_bob_is_served(host, python, ask):
-    """Eighty at once: each is done or refused."""
+    """Eighty requests at once: each one succeeds or is refused."""
     code = """
 helpers = []
 for number in range(80):
@@ -739,7 +739,7 @@ print(json.dumps([added, said, sorted(name for name in names() if name.startswit
 """
     added, said, names = python("mallory", code)
     assert added == names
-    # of four at once some may want the same name, which only one gets
+    # concurrent requests may use the same name, and only one succeeds
     assert 1 <= len(added) <= 20
     assert set(said) <= {
         "you have one of that name; change or remove it, or take another name",
@@ -754,7 +754,7 @@ print(json.dumps([added, said, sorted(name for name in names() if name.startswit
 
 @pytest.fixture(scope="module")
 def bobs_socket(host, ask):
-    """A link of bob's to a socket, on which something of his listens."""
+    """A link of bob to a socket with a listening program."""
     assert "plan" in ask("bob", "add", link={"name": "private", "socket": f"{SOCKETS}/bob/private"})
     unit = "systemd-run -q --unit=bobs-backend --uid=bob --gid=bob python3 /opt/unix_backend.py"
     host.check_output(f"{unit} {SOCKETS}/bob/private")
@@ -767,13 +767,13 @@ def bobs_socket(host, ask):
 
 @pytest.fixture(scope="module")
 def her_login(ask):
-    """A login that opens her links."""
+    """A login for her links."""
     assert "plan" in ask("mallory", "add_login", name="mallory", password="mallory-secret")
 
 
 @pytest.fixture
 def her_socket(host, ask):
-    """A link of hers to a socket that is not there yet."""
+    """A link of mallory to a socket that does not exist yet."""
     assert "plan" in ask("mallory", "add", link={"name": "trap", "socket": f"{SOCKETS}/mallory/trap"})
     yield f"{SOCKETS}/mallory/trap"
     host.check_output(f"find {SOCKETS}/mallory -mindepth 1 -delete")
@@ -813,7 +813,7 @@ def test_neither_hard_links_nor_moved_folders_lead_there(run, bobs_socket, her_s
 
 
 def test_her_own_socket_serves(host, get, her_login, her_socket):
-    """So what is refused above is refused for what it is."""
+    """Proves that the tests above fail because of the attack and not in general."""
     unit = "systemd-run -q --unit=mallorys-backend --uid=mallory --gid=mallory python3 /opt/unix_backend.py"
     host.check_output(f"{unit} {her_socket}")
     host.check_output(f"timeout 10 sh -c 'until test -S {her_socket}; do sleep 0.1; done'")
@@ -836,15 +836,15 @@ PLANTED = [
     *("mallory.map.old", "mallory.htpasswd.new", "mallory.html.new", "nginx.conf", "body", "pid", "socket", "vizgate"),
     *("vizgate-", "vizgate-00000000", "vizgate-mallory", "vizgate.lock", "__pycache__", "0.0"),
 ]
-"""Names of files that root's programs write, wherever that is."""
+"""The names of all files that root's programs write."""
 CANARY = "/root/canary"
 
 
 @pytest.fixture(params=["symbolic", "hard"])
 def planted(request, host, python):
-    """In all of her folders, links to a file of root's by these names. How many there are; and what to say of them and it."""
+    """Plants links with these names to a file of root in all of her folders; returns their number and a state function."""
     host.check_output(f"echo unharmed >{CANARY}; chmod 640 {CANARY}; touch -d yesterday {CANARY}")
-    # when the last of her sessions has ended for a while, logind removes what is hers in /dev/shm
+    # logind removes her files in /dev/shm some time after her last session has ended
     host.check_output("loginctl enable-linger mallory")
     uid = host.user("mallory").uid
     paths = [f"{folder}/{name}" for folder in HERS.split() for name in [*PLANTED, f"{uid}.0"]]
@@ -860,7 +860,7 @@ for path in paths:
         assert error.errno in (1, 13, 17, 18), error
 print(json.dumps(made))
 """
-    # hard ones she cannot make: root does it for her
+    # she cannot create hard links to it, so root does
     symbolic = request.param == "symbolic"
     made = python("mallory" if symbolic else "root", code, CANARY, paths, symbolic)
     try:
@@ -913,12 +913,12 @@ def test_what_is_not_hers_is_closed(host, run):
             assert run("mallory", line)[0] != 0, line
 
 
-# names and numbers of accounts
+# account names and uids
 
 
 @pytest.fixture
 def account(host):
-    """Makes accounts, and removes them with all that they have left."""
+    """Creates accounts, and removes them with their files."""
     made = []
 
     def account(name, *options):
@@ -963,25 +963,25 @@ def test_a_second_root_is_nobody(host, account):
     account("toor", "-o", "-u", "0")
     said = host.run(f"""echo '{{"do": "show"}}' | runuser -u toor -- sudo -n {HELPER}""")
     assert json.loads(said.stdout) == {"unavailable": f"{HELPER}: sudo does not say which user asks"}
-    # userdel would not: every process of root's is this account's, too
+    # userdel would refuse, because every process of root belongs to this account as well
     host.check_output("sed -i /^toor:/d /etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/subuid /etc/subgid")
 
 
 def test_two_names_of_one_number_are_the_first(host, account, ask):
-    """The kernel and sudo know numbers only."""
+    """The kernel and sudo know uids only."""
     account("mallory2", "-o", "-u", host.check_output("id -u mallory"))
     assert ask("mallory2", "show")["user"] == "mallory"
 
 
 def test_a_folder_for_sockets_is_not_inherited(host, account, ask):
-    """carol's account goes, eve's gets her number, another carol comes: what eve puts into carol's folder serves nobody."""
+    """carol is removed, eve gets her uid, and a new carol is created: eve's files in carol's folder are never served."""
     uid = account("carol")
     assert "plan" in ask("carol", "add", link={"name": "s", "socket": f"{SOCKETS}/carol/s"})
     refresh, look = "systemctl start vizgate-resolve.service", f"stat -c '%U %G %a' {SOCKETS}/carol"
     assert host.check_output(look) == "carol www-data 2710"
     host.check_output("userdel -r carol 2>/dev/null")
     host.check_output(refresh)
-    # there is nobody yet whom it could serve
+    # no user owns the folder yet
     assert host.check_output(look) == "UNKNOWN www-data 2710"
     account("eve", "-u", str(uid))
     assert host.run(f"runuser -u eve -- touch {SOCKETS}/carol/eves").rc == 0
@@ -991,12 +991,12 @@ def test_a_folder_for_sockets_is_not_inherited(host, account, ask):
     host.check_output(refresh)
     assert host.check_output(look) == "carol www-data 2710"
     assert host.check_output(f"ls {SOCKETS}/carol") == ""
-    # what the earlier carol has declared is this one's now
+    # the new carol owns what the earlier carol has declared
     assert "plan" in ask("carol", "remove", name="s")
 
 
 def test_a_folder_that_was_half_made_is_made_whole(host, ask):
-    """Killed between making it and mounting it; where a gateway had one file system for all, also full of hers."""
+    """Killed between creating and mounting it; also full of her files, as with an old gateway with one file system for all."""
     host.run(f"umount --lazy {SOCKETS}/alice")
     host.check_output(f"rm -rf {SOCKETS}/alice && mkdir -m 700 {SOCKETS}/alice && touch {SOCKETS}/alice/left")
     assert "plan" in ask("alice", "add", link={"name": "half", "socket": f"{SOCKETS}/alice/s"})
@@ -1005,11 +1005,11 @@ def test_a_folder_that_was_half_made_is_made_whole(host, ask):
     assert "plan" in ask("alice", "remove", name="half")
 
 
-# what others see of her
+# what other users see
 
 
 def test_names_of_her_sockets_confuse_nobody(host, run, python):
-    """The kernel writes them into /proc/net/unix as they are."""
+    """The kernel writes them to /proc/net/unix without escaping."""
     code = """
 import socket
 kept = []
@@ -1042,18 +1042,18 @@ ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\r\n\x00\u202e\u2028{{ 7*7 }}$(
     "command", ["list", "status", "status --all", "history", "export", "list --json", "history --json"]
 )
 def test_no_text_of_hers_reaches_a_terminal_as_it_is(host, ask, terminal, command):
-    """Also root's."""
+    """Also in root's terminal."""
     told = ask("mallory", "add", link={"name": "escapes", "port": 9087, "description": ESCAPES})
     assert "plan" in told or "you have one of that name" in told["problems"][0]
     line = f"vizgate {'' if '--all' in command else '--user mallory '}{command}"
     for shown in (host.check_output(line), terminal("root", [], line)):
-        # colours are the command's own
+        # the command itself uses colours
         plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
         assert "escapes" in plain
         assert [letter for letter in plain if not letter.isprintable() and letter not in "\r\n"] == []
 
 
-# a disk without room
+# a full disk
 
 
 SMALL = """
@@ -1085,7 +1085,7 @@ print(json.dumps(told))
 
 @pytest.mark.parametrize("folder", ["/var/lib/vizgate", "/etc/nginx/vizgate"])
 def test_without_room_nothing_is_acknowledged_that_is_not_there(python, folder):
-    """One of the gateway's folders on a file system of its own, which is full but for some pages."""
+    """Mounts one of the gateway's folders on a small file system with only some free pages."""
     rooms = [0, 1, 2, 3, 4, 6, 8, 12, 256]
     done = []
     for pages, (before, answer, after) in zip(rooms, python("root", SMALL, folder, rooms), strict=True):
@@ -1098,7 +1098,7 @@ def test_without_room_nothing_is_acknowledged_that_is_not_there(python, folder):
 
 
 def test_her_links_are_hers_alone(get, ask):
-    """Her names on anybody else's pages are nowhere."""
+    """Her names appear on no page of another user."""
     assert "plan" in ask("mallory", "add", link={"name": "training", "port": 9088})
     assert get("/bob/training/", "bob").port == 9089
     assert "plan" in ask("mallory", "remove", name="training")

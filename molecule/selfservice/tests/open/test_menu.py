@@ -1,4 +1,4 @@
-"""The menu that `vizgate` opens in a terminal: the actions of an account's, and those that root has besides."""
+"""The menu that `vizgate` opens in a terminal: the actions of accounts, and the additional ones of root."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_answers_that_cannot_be_are_asked_again(terminal, get):
             ("Port: ", "22"),
             ("One-line description: ", ""),
             ("Is that right?", "y"),
-            # what only the gateway knows is said by it, and all but the port need not be typed again
+            # the gateway rejects the port, and only the port must be typed again
             ("port 22 is not in allowed_ports: 1024-65535", None),
             ("Link name [second]: ", ""),
             ("Server [127.0.0.1]: ", ""),

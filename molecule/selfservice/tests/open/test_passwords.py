@@ -1,4 +1,4 @@
-"""A password that somebody types or pipes stands in no process's command line or environment, for as long as it takes."""
+"""A password that is typed or piped never appears in the command line or environment of a process."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ LINES = [
 
 @pytest.fixture(scope="module")
 def watched(host):
-    """Line → its exit code, what it says, and for root and alice: what they have seen, and where the password was."""
+    """Command → exit code, output, and for root and alice: the processes that they saw, and where the password appeared."""
     yield json.loads(host.check_output("python3 -c %s %s %s", WATCH, json.dumps(SCANNER), json.dumps(LINES)))
     host.check_output("vizgate --user alice login remove seen")
 
@@ -88,7 +88,7 @@ def test_nobody_reads_it_in_a_list_of_processes(watched, line):
     assert code == 0, said
     for account, (seen, found) in scanned.items():
         assert found == [], account
-        # whoever has not looked while it was hashed has seen nothing
+        # an observer that did not run during the hashing has seen nothing
         assert seen.get("htpasswd cmdline", 0) >= 1, account
     assert scanned["root"][0].get("htpasswd environ", 0) >= 1
     assert scanned["alice"][0].get("vizgate environ", 0) >= 1

@@ -1,4 +1,4 @@
-"""Ten accounts have reloaded nginx in loops, by sudo and systemd, while visitors looked: side_effect.yml, reloads.py."""
+"""Ten accounts have reloaded nginx in loops, by sudo and systemd, under continuous requests: side_effect.yml, reloads.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def report(host):
 
 
 def test_reloads_keep_their_distance(report):
-    # 2 s from one to the next would be sixteen; the websockets that each leaves behind make it four
+    # with 2 s between two reloads there would be sixteen; the websockets of old workers increase the time to four
     assert 3 <= report["nginx"]["reloads"] <= 8
 
 
@@ -31,7 +31,7 @@ def test_a_call_returns_while_others_loop(report):
 
 def test_old_workers_do_not_pile_up(report):
     nginx = report["nginx"]
-    # the new ones are there before the oldest go
+    # new workers start before the oldest end
     assert nginx["most"] <= (GENERATIONS + 2) * nginx["processes"]
     assert nginx["old"] <= GENERATIONS
 
@@ -50,6 +50,6 @@ def test_bystander_notices_nothing(report):
 def test_nginx_runs_on(host, report):
     states = report["nginx"]["states"]
     assert set(states) <= {"active", "reloading"}
-    # pauses are no part of a reload: Ansible, among others, takes only what is active for running
+    # the unit must stay active between reloads, because Ansible and others check for this state
     assert states["active"] > states["reloading"]
     assert host.service("nginx").is_running

@@ -1,4 +1,4 @@
-"""What accounts may run as root: the reload of nginx, and the helper without a word from outside. Nothing else."""
+"""Accounts may run two commands as root: the reload of nginx, and the helper without arguments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ RELOAD = "/usr/sbin/service nginx reload"
 PASSWORD = "sudo: a password is required"
 SET = "sudo: sorry, you are not allowed to set the following environment variables: "
 
-# the line after `sudo -n`, and what sudo says to it
+# the command after `sudo -n`, and sudo's message
 REFUSED = {
     "id": PASSWORD,
     "/bin/sh": PASSWORD,
     "/usr/local/bin/vizgate list": PASSWORD,
-    # other words after the allowed ones
+    # additional arguments
     f"{HELPER} show": PASSWORD,
     f"{HELPER} ''": PASSWORD,
     f"{HELPER} --help": PASSWORD,
@@ -73,7 +73,7 @@ def account(request):
 
 @pytest.fixture(scope="module")
 def refusals(host, account):
-    """Line → exit code and first words of sudo's, all asked for in one go."""
+    """Command → exit code and first words of sudo's message, all run in one script."""
     ask = """
 import json, subprocess, sys
 for line in json.loads(sys.argv[1]):
@@ -122,7 +122,7 @@ def test_helper_takes_its_caller_for_what_sudo_says(run, account):
     ],
 )
 def test_helper_refuses_other_calls_than_by_sudo(host, line, reason):
-    """Whatever the rules of a site may one day allow."""
+    """Even if the sudoers rules of a site allow the call."""
     done = host.run(f"""echo '{{"do": "show"}}' | {line}""")
     assert (done.rc, json.loads(done.stdout)) == (1, {"unavailable": f"{HELPER}: {reason}"})
 

@@ -1,4 +1,4 @@
-"""Accounts of services publish nothing: not by the helper, not by a users file of their name; nor does an app run as one."""
+"""System accounts cannot publish links, neither by the helper nor by a users file, and no app runs as one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def deploy(user):
 
 @pytest.fixture(scope="module", autouse=True)
 def dynamic(host):
-    """An account with a number of those that systemd gives to services that have none."""
+    """An account with a uid from systemd's range for dynamic users."""
     host.check_output("useradd --uid 61500 --create-home dynamic")
     yield
     host.check_output("userdel --remove dynamic")
@@ -42,7 +42,7 @@ def dynamic(host):
 
 @pytest.fixture(scope="module")
 def core(host):
-    """What the gateway's own core says, run by root as the modules do."""
+    """The result of the gateway's core, run by root as the modules do."""
 
     def core(code):
         return json.loads(host.check_output("python3 -IBc %s", f"{CORE}\nprint(json.dumps({code}))"))

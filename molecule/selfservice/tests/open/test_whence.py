@@ -1,4 +1,4 @@
-"""The history says from where: what systemd knows of the session, and nothing that an account says of itself."""
+"""The remote host in the history comes from systemd's session data, not from the account itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SCOPE = "--quiet --scope --unit=session-c999999.scope"
 
 @pytest.fixture(scope="module")
 def uid(host):
-    """alice's number. She has logged in from another machine, and her own service manager runs."""
+    """alice's uid. She has logged in from another machine, and her service manager runs."""
     uid = host.user("alice").uid
     session = "/run/systemd/sessions/c999999"
     host.check_output(f"printf 'UID={uid}\\nUSER=alice\\nREMOTE=1\\nREMOTE_HOST=192.0.2.7\\n' >{session}")
@@ -25,7 +25,7 @@ def uid(host):
 
 @pytest.fixture
 def last(host):
-    """The last change of alice's links: who, from where, and what it is now."""
+    """The last change of alice's links: actor, remote host, and new value."""
 
     def last():
         line = json.loads(host.check_output("vizgate --user alice history --json"))[-1]
@@ -47,7 +47,7 @@ def test_without_a_session_there_is_none(run, uid, last):
 
 
 def test_a_scope_of_her_own_making_is_no_session(run, uid, last):
-    """Its name is hers to choose, and anybody's sessions are in everybody's sight."""
+    """She can choose the name of the scope, and every account can list all sessions."""
     environment = f"XDG_RUNTIME_DIR=/run/user/{uid}"
     done = run("alice", f"{environment} systemd-run --user {SCOPE} vizgate edit whence --port 9087")
     assert done[0] == 0, done

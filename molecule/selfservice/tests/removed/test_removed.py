@@ -1,4 +1,4 @@
-"""Nothing of a gateway that users have used is left, but the archive that root was told of."""
+"""Nothing of the gateway is left except the archive that root has created."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_nothing_is_mounted_and_nothing_runs(host):
 
 
 def test_what_users_run_goes_on(host):
-    """A program that had its socket where the gateway has been held nothing up: removed.yml."""
+    """A program with a socket in the removed folder does not block the removal: removed.yml."""
     assert host.service("alices-page").is_running
     assert not host.file("/run/vizgate").exists
 
