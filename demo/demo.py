@@ -34,7 +34,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds 
 
 
 class DemoError(Exception):
-    """Something that the person who runs the demo can put right."""
+    """An error that the user of the demo can fix."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Server:
 
 
 def servers() -> list[Server]:
-    """The visdom servers that the demo's users publish."""
-    found = []
+    """The visdom servers in the demo's users files."""
+    visdom_servers = []
     for path in sorted(USERS.glob("*.yml")):
         links = yaml.safe_load(path.read_text())["links"]
-        found += [Server(path.stem, link["name"], link["port"]) for link in links if link["kind"] == "visdom"]
-    return found
+        visdom_servers += [Server(path.stem, link["name"], link["port"]) for link in links if link["kind"] == "visdom"]
+    return visdom_servers
 
 
 def passwords() -> dict[str, str]:
@@ -78,7 +78,7 @@ def gateway_url(port: int, path: str = "", login: str = "") -> str:
 
 
 def info(port: int) -> dict[str, object]:
-    """Where the gateway is and how to get in."""
+    """The gateway's URL, and the logins and links of the users."""
     users: dict[str, dict[str, object]] = {}
     for user, password in passwords().items():
         links = {s.link: gateway_url(port, f"{s.prefix}/") for s in servers() if s.user == user}
@@ -87,23 +87,23 @@ def info(port: int) -> dict[str, object]:
 
 
 def status(url: str, login: str = "") -> int:
-    """The HTTP status that `url` answers to `login` (name:password); 0 if nothing answers."""
+    """The HTTP status of a request to `url` with `login` (name:password); 0 without a response."""
     request = urllib.request.Request(url)
     if login:
         request.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return int(answer.status)
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:
         return 0
 
 
-def birth(pid: int) -> str:
-    """What tells a living process from all others that ever had its number: boot and start time. Empty if gone."""
+def process_identity(pid: int) -> str:
+    """The boot id and start time of a process, which identify it even if its pid is reused. Empty if it has ended."""
     try:
-        # What stands before the last bracket is the program's name, which may hold anything.
+        # The text before the last bracket is the program's name, which may contain any character.
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
@@ -112,82 +112,82 @@ def birth(pid: int) -> str:
 
 
 def runs(server: Server) -> bool:
-    """Whether the process that an earlier start left is this very server."""
+    """Whether the process of an earlier start still runs with the same command."""
     try:
         record = json.loads((server.folder / "process.json").read_text())
     except FileNotFoundError:
         return False
-    return bool(record["birth"] == birth(record["pid"]) and record["command"] == server.command)
+    return bool(record["birth"] == process_identity(record["pid"]) and record["command"] == server.command)
 
 
 def check_port(server: Server) -> None:
-    """Refuses a port that something else listens on: visdom 0.3.0 would take another one without a word."""
+    """Raises DemoError if another program uses the port, because visdom 0.3.0 would silently choose another port."""
     with socket.socket() as probe:
-        # As visdom does, so that connections just closed are no hindrance.
+        # As visdom does, so that recently closed connections do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, server.port))
         except OSError as error:
             raise DemoError(
-                f"port {server.port} is taken by another program, which `ss -ltnp sport = :{server.port}` shows: "
-                f"end it, or give the link {server.link} another port in {(USERS / server.user).relative_to(ROOT)}.yml"
+                f"port {server.port} is in use by another program (see `ss -ltnp sport = :{server.port}`): "
+                f"stop it, or set another port for link {server.link} in {(USERS / server.user).relative_to(ROOT)}.yml"
             ) from error
 
 
 def launch(server: Server) -> None:
-    """Starts one server in the background and notes which process it is."""
+    """Starts one server in the background and records its process."""
     (server.folder / "data").mkdir(parents=True, exist_ok=True)
     with (server.folder / "log").open("w") as log:
         process = subprocess.Popen(
             server.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    record = {"pid": process.pid, "birth": birth(process.pid), "command": server.command}
+    record = {"pid": process.pid, "birth": process_identity(process.pid), "command": server.command}
     (server.folder / "process.json").write_text(json.dumps(record))
 
 
 def wait(server: Server) -> None:
-    """Returns when the server's page answers."""
+    """Waits until the server's page responds, START_SECONDS at most."""
     deadline = time.monotonic() + START_SECONDS
     while status(f"http://{HOST}:{server.port}{server.prefix}/") != 200:
         if not runs(server) or time.monotonic() > deadline:
             log = server.folder / "log"
             end = "\n".join(log.read_text().splitlines()[-5:])
-            raise DemoError(f"visdom for {server.prefix}/ does not answer; {log.relative_to(ROOT)} ends:\n{end}")
+            raise DemoError(f"visdom for {server.prefix}/ does not respond; {log.relative_to(ROOT)} ends:\n{end}")
         time.sleep(0.1)
 
 
 def end(folder: Path) -> bool:
-    """Ends the process that `launch` noted here, and no other; says whether it was still there."""
+    """Ends the process that `launch` has recorded in the folder, and no other; returns whether it was running."""
     note = folder / "process.json"
     if not note.exists():
         return False
     record = json.loads(note.read_text())
-    found = False
+    running = False
     with contextlib.suppress(ProcessLookupError):
-        # The handle stays with this process even if its number is given away after the comparison.
+        # The handle refers to this process even if its pid is reused after the comparison.
         handle = os.pidfd_open(record["pid"])
         try:
-            found = birth(record["pid"]) == record["birth"]
-            for number in (signal.SIGTERM, signal.SIGKILL) if found else ():
+            running = process_identity(record["pid"]) == record["birth"]
+            for number in (signal.SIGTERM, signal.SIGKILL) if running else ():
                 signal.pidfd_send_signal(handle, number)
                 if select.select([handle], [], [], 5)[0]:
                     break
         finally:
             os.close(handle)
     note.unlink()
-    return found
+    return running
 
 
 def start(port: int) -> None:
-    """Starts the servers that do not run and posts the plots that are not there."""
+    """Starts the servers that are not running and posts the missing plots."""
     if not status(gateway_url(port, "/")):
-        raise DemoError(f"no gateway answers on port {port}: `make demo` starts it")
+        raise DemoError(f"no gateway responds on port {port}: `make demo` starts it")
     idle = [server for server in servers() if not runs(server)]
     for server in idle:
         end(server.folder)
         check_port(server)
     visdom_setup.ensure()
-    # Only now: it needs what has just been installed.
+    # Imported here, because it needs packages that ensure() installs.
     import plots
 
     for server in idle:
@@ -198,9 +198,11 @@ def start(port: int) -> None:
     for server in servers():
         login = f"{server.user}:{passwords()[server.user]}"
         url = gateway_url(port, f"{server.prefix}/")
-        answer = status(url, login)
-        if answer != 200:
-            raise DemoError(f"{url} answers {answer} to {server.user}'s login: `make demo` sets the gateway up")
+        code = status(url, login)
+        if code != 200:
+            raise DemoError(
+                f"{url} responds with status {code} to {server.user}'s login: `make demo` sets up the gateway"
+            )
         count = plots.post(gateway_url(port, login=f"{login}@"), server.prefix, server.link)
         if count:
             print(f"{server.user}/{server.link}: {count} plots posted through the gateway", flush=True)
@@ -211,7 +213,7 @@ def start(port: int) -> None:
 def stop() -> None:
     """Ends every server that `start` started."""
     for note in sorted(STATE.glob("*/process.json")):
-        print(f"{note.parent.name}: visdom {'ended' if end(note.parent) else 'had ended before'}")
+        print(f"{note.parent.name}: visdom {'ended' if end(note.parent) else 'was not running'}")
 
 
 def main() -> int:
@@ -219,7 +221,7 @@ def main() -> int:
     parser.add_argument("command", choices=["start", "stop", "info"])
     parser.add_argument("--gateway-port", type=int, default=GATEWAY_PORT)
     arguments = parser.parse_args()
-    # Nothing here leaves the machine, whatever proxy the environment names.
+    # All requests stay on this machine, even if the environment names a proxy.
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("no_proxy"), HOST]))
     try:
         if arguments.command == "start":

@@ -1,4 +1,4 @@
-"""The sample plots: what a training run and a parameter scan would post. All numbers are made up here."""
+"""Sample plots of a training run and a parameter scan, with generated numbers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LAYOUT = {
 
 
 def post(server: str, base_url: str, link: str) -> int:
-    """Posts the plots of one link that are not there yet, and says how many these were.
+    """Posts the missing plots of one link; returns their number.
 
-    `server` is the gateway's URL with the login in it. Visdom's own argument `username` is another thing: it fills in
-    visdom's own login page, which these servers don't have.
+    `server` is the gateway's URL with the login in it. Visdom's argument `username` is for visdom's own login page, which these
+    servers do not have.
     """
-    # It would warn that it opens a session, and that nobody listens to what the page sends back.
+    # Visdom would warn that it opens a session and has no handler for events of the page.
     logging.getLogger("visdom").setLevel(logging.ERROR)
     host, port = server.rsplit(":", 1)
     client = visdom.Visdom(
@@ -34,13 +34,13 @@ def post(server: str, base_url: str, link: str) -> int:
     for window, draw in missing.items():
         draw(client, window)
     if missing:
-        # On disk, so that they outlive the server.
+        # Save to disk, so that the plots survive a restart of the server.
         client.save(["main"])
     return len(missing)
 
 
 def pane(title: str, width: int, height: int, **more: Any) -> dict[str, Any]:
-    """The options of a pane of this size, in pixels; `more` are visdom's own."""
+    """Options of a pane with width and height in pixels; `more` has further visdom options."""
     layout = {**LAYOUT, "title": {"text": title, "x": 0.03, "font": {"size": 15}}}
     return {"title": title, "width": width, "height": height, "layoutopts": {"plotly": layout}, **more}
 
@@ -129,4 +129,4 @@ PAGES: dict[str, dict[str, Callable[[visdom.Visdom, str], None]]] = {
     },
     "experiments": {"field": field, "surface": surface, "errors": errors, "cost": cost},
 }
-"""The windows of each link's page and what draws them."""
+"""The windows of each link's page, with their drawing functions."""

