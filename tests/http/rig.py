@@ -188,6 +188,23 @@ class Rig:
             self.gateway_conf.write_text(before)
             self.reload()
 
+    @contextlib.contextmanager
+    def stopped_clock(self, *statements: str) -> Iterator[None]:
+        """Meanwhile locks, slots of password checks and what is remembered go by a clock that stands still but for `advance`."""
+        with self.configured("vizgate.configure { test_clock = true }", *statements):
+            # an earlier test may have used up the slots of this moment
+            self.advance(10)
+            yield
+
+    def advance(self, seconds: float) -> None:
+        """Moves the stopped clock on."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.core.paths.control)
+            body = str(seconds)
+            head = f"PATCH / HTTP/1.1\r\nHost: vizgate\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(f"{head}{body}".encode())
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+
     def command(self, *arguments: str) -> None:
         """`vizgate-rootless start`, `stop`, `reload` …"""
         program = self.root / "usr/local/lib/vizgate/bin/vizgate-rootless"
@@ -239,7 +256,7 @@ class Rig:
 
     def connect(self, source: str = "127.0.0.1") -> http.client.HTTPConnection:
         """A connection that several requests may use."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(source, 0))
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(source, 0))
 
     def get(
         self,
@@ -303,6 +320,10 @@ class Rig:
     @property
     def checks_log(self) -> Path:
         return self.root / "var/log/nginx/checks.log"
+
+    def logged_checks(self) -> int:
+        """How many checks the password checker has logged so far."""
+        return len(self.checks_log.read_text().splitlines())
 
     def checks(self) -> list[str]:
         """What reached the password checker: one line `time user status` each, which it writes a moment after its answer."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -97,45 +95,52 @@ def test_few_passwords_of_one_client_are_checked(gate: Rig, backends: Backends, 
     """A flood of ever new passwords: five a second reach the checker at most, and nobody else notices."""
     flood, bystander = "127.0.7.1" if host else gate.address(), gate.address()
     assert gate.get("/bob/echo/", BOB, source=flood).status == 200
-    before, end = len(gate.checks()), time.monotonic() + 11.5
-    answers: list[Answer] = []
-
-    def attack(number: int) -> None:
-        attempt = 0
-        while time.monotonic() < end - 10:
-            attempt += 1
-            source = f"127.0.{number}.{attempt % 250 + 1}" if host else flood
-            answers.append(gate.get("/alice/echo/", (f"login{number}", f"{attempt}"), source=source))
-
-    threads = [threading.Thread(target=attack, args=(number,)) for number in range(80)]
-    for thread in threads:
-        thread.start()
-    time.sleep(1)
     gate.declare("alice", logins=[Login("late", password="comer")])
-    assert gate.get("/alice/echo/", ("late", "comer"), source=bystander).seconds < 2
-    assert gate.get("/bob/echo/", BOB, source=flood).status == 200, "a remembered login needs no check"
-    for thread in threads:
-        thread.join()
-    took = 11.5 + time.monotonic() - end
+    before = len(gate.checks())
+
+    def attack(number: int) -> Answer:
+        source = f"127.0.{number}.1" if host else flood
+        return gate.get("/alice/echo/", (f"login{number}", "wrong"), source=source)
+
+    def checked() -> int:
+        return len([line for line in gate.checks()[before:] if line.endswith("alice 401")])
+
+    with gate.stopped_clock(), ThreadPoolExecutor(80) as pool:
+        waiting = [pool.submit(attack, number) for number in range(80)]
+        for seconds in (1, 2, 3):
+            eventually(lambda seconds=seconds: checked() >= 5 * seconds, 30)
+            assert checked() == 5 * seconds
+            # while all others wait
+            assert gate.get("/alice/echo/", ("late", "comer"), source=bystander).status == 200
+            assert gate.get("/bob/echo/", BOB, source=flood).status == 200, "a remembered login needs no check"
+            gate.advance(1)
+        steps = 0
+        while wait(waiting, 0.5).not_done:
+            gate.advance(11)
+            steps += 1
+    answers = [future.result() for future in waiting]
     assert {answer.status for answer in answers} == {401, 429}
-    checked = [line for line in gate.checks()[before:] if line.endswith("alice 401")]
-    assert 20 <= len(checked) <= 5 * (took + 2)
+    assert checked() <= 5 * (4 + steps)
     page = next(answer for answer in answers if answer.status == 429)
     assert "Too many passwords at once" in page.text
     assert page.all("WWW-Authenticate") == []
     assert all(request.target == "/" for request in backends.alice.seen)
 
 
-def test_an_accepted_password_is_remembered_for_as_long_as_is_set(gate: Rig) -> None:
+@pytest.mark.parametrize(
+    ("settings", "seconds"), [([], 12 * 3600), (["vizgate.configure { accepted_seconds = 1000 }"], 1000)]
+)
+def test_an_accepted_password_is_remembered_for_as_long_as_is_set(gate: Rig, settings: list[str], seconds: int) -> None:
     """By default for half a day after its last use, so that nobody waits again after lunch."""
-    assert "accepted_seconds = 43200," in gate.gateway_conf.read_text()
-    for settings, checks in (([], 1), (["vizgate.configure { accepted_seconds = 1 }"], 2)):
-        with gate.configured(*settings):
-            before, source = len(gate.checks()), gate.address()
+    with gate.stopped_clock(*settings):
+        before, source = len(gate.checks()), gate.address()
+        for _ in range(3):
             assert gate.get("/bob/echo/", BOB, source=source).status == 200
-            time.sleep(2.1)  # a worker's own memory ends with the second
-            assert gate.get("/bob/echo/", BOB, source=source).status == 200
-            assert len(gate.checks()) == before + checks
+            gate.advance(seconds - 200)
+        assert len(gate.checks()) == before + 1
+        gate.advance(200)
+        assert gate.get("/bob/echo/", BOB, source=source).status == 200
+        assert len(gate.checks()) == before + 2
 
 
 def test_a_changed_password_counts_at_once(gate: Rig) -> None:

@@ -12,6 +12,7 @@ local verdicts = ngx.shared.vizgate_verdicts
 local checks = ngx.shared.vizgate_checks
 
 local REFUSAL_SECONDS = 0.25    -- every refused password takes so long, hashed or not
+local REFUSED_SECONDS = 60      -- a refusal is remembered for so long, and PAM's verdict on a password
 local VISITOR_SECONDS = 604800  -- it is known for so long that a client has passed a login of a user's: see has_visited
 
 local _M = {}
@@ -68,10 +69,10 @@ end
 local function remember(digest, verdict)
     if verdict and config.sign_in.way == "pam" then
         -- PAM is asked again after a minute: the account may have been locked
-        verdicts:set(digest, true, config.refused_seconds)
+        verdicts:set(digest, true, REFUSED_SECONDS)
         verdicts:set("good " .. digest, true, config.accepted_seconds)
     elseif verdict ~= nil then
-        verdicts:set(digest, verdict, verdict and config.accepted_seconds or config.refused_seconds)
+        verdicts:set(digest, verdict, verdict and config.accepted_seconds or REFUSED_SECONDS)
         verdicts:delete("good " .. digest)
     end
 end

@@ -18,7 +18,7 @@ return {
     sign_in = { way = "htpasswd" },
 
     loopback_pattern = "^\127",     -- addresses in bytes that are this host's: every account here can use all of them
-    refused_seconds = 60,           -- a refusal is remembered for so long, and PAM's verdict on a password
     settled_seconds = 300,          -- after which nginx has certainly read an include file again, if it was reloaded for it
     sock_diag = 4,                  -- the kernel's protocol for questions about sockets: NETLINK_SOCK_DIAG
+    test_clock = false,             -- whether locks and slots go by a clock that only a test moves: see clock.lua
 }

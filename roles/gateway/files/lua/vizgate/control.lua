@@ -1,4 +1,5 @@
 -- The control socket, which belongs to root: how a change of entries goes live.
+local clock = require "vizgate.clock"
 local config = require "vizgate.config"
 local entries = require "vizgate.entries"
 local rehash = require "vizgate.rehash"
@@ -50,7 +51,16 @@ local function tidy()
     return forgotten .. " forgotten\n"
 end
 
-local METHODS = { PUT = publish, POST = look_up, DELETE = tidy, GET = rehash.take }
+-- PATCH: moves the clock of a gateway under test on.
+local function advance_clock(seconds)
+    if not config.test_clock then
+        return ngx.exit(405)
+    end
+    clock.advance(tonumber(seconds))
+    return ""
+end
+
+local METHODS = { PUT = publish, POST = look_up, DELETE = tidy, GET = rehash.take, PATCH = advance_clock }
 
 -- Content phase of the control socket.
 function _M.handle()

@@ -1,5 +1,6 @@
 -- How many passwords of a client are checked: counters of wrong ones, locks, and slots by time.
 local client = require "vizgate.client"
+local clock = require "vizgate.clock"
 local config = require "vizgate.config"
 
 local checks = ngx.shared.vizgate_checks
@@ -76,22 +77,23 @@ end
 -- Counts one check of the client's, and waits while the client has used up its slots; with `counters`, a client that
 -- guesses has fewer. Returns nil, or where it would have to wait for too long, the seconds after which to try again.
 function _M.acquire_slot(counters)
-    local address, start = client.address(), ngx.now()
+    local address, start = client.address(), clock.now()
     while true do
         local period, limit, throttle = 1, CHECKS_PER_SECOND, config.lockout.throttle
         if counters and (is_full(counters.client, throttle) or is_full(counters.accepted, throttle)) then
             period, limit = THROTTLE_SECONDS, 1
         end
-        local now = ngx.now()
+        local now = clock.now()
         local slot = math.floor(now / period)
-        if checks:incr(("%s:%d:%d"):format(address, period, slot), 1, 0, 3 * period) <= limit then
+        local key, lifetime = ("%s:%d:%d"):format(address, period, slot), clock.slot_lifetime(3 * period)
+        if checks:incr(key, 1, 0, lifetime) <= limit then
             return nil
         end
-        local wait = (slot + 1) * period - now
-        if now + wait - start > MAX_WAIT_SECONDS then
-            return math.ceil(wait)
+        local next_slot = (slot + 1) * period
+        if next_slot - start > MAX_WAIT_SECONDS then
+            return math.ceil(next_slot - now)
         end
-        ngx.sleep(wait + math.random() / 20)
+        clock.sleep_until(next_slot)
     end
 end
 
