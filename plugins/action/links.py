@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused

@@ -52,7 +52,7 @@ from pathlib import Path
 
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import _did_you_mean
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.text import did_you_mean
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 RESULTS = frozenset(("accounts_problems", "accounts_report", "apps_problems", "database_problems"))
@@ -75,7 +75,7 @@ def unknown_variables(names: Iterable[str], role: str, ignored: Sequence[str] = 
     problems = []
     for name in sorted(set(names) - set(known) - RESULTS):
         if name.startswith(role + "_") and not any(fnmatchcase(name, pattern) for pattern in ignored):
-            advice = _did_you_mean(name, known, 0.8) or "remove it."
+            advice = did_you_mean(name, known, 0.8) or "remove it."
             problems.append(
                 f"role {role} has no variable '{name}'; {advice}"
                 " If something else uses it, add it to gateway_ignored_variables."

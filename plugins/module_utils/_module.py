@@ -16,8 +16,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ._core.apply.change import Options
 from ._core.apply.gateway import Gateway
 from ._core.errors import InvalidData, VizgateError
-from ._core.model.data import Policy, Problem, UserData, parse_user
+from ._core.model.entities import UserData
 from ._core.model.outcome import Outcome
+from ._core.model.parse import Problem, parse_user
+from ._core.model.policy import PATH, Policy
+from ._core.model.urls import SUBDOMAIN
 from ._core.paths import Paths
 from ._core.registry.store import Registry
 
@@ -33,12 +36,26 @@ __all__ = [
     "connect",
     "declare_one",
     "parse_user",
+    "policy_options",
     "refuse_empty",
     "run",
     "withdraw",
 ]
 
 ROOT = {"root": {"type": "path", "default": "/"}}
+_TYPES = {str: "str", bool: "bool", int: "int"}
+
+
+def policy_options() -> dict[str, Any]:
+    """The options for a policy: one for each field of Policy, with its default."""
+    options: dict[str, Any] = {}
+    for key, default in Policy._field_defaults.items():
+        if isinstance(default, tuple):
+            options[key] = {"type": "list", "elements": "str", "required": True}
+        elif key != "origin":
+            options[key] = {"type": _TYPES[type(default)], "default": default}
+    options["url_style"]["choices"] = [PATH, SUBDOMAIN]
+    return options
 
 
 def connect(module: AnsibleModule) -> Gateway:

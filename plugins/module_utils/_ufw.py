@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ._core import fs
 from ._core.errors import InvalidData, Unavailable
-from ._core.model.data import shown
+from ._core.text import shown
 
 OURS = "vizgate"
 """How the comments of our rules begin."""

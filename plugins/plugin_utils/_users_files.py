@@ -10,14 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, parse_apps
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
-    Policy,
-    UserData,
-    name_problem,
-    parse_user,
-    shown,
-)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.names import name_problem
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.parse import parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.vault import Decrypt
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.text import shown
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._yaml_lines import NotYaml, line_of, load
 
 ENDINGS = (".yml", ".yaml")

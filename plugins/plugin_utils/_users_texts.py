@@ -11,7 +11,7 @@ import stat
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString, VaultLib, VaultSecretsContext, match_secrets
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import (
     PROBLEMS,
     Declared,

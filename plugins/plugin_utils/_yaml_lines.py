@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import shown
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.vault import Vaulted, one_line
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.text import shown
 
 DEPTH = 40
 """How deep values may nest."""

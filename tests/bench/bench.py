@@ -28,7 +28,7 @@ sys.path += [str(REPOSITORY / "collections"), str(REPOSITORY / "tests/http")]
 # these are found in the folders above alone, hence not at the top
 import load  # noqa: E402
 import peers  # noqa: E402
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData  # noqa: E402
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, UserData  # noqa: E402
 from backends import WebsocketBackend  # noqa: E402
 from figures import Figure, compare, rounds  # noqa: E402
 from host import IMAGES  # noqa: E402

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pexpect
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login, UserData
 from conftest import ENVIRONMENT, Vizgate
 from rig import Rig
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link
 from backends import Backend, Handler, Request
 from conftest import Vizgate
 from rig import ALICE, BOB, Rig, eventually

@@ -9,8 +9,9 @@ from types import ModuleType
 import hypothesis
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import LINK, Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.names import LINK
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import OTHERS
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 from backends import Backend, Handler

@@ -25,7 +25,7 @@ import websockets.sync.client
 import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.outcome import Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import with_settings

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
 from conftest import Backends
 from rig import ALICE, Rig, eventually
 

@@ -6,7 +6,7 @@ import re
 import urllib.parse
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Login
 from conftest import Backends
 from rig import ALICE, BOB, Credential, Rig
 

@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link
 from backends import Handler, Request, black_hole
 from conftest import Backends
 from rig import ALICE, BOB, Answer, Rig, eventually, resolving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html.parser
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
 from conftest import Backends
 from rig import ALICE, Rig
 

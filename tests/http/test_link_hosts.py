@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
 from conftest import Backends
 from rig import ALICE, BOB, Rig, eventually
 from test_origins import FETCH, FRAME, NAVIGATION, OTHERS, PICTURE, handshake, site

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link
 from backends import Backend
 from conftest import Backends
 from rig import ALICE, BOB, Rig, eventually, resolving

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Login
 from conftest import Backends
 from rig import ALICE, BOB, Rig, basic, eventually
 

@@ -23,7 +23,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.reload 
     old_generations,
     workers,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link
 from conftest import Backends
 from rig import ALICE, Rig, eventually, is_alive
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
 from conftest import Backends
 from rig import ALICE, BOB, Answer, Credential, Rig, eventually, free_port
 from test_origins import FETCH, FRAME, NAVIGATION, OTHERS, PICTURE, PLAIN_NAVIGATION, handshake, site

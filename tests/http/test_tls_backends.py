@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.certificates import self_signed
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link
 from backends import Backend, Handler, Request, WebsocketBackend
 from rig import ALICE, Answer, Rig, free_port, resolving
 

@@ -8,7 +8,7 @@ import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
 from conftest import Backends
 from rig import ALICE, BOB, Credential, Rig, has_ipv6
 

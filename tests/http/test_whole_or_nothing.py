@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData, NginxRefused
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render import user_files
 from conftest import Backends
 from rig import ALICE, SOURCE, Rig

@@ -27,7 +27,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData, parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.parse import parse_user
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 
 COLLECTION = Path(__file__).resolve().parents[2]

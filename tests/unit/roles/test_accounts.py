@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model import data
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model import names
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 
 ROLE = COLLECTION / "roles" / "accounts"
@@ -31,8 +31,8 @@ _spec.loader.exec_module(script)
 
 def test_names_are_those_that_the_gateway_takes() -> None:
     variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
-    assert variables["__accounts_name_pattern"] == data.USER.pattern
-    assert set(variables["__accounts_reserved"]) == data.RESERVED_USERS
+    assert variables["__accounts_name_pattern"] == names.USER.pattern
+    assert set(variables["__accounts_reserved"]) == names.RESERVED_USERS
 
 
 # account_facts.py

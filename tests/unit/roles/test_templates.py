@@ -22,7 +22,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import certificates
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,

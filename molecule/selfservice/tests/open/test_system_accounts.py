@@ -11,11 +11,12 @@ ACCOUNTS = ["www-data", "nobody", "daemon", "backup", "dynamic"]
 CORE = """
 import json, sys
 sys.path.insert(0, "/usr/local/lib/vizgate/current")
+from vizgate.apply.change import Options
 from vizgate.apply.gateway import Gateway
 from vizgate.apps.deployer import Deployer, Settings
 from vizgate.model.app import App
 from vizgate.errors import InvalidData
-from vizgate.model.data import Link, UserData
+from vizgate.model.entities import Link, UserData
 from vizgate.paths import Paths
 
 def declare(source, user, links):

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from ..model.data import Policy, UserData
+from ..model.entities import UserData
 from ..model.outcome import PlanStep
+from ..model.policy import Policy
 from ..model.sources import Declaration, State, hosts_of
 from ..ports.ranges import Ports
 

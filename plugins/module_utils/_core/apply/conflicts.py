@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 
 from ..host import system_accounts
-from ..model.data import Link, Policy, UserData, name_problem, shown
+from ..model.entities import Link, UserData
+from ..model.names import name_problem
+from ..model.policy import Policy
 from ..model.sources import INVENTORY, SELF, effective_items, links_of, logins_of
 from ..net.resolve import is_name
 from ..paths import Paths
 from ..ports.ranges import Ports
+from ..text import shown
 from .change import Proposal, Snapshot
 from .port_ranges import listener_policies, local_links
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 
-from ..model.data import UserData
+from ..model.entities import UserData
 from ..model.sources import effective_data
 from ..paths import Paths
 from ..registry.store import Registry

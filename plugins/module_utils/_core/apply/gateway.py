@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import fs
 from ..errors import InvalidData, NotServed
-from ..model.data import Policy, UserData, name_problem
+from ..model.entities import UserData
+from ..model.names import name_problem
 from ..model.outcome import FileDiff, Outcome
+from ..model.policy import Policy
 from ..model.sources import SELF, Declaration, has_socket, hosts_of, with_source
 from ..net import resolve
 from ..paths import Paths

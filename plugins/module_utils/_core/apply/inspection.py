@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fs
 from ..errors import NotLive
-from ..model.data import UserData
+from ..model.entities import UserData
 from ..model.outcome import FileDiff
 from ..model.sources import State, effective_items, links_of, logins_of
 from ..net.listeners import Listening

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from ..model.data import Link, UserData, printable, shown
+from ..model.entities import Link, UserData
 from ..model.outcome import FileDiff, PlanStep
 from ..model.sources import SELF, Item, Sources, effective_items, hosts_of, links_of, logins_of
 from ..model.urls import HOST
@@ -17,6 +17,7 @@ from ..net.resolve import is_name
 from ..paths import Paths
 from ..registry.audit import CLOSE
 from ..render import user_files
+from ..text import printable, shown
 from .change import Change, Desired, Plan, Texts
 
 _KEY = re.compile(r'^[ \t]*"?([^"\s;#]+)', re.MULTILINE)

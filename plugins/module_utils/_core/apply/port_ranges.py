@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from ..errors import GuardFailed, InvalidData
-from ..model.data import Link, Policy, UserData, name_problem
+from ..model.entities import Link, UserData
+from ..model.names import name_problem
+from ..model.policy import Policy
 from ..model.sources import SELF, Sources, effective_items, hosts_of, links_of
 from ..net.resolve import is_name
 from ..paths import Paths

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from .. import fs
 from ..errors import NotLive, VizgateError
 from ..host import passwords, socket_dirs
-from ..model.data import Login, UserData, password_problem, shown
+from ..model.entities import Login, UserData
 from ..model.outcome import Outcome
+from ..model.parse import password_problem
 from ..model.sources import SELF, Declaration, State, effective_data, hosts_of
 from ..net import resolve
 from ..ports.ranges import Ports
 from ..registry.store import Registry
+from ..text import shown
 from . import control, port_ranges
 from .change import Change, Options, Snapshot
 

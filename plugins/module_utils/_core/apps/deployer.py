@@ -23,9 +23,12 @@ from ..errors import CommandFailed, InvalidData, Locked, NginxRefused, NotServed
 from ..host.system_accounts import account_problem
 from ..model import urls
 from ..model.app import APP, GENERATE, NONE, POSTGRESQL, SUPERVISORD, SYSTEMD, App, database_name, with_secrets
-from ..model.data import Link, Policy, UserData, name_problem, shown
+from ..model.entities import Link, UserData
+from ..model.names import name_problem
+from ..model.policy import Policy
 from ..model.sources import effective_items
 from ..registry.store import Registry
+from ..text import shown
 from . import removal, scripts, turns, units
 from .host import TAIL_LINES, Host
 from .supervisors import Keeper, Supervisord, Systemd

@@ -17,8 +17,8 @@ from pathlib import PurePath
 
 from .. import fs
 from ..errors import CommandFailed, Exceeded
-from ..model.data import printable
 from ..net import bounded, probe
+from ..text import printable
 
 NGINX = "www-data"
 UNITS = "/etc/systemd/system"

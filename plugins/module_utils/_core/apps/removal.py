@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..errors import CommandFailed, StepFailed
-from ..model.data import name_problem, shown
+from ..model.names import name_problem
+from ..text import shown
 from . import scripts
 from .host import Host
 from .supervisors import Keeper, Systemd

@@ -22,12 +22,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
-from ..model.data import HTTP, HTTPS, Link, Policy, parse_address, printable
+from ..model.entities import Link
 from ..model.kinds import KEEP, KINDS, STRIP
+from ..model.policy import Policy
+from ..model.targets import HTTP, HTTPS, parse_address
 from ..model.urls import HOST, SUBDOMAIN
 from ..net import probe as probing
 from ..net.bounded import Place
 from ..net.probe import Listener, Probe, Reply
+from ..text import printable
 from .fingerprints import ANY_TOOL, NO_BASE_PATH_HELP, kind_of, websocket_of, websocket_protocol, without_base_path
 
 SECONDS = 25.0

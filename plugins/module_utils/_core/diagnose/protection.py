@@ -11,7 +11,8 @@ import subprocess
 from typing import NamedTuple
 
 from ..apply.gateway import Gateway
-from ..model.data import Policy, UserData
+from ..model.entities import UserData
+from ..model.policy import Policy
 from ..model.urls import SUBDOMAIN
 from ..ports.loopback_filter import NFT, is_on
 from ..ports.ranges import TABLE

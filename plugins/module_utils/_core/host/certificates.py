@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 from .. import fs
 from ..errors import InvalidData
-from ..model.data import host_problem, parse_address, shown
+from ..model.targets import host_problem, parse_address
+from ..text import shown
 
 DAYS = 397
 """Browsers take no longer ones."""

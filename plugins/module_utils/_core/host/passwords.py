@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 
 from ..errors import HashingFailed
-from ..model.data import Login
+from ..model.entities import Login
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ import os
 import pwd
 from collections.abc import Mapping
 
-from ..model.data import UserData, shown
+from ..model.entities import UserData
 from ..model.sources import has_socket
 from ..paths import Paths
+from ..text import shown
 
 NO_SYMLINKS = 0x2000
 """The mount option nosymfollow, among the flags of statvfs(3). Without it a link in one's own folder would lead nginx to

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
-from ..model.data import name_problem
+from ..model.names import name_problem
 from . import access_log
 
 SPOOL_BYTES = 16 << 20

@@ -18,21 +18,13 @@ from typing import Any, TypeAlias
 
 from ..errors import InvalidData
 from ..host.system_accounts import account_problem
-from ..model.data import (
-    DESCRIPTION_CHARACTERS,
-    LINK,
-    LOGIN,
-    OLD_LINK,
-    Link,
-    Login,
-    Policy,
-    UserData,
-    name_problem,
-    parse_user,
-    shown,
-)
+from ..model.entities import Link, Login, UserData
 from ..model.kinds import KEEP
+from ..model.names import LINK, LOGIN, OLD_LINK, name_problem
+from ..model.parse import DESCRIPTION_CHARACTERS, parse_user
+from ..model.policy import Policy
 from ..model.sources import SELF
+from ..text import shown
 
 FILE_BYTES = 2**20
 LINES_SHOWN, ALL_LINES_SHOWN = 50, 1000

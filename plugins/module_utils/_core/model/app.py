@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .data import DESCRIPTION_CHARACTERS, RESERVED_LINKS, Problem, _did_you_mean, _Reader, shown
+from ..text import did_you_mean, shown
+from .names import RESERVED_LINKS
+from .parse import DESCRIPTION_CHARACTERS, Problem, Reader
 from .vault import Decrypt, Vaulted, no_vault
 
 APP = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -105,7 +107,7 @@ class App(NamedTuple):
 class _Checker:
     """Refuses what is wrong with one app."""
 
-    def __init__(self, reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> None:
+    def __init__(self, reader: Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> None:
         self.reader, self.path, self.data = reader, path, data
         self.label = f"app {shown(data.get('name'))}"
 
@@ -150,7 +152,7 @@ class _Checker:
     def choice(self, key: str, known: tuple[str, ...]) -> str:
         value = self.data.get(key, known[0])
         if value not in known:
-            advice = _did_you_mean(value, known, 0.6) or "there are: " + ", ".join(known)
+            advice = did_you_mean(value, known, 0.6) or "there are: " + ", ".join(known)
             self.refuse(key, f"{key} {shown(value)} is not known; {advice}")
         return str(value)
 
@@ -244,7 +246,7 @@ def _description(check: _Checker) -> str:
     return str(value)
 
 
-def _parse_app(reader: _Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> App | None:
+def _parse_app(reader: Reader, path: tuple[str | int, ...], data: Mapping[Any, Any]) -> App | None:
     before = len(reader.problems)
     check = _Checker(reader, path, data)
     reader.keys(path, check.label, data, App._fields)
@@ -291,7 +293,7 @@ def parse_apps(data: object, user: str = "", decrypt: Decrypt = no_vault) -> tup
 
     Returns what is good, and a problem for everything that is not. `decrypt` opens vaulted secrets and variables.
     """
-    reader = _Reader(decrypt)
+    reader = Reader(decrypt)
     apps: dict[str, App] = {}
     if isinstance(data, Mapping):
         with reader.bounded():
@@ -299,7 +301,7 @@ def parse_apps(data: object, user: str = "", decrypt: Decrypt = no_vault) -> tup
     return tuple(apps[name] for name in sorted(apps)), reader.problems
 
 
-def _read_apps(reader: _Reader, data: Mapping[Any, Any], user: str, apps: dict[str, App]) -> None:
+def _read_apps(reader: Reader, data: Mapping[Any, Any], user: str, apps: dict[str, App]) -> None:
     found = data.get("links")
     names = [link.get("name") for link in found if isinstance(link, Mapping)] if isinstance(found, list) else []
     links = {name for name in names if isinstance(name, str)}

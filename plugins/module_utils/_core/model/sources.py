@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, TypeVar
 
-from .data import Link, Login, UserData
+from .entities import Link, Login, UserData
 
 INVENTORY, SELF = "inventory", "self"
 """The sources with rules of their own: what users declare themselves is overridden by what inventory declares."""

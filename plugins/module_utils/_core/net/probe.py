@@ -28,8 +28,10 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..model.data import HTTPS, SYSTEM_CA, parse_address, printable
 from ..model.kinds import KEEP
+from ..model.policy import SYSTEM_CA
+from ..model.targets import HTTPS, parse_address
+from ..text import printable
 from .bounded import Place, Stream
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 
-from ..model.data import Policy, parse_address
+from ..model.targets import address_problem, parse_address
 
 THREADS = 32
 
@@ -22,7 +22,7 @@ def _lookup(host: str) -> list[str]:
         return []
     addresses = [address for address in map(parse_address, map(str, found)) if address]
     addresses.sort(key=lambda address: (address.version, int(address)))
-    return [str(address) for address in addresses if not Policy.address_problem(address)]
+    return [str(address) for address in addresses if not address_problem(address)]
 
 
 def resolve(hosts: Iterable[str], known: Mapping[str, str], seconds: float = 10) -> dict[str, str]:

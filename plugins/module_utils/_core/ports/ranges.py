@@ -13,7 +13,11 @@ from typing import Any, NamedTuple
 
 from ..errors import InvalidData
 from ..host.system_accounts import DYNAMIC_UIDS, FIRST_UID
-from ..model.data import Link, Policy, name_problem, parse_address, shown
+from ..model.entities import Link
+from ..model.names import name_problem
+from ..model.policy import Policy
+from ..model.targets import parse_address
+from ..text import shown
 
 SYSTEM_UIDS = FIRST_UID
 """The listeners of accounts below this number are trusted."""

@@ -16,7 +16,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import InvalidData, Locked
-from ..model.data import PATH, Policy, UserData, name_problem, parse_address, parse_user
+from ..model.entities import UserData
+from ..model.names import name_problem
+from ..model.parse import parse_user
+from ..model.policy import PATH, Policy
+from ..model.targets import parse_address
 from ..paths import Paths
 from ..ports.ranges import Ports
 from . import audit

@@ -10,7 +10,9 @@ import os
 import re
 from collections.abc import Mapping
 
-from ..model.data import HTTPS, PATH, Link, UserData
+from ..model.entities import Link, UserData
+from ..model.policy import PATH
+from ..model.targets import HTTPS
 from ..model.urls import below
 from ..net.resolve import is_name
 from ..ports.ranges import ListenerPolicy, plain_address

@@ -13,9 +13,14 @@ from ..apply.gateway import Gateway
 from ..errors import CommandFailed, InvalidData, StepFailed, Unavailable, VizgateError
 from ..host import passwords
 from ..model import urls
-from ..model.data import HTTPS, Policy, UserData, name_problem, parse_user, password_problem, shown
+from ..model.entities import UserData
+from ..model.names import name_problem
+from ..model.parse import parse_user, password_problem
+from ..model.policy import Policy
 from ..model.sources import SELF
+from ..model.targets import HTTPS
 from ..registry.store import Registry
+from ..text import shown
 
 RESTART_SECONDS = 30
 """How long an app that its owner restarts has until it answers."""

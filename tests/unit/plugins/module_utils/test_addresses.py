@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.urls import below, located, site
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import render
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users

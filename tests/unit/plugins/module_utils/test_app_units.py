@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import sandbox, scripts, units
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.units import Place, Step
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, Limits
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import SOCKET_CHARACTERS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.targets import SOCKET_CHARACTERS
 
 APP = App("flasktasks", "/srv/git/tasks.git", "wsgi:application")
 

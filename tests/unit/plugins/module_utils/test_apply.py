@@ -31,8 +31,9 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors impor
     NginxRefused,
 )
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.outcome import Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.sources import effective_data
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths

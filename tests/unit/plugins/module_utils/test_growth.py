@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import nginx_check
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve as resolve_module
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.ranges import Ports
 from ansible_collections.vizgate.gateway.tests.unit.support import make_gateway, short_folder

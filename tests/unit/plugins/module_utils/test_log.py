@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs import access_log
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
 from ansible_collections.vizgate.gateway.tests.unit.support import data

@@ -12,18 +12,16 @@ from typing import Any
 import hypothesis
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
-    Link,
-    Login,
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import OTHERS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.names import name_problem
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.parse import (
     Problem,
-    UserData,
-    host_problem,
-    name_problem,
     parse_user,
     password_problem,
-    shown,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import OTHERS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.targets import host_problem
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.text import shown
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH
 from hypothesis import strategies
 

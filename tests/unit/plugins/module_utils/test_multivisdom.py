@@ -19,15 +19,10 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gatewa
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.migrate import multivisdom
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.migrate.multivisdom import Found, merge, read
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
-    LINK,
-    LOGIN,
-    Link,
-    Login,
-    Policy,
-    UserData,
-    parse_user,
-)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.names import LINK, LOGIN
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.parse import parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.tests.unit.old_script import write_script_files
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH, OTHER_HASH
 from hypothesis import strategies as st

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import HashingFailed
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import passwords
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password, verify_password
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.parse import parse_user
 
 
 @pytest.mark.parametrize("password", ["geheim", "p w:$x\"'\\", "ü" * 36, "-B", " ", "\u202e\u2028"])

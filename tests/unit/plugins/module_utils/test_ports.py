@@ -16,7 +16,8 @@ import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listeners import Listening
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import loopback_filter
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import ranges as ranges_module
@@ -81,7 +82,7 @@ def policy(start: int, size: int, users: int, *allowed: str) -> Policy:
         port_range_start=start,
         port_range_size=size,
         port_range_users=users,
-    )
+    ).checked()
 
 
 @pytest.mark.parametrize(

@@ -27,21 +27,21 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host.passwords import hash_password, verify_password
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import (
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.names import (
     LINK,
     LOGIN,
     RESERVED_LINKS,
     RESERVED_USERS,
     USER,
-    Link,
-    Policy,
-    UserData,
-    parse_user,
-    shown,
 )
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.parse import parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.targets import address_problem
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import entries, render
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.text import shown
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import parse_users
 from ansible_collections.vizgate.gateway.tests.unit.support import (
     HASH,
@@ -73,7 +73,7 @@ LINKS = st.sampled_from(["a", "a.b", "a-b", "aa", "default", "include", "0", "a.
 user_names = (USERS | st.from_regex(USER, fullmatch=True)).filter(lambda name: name not in RESERVED_USERS)
 link_names = (LINKS | st.from_regex(LINK, fullmatch=True)).filter(lambda name: name not in RESERVED_LINKS)
 labels = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
-addresses = st.ip_addresses().filter(lambda address: Policy.address_problem(address) is None)
+addresses = st.ip_addresses().filter(lambda address: address_problem(address) is None)
 hosts = addresses.map(str) | st.lists(labels, min_size=1, max_size=3).map(".".join)
 links = st.fixed_dictionaries(
     {"name": link_names, "port": st.integers(1, 65535)},
@@ -601,7 +601,7 @@ def test_any_file_name_as_a_user(name: str, ending: str) -> None:
 )
 def test_any_line_in_the_policy(line: str) -> None:
     try:
-        rules = Policy((line,), ("1-65535",), "policy.json")
+        rules = Policy((line,), ("1-65535",), "policy.json").checked()
     except InvalidData as error:
         assert_fit(error.problems, "policy.json: allowed_hosts: ")
         return
@@ -622,7 +622,7 @@ def test_any_line_in_the_policy(line: str) -> None:
 @hypothesis.given(line=texts | st.integers().map(str))
 def test_any_line_of_ports_in_the_policy(line: str) -> None:
     try:
-        rules = Policy(("*",), (line,), "policy.json")
+        rules = Policy(("*",), (line,), "policy.json").checked()
     except InvalidData as error:
         assert_fit(error.problems, "policy.json: allowed_ports: ")
         return

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.protection import Facts, facts, measures
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Login, Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.tests.readme import ROLES, options
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, POLICY, configure, data
 

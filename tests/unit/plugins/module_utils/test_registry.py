@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData, Locked
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import store
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Registry, me

@@ -8,7 +8,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.render.user_files import (
     entries,
     file_names,

@@ -17,7 +17,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import socket_dirs
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.outcome import Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry import audit, store
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.registry.store import Registry

@@ -8,7 +8,8 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, Policy, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login, UserData
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import is_users_file, parse_users
 from ansible_collections.vizgate.gateway.tests.unit.support import HASH
 

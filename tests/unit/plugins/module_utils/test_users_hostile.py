@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model import data
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model import parse
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, parse_apps
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.data import Link, Login, parse_user
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.parse import parse_user
 from ansible_collections.vizgate.gateway.plugins.plugin_utils import _yaml_lines
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files import PROBLEMS, parse_files
 
@@ -103,7 +104,7 @@ def test_no_file_takes_long_or_much_memory(text: str) -> None:
     assert peak < 64 * MEBIBYTE
     if text not in (HOSTILE["a comment"], HOSTILE["blanks"], HOSTILE["a directive"]):
         assert problems
-    assert len(problems) <= 2 * (data.PROBLEMS + 1)
+    assert len(problems) <= 2 * (parse.PROBLEMS + 1)
     for problem in problems:
         assert problem.startswith("lab/alice.yml:")
         assert len(problem) < 400

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from vizgate.model.data import host_problem, name_problem, password_problem
+from vizgate.model.names import name_problem
+from vizgate.model.parse import password_problem
+from vizgate.model.targets import host_problem
 
 from . import client
 from .output import plans, tables

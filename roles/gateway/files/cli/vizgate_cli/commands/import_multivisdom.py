@@ -31,7 +31,7 @@ def import_multivisdom(folder: str | None, check: bool) -> None:
     from vizgate.apply.change import Options
     from vizgate.errors import InvalidData
     from vizgate.migrate import multivisdom
-    from vizgate.model.data import UserData
+    from vizgate.model.entities import UserData
     from vizgate.model.sources import SELF
     from vizgate.registry.store import Registry
 

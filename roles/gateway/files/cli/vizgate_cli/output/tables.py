@@ -25,7 +25,7 @@ def clean(text: object) -> str:
     text = str(text)
     if text.isprintable():
         return text  # nearly always; importing the model takes longer
-    from vizgate.model.data import printable
+    from vizgate.text import printable
 
     return printable(text)
 
