@@ -17,7 +17,8 @@ from typing import Any
 
 import backends
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.doctor import Finding, diagnose
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.advice import Finding
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.doctor import diagnose
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
 from backends import Gateway, running
 from conftest import free_ports

@@ -12,7 +12,7 @@ ANY_TOOL = ("http", "wsgi")
 
 # Panel and Dask serve Bokeh's scripts too, and Voila and Solara Jupyter's configuration: a mark is what no other tool has,
 # and the more special tool comes first.
-_MARKS = {
+_KIND_FINGERPRINTS = {
     "panel": re.compile(r"static/extensions/panel/|<title>Panel Applications</title>"),
     "dask": re.compile(r"<title>Dask(?: Diagnostic UI|: )"),
     "bokeh": re.compile(r"<title>Bokeh |/static/js/bokeh(?:\.min)?\.js"),
@@ -67,7 +67,7 @@ def kind_of(body: str, server: str) -> str:
     """The kind of the tool whose page this is, and which calls itself `server`; or ""."""
     if server.startswith("WebSockify"):
         return "novnc"
-    return next((kind for kind, mark in _MARKS.items() if mark.search(body)), "")
+    return next((kind for kind, mark in _KIND_FINGERPRINTS.items() if mark.search(body)), "")
 
 
 def websocket_of(kind: str, front: str, page: str) -> str:

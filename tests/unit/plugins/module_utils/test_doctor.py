@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose import doctor, fingerprints
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.doctor import Observed, conclude, diagnose
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose import browser, doctor, fingerprints
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.advice import Finding
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.doctor import conclude, diagnose
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.observation import Observed
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import probe as probing
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import Probe
@@ -131,7 +133,7 @@ def answer(port: int = 0, kind: str = "http", links: list[dict[str, Any]] | None
     return {"user": ME, "site": site, "serving": True, "links": [entry, *(links or [])]}
 
 
-def triples(findings: list[doctor.Finding]) -> list[Triple]:
+def triples(findings: list[Finding]) -> list[Triple]:
     return [(found["severity"], found["finding"], found["fix"]) for found in findings]
 
 
@@ -396,7 +398,7 @@ def test_a_firewall_lets_only_the_gateway_through() -> None:
 
 
 def test_what_does_not_answer_is_not_to_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PAGE_SECONDS", 0.5)
+    monkeypatch.setattr(browser, "PAGE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         ((severity, text, fix),) = triples(diagnose(answer(port, "visdom"), "run"))
@@ -408,7 +410,7 @@ def test_what_does_not_answer_is_not_to_be_stopped(monkeypatch: pytest.MonkeyPat
 
 def test_a_slow_page_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Voila answers a HEAD at once, and starts a kernel for each GET: it is asked for one."""
-    monkeypatch.setattr(doctor, "PAGE_SECONDS", 0.5)
+    monkeypatch.setattr(browser, "PAGE_SECONDS", 0.5)
 
     class Slow(dict[str, Answer]):
         def get(self, key: Any, default: Any = None) -> Any:
@@ -1202,7 +1204,7 @@ def test_a_page_whose_addresses_are_too_long_is_not_pondered() -> None:
 
 
 def test_a_page_of_very_many_addresses_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "SECONDS", 1.0)
+    monkeypatch.setattr(browser, "SECONDS", 1.0)
     with running({"/": page(links(28_000, "/alice/run/" + "a/" * 3500))}) as tool:
         before = time.process_time()
         says(answer(tool.port))
@@ -1225,7 +1227,7 @@ def test_a_page_cannot_write_on_the_terminal() -> None:
 
 
 def test_a_tool_that_drips_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "SECONDS", 3.0)
+    monkeypatch.setattr(browser, "SECONDS", 3.0)
     over = threading.Event()
 
     class Slow(socketserver.BaseRequestHandler):
