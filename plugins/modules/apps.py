@@ -157,12 +157,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vizgate.gateway.plugins.module_utils import _module
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import (
-    SOURCE,
-    Deployer,
-    Outcome,
-    Settings,
-)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import SOURCE, Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, parse_apps
 
 
@@ -192,9 +188,9 @@ def work(module: AnsibleModule) -> Outcome:
     if params["state"] == "absent" and not os.path.isdir(os.path.join(_module.Paths(params["root"]).state, "apps")):
         # a host without apps need not be a gateway
         return Outcome([], [])
-    deployer = Deployer(_module.connect(module), settings(params), imagined=check)
+    deployer = Deployer(_module.connect(module), settings(params), host_not_installed=check)
     # also of those whose app has never answered, and so has no link
-    owners = sorted({user for user, _name in deployer.known()})
+    owners = sorted({user for user, _name in deployer.store.known()})
     _module.refuse_empty(owners, SOURCE, params["empty_folder"])
     if params["state"] == "rolled_back":
         user, _slash, name = (params["app"] or "").partition("/")

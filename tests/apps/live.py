@@ -14,8 +14,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import sandbox
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.host import socket_dirs
 from rig import Rig
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from live import ALICE, HERE, LocalHost, deployer, git
 from rig import Rig
@@ -154,7 +155,7 @@ def test_app_has_what_the_channel_pip_and_requirements_have(apps: Deployer, gate
 
 
 def test_owner_sees_how_far_it_is(apps: Deployer) -> None:
-    log = Path(apps.place("alice", "hello").build_log).read_text(encoding="utf-8")
+    log = Path(apps.store.place("alice", "hello").build_log).read_text(encoding="utf-8")
     assert "installed 2 of 2 conda packages" in log
 
 

@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
 
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Outcome
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Outcome
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.logs.usage import Pages
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from browsing import use_both

@@ -60,6 +60,14 @@ def read_text(path: str) -> str | None:
         return None
 
 
+def listed(folder: str) -> list[str]:
+    """The sorted names in a folder; none if there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def write(path: str, text: str) -> None:
     """Replaces one file atomically and durably."""
     _stage(path, text)

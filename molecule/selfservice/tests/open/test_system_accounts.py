@@ -13,7 +13,8 @@ import json, sys
 sys.path.insert(0, "/usr/local/lib/vizgate/current")
 from vizgate.apply.change import Options
 from vizgate.apply.gateway import Gateway
-from vizgate.apps.deployer import Deployer, Settings
+from vizgate.apps.deployer import Deployer
+from vizgate.apps.releases import Settings
 from vizgate.model.app import App
 from vizgate.errors import InvalidData
 from vizgate.model.entities import Link, UserData

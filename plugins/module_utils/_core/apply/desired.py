@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 
+from .. import fs
 from ..model.entities import UserData
 from ..model.sources import effective_data
 from ..paths import Paths
@@ -51,7 +52,7 @@ def orphaned_files(paths: Paths, users: Iterable[str]) -> list[str]:
     present = []
     for folder, ending in user_files.FOLDERS.items():
         below = os.path.join(paths.includes, folder)
-        present += [os.path.join(below, name) for name in _listed(below) if name.endswith(ending)]
+        present += [os.path.join(below, name) for name in fs.listed(below) if name.endswith(ending)]
     return sorted(set(present) - expected)
 
 
@@ -95,10 +96,3 @@ def _registry_files(registry: Registry, change: Change) -> dict[str, str | None]
         for name in before.keys() - after.keys():
             files[registry.file(user, name)] = None
     return files
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []

@@ -11,11 +11,16 @@ import shutil
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..errors import CommandFailed, StepFailed
+from .. import fs
+from ..errors import CommandFailed, InvalidData, StepFailed
+from ..model.app import POSTGRESQL, SYSTEMD, database_name
 from ..model.names import name_problem
 from ..text import shown
 from . import scripts
 from .host import Host
+from .link_switch import LinkSwitch
+from .release_store import ReleaseStore
+from .step_runner import StepRunner
 from .supervisors import Keeper, Systemd
 from .units import Place, Step
 
@@ -85,14 +90,14 @@ def remove_files(owner: Owner, *, keep_data: bool) -> list[str]:
     return problems
 
 
-def forget(folders: Folders, user: str, name: str, *, secrets: bool, logs: bool) -> None:
+def _forget_app(folders: Folders, user: str, name: str, *, secrets: bool, logs: bool) -> None:
     """Removes what root keeps about an app; generated `secrets` and `logs` only if asked for."""
     state_folder, logs_folder = folders.of(user)
-    for entry in listed(state_folder):
+    for entry in fs.listed(state_folder):
         if entry.startswith(name + ".") and (secrets or entry != f"{name}.secrets"):
             os.unlink(os.path.join(state_folder, entry))
     if logs:
-        for entry in listed(logs_folder):
+        for entry in fs.listed(logs_folder):
             if entry.startswith((f"{name}.log", f"{name}.build.log")):
                 os.unlink(os.path.join(logs_folder, entry))
     for folder in (state_folder, logs_folder):
@@ -108,7 +113,7 @@ def forget_user(host: Host, folders: Folders, user: str, *, check: bool = False)
     problem = name_problem("user", user)
     if problem:
         return Removed([], [problem])
-    names = sorted({entry.partition(".")[0] for folder in folders.of(user) for entry in listed(folder)})
+    names = sorted({entry.partition(".")[0] for folder in folders.of(user) for entry in fs.listed(folder)})
     steps = [
         {"action": "forget", "app": f"{user}/{name}", "url": f"/{user}/{name}/", "data": "secrets and logs removed"}
         for name in names
@@ -143,18 +148,58 @@ def _units(root: str, user: str) -> list[tuple[str, str]]:
     found = []
     for folder in SYSTEMD_FOLDERS:
         top = os.path.join(root, folder)
-        wants = [os.path.join(top, entry) for entry in listed(top) if entry.endswith((".wants", ".requires"))]
+        wants = [os.path.join(top, entry) for entry in fs.listed(top) if entry.endswith((".wants", ".requires"))]
         for parent in (top, *wants):
-            for entry in listed(parent):
+            for entry in fs.listed(parent):
                 unit = entry.removesuffix(".d")
                 if unit in names or unit.startswith(prefixes):
                     found.append((unit, os.path.join(parent, entry)))
     return found
 
 
-def listed(folder: str) -> list[str]:
-    """The sorted names in a folder; none if there is no such folder."""
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+class Remover:
+    """Removes single apps."""
+
+    def __init__(self, store: ReleaseStore, runner: StepRunner, links: LinkSwitch) -> None:
+        self.store, self.runner, self.links = store, runner, links
+
+    @property
+    def folders(self) -> Folders:
+        """Where root keeps what it knows about apps."""
+        root = self.store.gateway.paths.root
+        return Folders(root, self.store.state, os.path.join(root, "var/log/vizgate"))
+
+    def remove(self, user: str, name: str, check: bool) -> Removed:
+        """Stops an app that is not declared any more and removes its releases; its data stay unless told otherwise."""
+        keep, forget = not self.runner.settings.remove_data, self.runner.settings.forget
+        account = self.store.host.account(user)
+        folder = f"{account[2]}/apps/{name}/shared" if account else "nowhere, the account is gone"
+        # a release that is kept may be from before the app went to another
+        databases = {release.database for release in self.store.record(user, name).releases}
+        database = database_name(user, name) if POSTGRESQL in databases else ""
+        step = {
+            "action": "remove",
+            "app": f"{user}/{name}",
+            "url": f"/{user}/{name}/",
+            "data": (f"kept in {folder}" if keep else "removed") + (f", and database {database}" if database else ""),
+        }
+        if check:
+            return Removed([step], [])
+        self.links.declare(user, {link.name: link for link in self.links.links(user) if link.name != name})
+        problems = stop(self.store.host, user, name, self.folders)
+        # of who leaves nothing runs any more, and the home goes as a whole
+        if account and not forget:
+            try:
+                problems += remove_files(self._as_owner(user, name), keep_data=keep)
+            except InvalidData as error:
+                problems += error.problems
+        if database and not keep:
+            self.store.host.drop_database(database)
+        _forget_app(self.folders, user, name, secrets=forget or not keep, logs=forget or not keep)
+        return Removed([step], problems)
+
+    def _as_owner(self, user: str, name: str) -> Owner:
+        place = self.store.place(user, name, leaving=True)
+        supervisors = {release.supervisor for release in self.store.record(user, name).releases} - {SYSTEMD}
+        keepers = [self.runner.keeper(place, supervisor) for supervisor in sorted(supervisors)]
+        return Owner(place, keepers, lambda step: self.runner.run(place, None, step))

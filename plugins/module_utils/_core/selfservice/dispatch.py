@@ -11,7 +11,6 @@ from typing import Any
 from ..apply.change import Options
 from ..apply.gateway import Gateway
 from ..errors import CommandFailed, InvalidData, StepFailed, Unavailable, VizgateError
-from ..host import passwords
 from ..model import urls
 from ..model.entities import UserData
 from ..model.names import name_problem
@@ -208,6 +207,8 @@ def _remove(gateway: Gateway, user: str, request: Request, policy: Policy) -> An
 
 def _hashed(request: Request) -> dict[str, str]:
     """The login of a request. Hashing takes a tenth of a second, and nobody else should wait for it."""
+    from ..host import passwords  # most requests have none
+
     problem = name_problem("login", request["name"]) or password_problem(request["password"])
     if problem:
         raise InvalidData([problem])
@@ -244,18 +245,22 @@ def _move(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answ
 
 def _apps(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The user's apps, and their releases."""
-    from ..apps.deployer import Deployer, Settings  # of all requests, those about apps alone need it
+    from ..apps import owner_requests  # of all requests, those about apps alone need it
+    from ..apps.deployer import Deployer
+    from ..apps.releases import Settings
 
-    return {"apps": Deployer(gateway, Settings()).shown(user)}
+    return {"apps": owner_requests.apps_of(Deployer(gateway, Settings()), user)}
 
 
 def _restart_app(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """Restarts one of the user's apps, and waits until it answers."""
-    from ..apps.deployer import Deployer, Settings  # likewise
+    from ..apps import owner_requests  # as above
+    from ..apps.deployer import Deployer
+    from ..apps.releases import Settings
 
     deployer = Deployer(gateway, Settings(health_seconds=RESTART_SECONDS))
     try:
-        release = deployer.restart(user, request["name"])
+        release = owner_requests.restart(deployer, user, request["name"])
     except (StepFailed, CommandFailed) as error:
         raise Unavailable(f"app {shown(request['name'])}: {error}") from None
     return {"release": release.number}
@@ -263,10 +268,12 @@ def _restart_app(gateway: Gateway, user: str, request: Request, policy: Policy) 
 
 def _app_log(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """Where the log of one of the user's apps is, or of the making of its releases: root does not open it."""
-    from ..apps.deployer import Deployer, Settings  # likewise
+    from ..apps import owner_requests  # as above
+    from ..apps.deployer import Deployer
+    from ..apps.releases import Settings
 
     deployer = Deployer(gateway, Settings())
-    return {"path": deployer.log(user, request["name"], build=request["which"] == "build")}
+    return {"path": owner_requests.log(deployer, user, request["name"], build=request["which"] == "build")}
 
 
 _CALLED: dict[type, str] = {str: "text", int: "number", dict: "mapping"}

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import deployer
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import Host
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import SOURCE, Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import CommandFailed, Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
@@ -531,12 +532,12 @@ def test_url_style_subdomain(gateway: Gateway, control: Control, host: FakeHost)
     policy.write_text(
         policy.read_text(encoding="utf-8").replace("{", '{"url_style": "subdomain", ', 1), encoding="utf-8"
     )
-    place = Deployer(gateway, Settings(), host).place("alice", "tasks")
+    place = Deployer(gateway, Settings(), host).store.place("alice", "tasks")
     assert (place.prefix, place.url) == ("/tasks", "http://alice.gate:1234/tasks")
 
 
 def test_sources_of_others_are_left_alone(deploy: Callable[..., Outcome], gateway: Gateway, control: Control) -> None:
-    gateway.declare(deployer.SOURCE, lambda registry: {"bob": data({"name": "x", "port": 8097})})
+    gateway.declare(SOURCE, lambda registry: {"bob": data({"name": "x", "port": 8097})})
     deploy(TASKS)
     assert "bob/x" in control.entries
 

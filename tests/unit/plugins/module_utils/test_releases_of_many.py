@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from ansible_collections.vizgate.gateway.plugins.modules.apps import declared

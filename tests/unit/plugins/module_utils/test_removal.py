@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gateway import Gateway
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import removal
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.step_runner import StepRunner
 from ansible_collections.vizgate.gateway.tests.unit.plugins.module_utils.test_releases import (
     SUPERVISOR_UNIT,
     TASKS,
@@ -74,7 +76,7 @@ def test_no_step_of_a_removal_takes_as_long_as_a_build(
 ) -> None:
     deploy(APP)
     said: list[int] = []
-    monkeypatch.setattr(Deployer, "_run", lambda self, place, app, step: said.append(step.seconds))
+    monkeypatch.setattr(StepRunner, "run", lambda self, place, app, step: said.append(step.seconds))
     deploy(settings=Settings(step_seconds=3600))
     assert said == [removal.STEP_SECONDS]
 
