@@ -160,7 +160,7 @@ def run(seconds: float) -> dict[str, object]:
             lambda: callers.call_once(end),
         ]
     )
-    time.sleep(2)  # workers that were told to end may do so
+    time.sleep(2)  # lets workers end that are shutting down
     return {"callers": vars(callers), "nginx": nginx.report(), "visitors": visitors.report()}
 
 

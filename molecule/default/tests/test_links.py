@@ -72,7 +72,7 @@ def test_own_page_names_all_links_and_escapes_descriptions(get, user):
 
 
 def like_stranger(answer, user):
-    """What a refusal tells, without what differs between any two: its date, and the realm with the asked name."""
+    """The parts of a refusal that must not differ: without the date, and without the realm, which has the requested name."""
     headers = {key: value.replace(user, "USER") for key, value in answer.headers.items() if key != "Date"}
     return answer.status, headers, answer.body.replace(user.encode(), b"USER")
 

@@ -34,5 +34,5 @@ def shell_quoted(word):
 
 @pytest.fixture(scope="module")
 def crowd(host):
-    """How it is with the fifty accounts: `{"links": number, "not as told": [what is wrong]}`."""
+    """The state of the fifty accounts: `{"links": number, "mismatches": [links that differ]}`."""
     return json.loads(host.check_output("/opt/crowd.py check"))

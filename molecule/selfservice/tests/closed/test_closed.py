@@ -23,14 +23,14 @@ def test_helper_refuses_even_if_it_is_called(host):
 
 @pytest.mark.parametrize("line", ["list", "add more --port 9087", "remove own --yes", "export"])
 def test_command_reports_that_self_service_is_disabled(run, line):
-    code, told, errors = run("alice", f"vizgate {line}")
-    assert (code, told) == (4, "")
+    code, output, errors = run("alice", f"vizgate {line}")
+    assert (code, output) == (4, "")
     assert len(errors.splitlines()) == 1
 
 
 def test_links_are_served_on(get, crowd):
     assert [get(f"/alice/{name}/", "alice").port for name in ("own", "old", "train")] == [9088, 9089, 9089]
-    assert crowd["not as told"] == []
+    assert crowd["mismatches"] == []
     assert crowd["links"] >= 25
 
 
@@ -41,20 +41,20 @@ def test_root_removes_everything_by_script_and_puts_it_back(host, get, name):
     own, bobs = (lambda: get("/alice/own/", "alice")), (lambda: get("/bob/training/", "bob"))
     assert (own().port, bobs().port) == (9088, 9089)
 
-    told = host.check_output(f"vizgate remove-everything --confirm {name}").splitlines()
-    assert f"removed http://{name}:1234/alice/own/ -> 127.0.0.1:9088" in told
-    assert f"removed login bob of http://{name}:1234/bob/" in told
+    output = host.check_output(f"vizgate remove-everything --confirm {name}").splitlines()
+    assert f"removed http://{name}:1234/alice/own/ -> 127.0.0.1:9088" in output
+    assert f"removed login bob of http://{name}:1234/bob/" in output
     assert (own().status, bobs().status) == (401, 401)
 
-    archive = told[0].partition(" has what was there")[0]
+    archive = output[0].partition(" has what was there")[0]
     host.check_output(f"tar -xzf {archive} -C /")
     edited = "/etc/nginx/vizgate/links.d/bob.map"
     host.check_output(f"echo '# edited' >{edited}; systemctl stop nginx vizgate-auth vizgate-resolve.timer")
-    told = host.check_output("vizgate init").splitlines()
-    assert told[0] == f"repaired {edited}"
-    assert told[-1].endswith(" users are published, and the services run")
+    output = host.check_output("vizgate init").splitlines()
+    assert output[0] == f"repaired {edited}"
+    assert output[-1].endswith(" users are published, and the services run")
     assert (own().port, bobs().port) == (9088, 9089)
-    assert json.loads(host.check_output("/opt/crowd.py check"))["not as told"] == []
+    assert json.loads(host.check_output("/opt/crowd.py check"))["mismatches"] == []
     for unit in ("nginx", "vizgate-auth", "vizgate-resolve.timer"):
         assert host.service(unit).is_running, unit
 

@@ -23,14 +23,14 @@ def alice(run):
 
 
 def test_link_is_there_when_add_returns(alice, get, name):
-    told = alice("vizgate add train --port 9087 --description 'Loss curves'")
-    assert told == f"added http://{name}:1234/alice/train/ -> 127.0.0.1:9087\n"
+    output = alice("vizgate add train --port 9087 --description 'Loss curves'")
+    assert output == f"added http://{name}:1234/alice/train/ -> 127.0.0.1:9087\n"
     assert get("/alice/train/").status == 401
 
 
 def test_login_opens_it(alice, get, name):
-    told = alice("echo alice-secret | vizgate login add alice --password-stdin")
-    assert told == f"added login alice of http://{name}:1234/alice/\n"
+    output = alice("echo alice-secret | vizgate login add alice --password-stdin")
+    assert output == f"added login alice of http://{name}:1234/alice/\n"
     answer = get("/alice/train/a%2Fb?c", "alice")
     assert (answer.status, answer.port, answer.path) == (200, 9087, "/a%2Fb?c")
     assert get("/alice/train/", "alice", "wrong").status == 401
@@ -61,8 +61,8 @@ def test_rename(alice, get):
 
 def test_unix_socket(host, alice, get, name):
     path = "/run/vizgate/sockets/alice/page.sock"
-    told = alice(f"vizgate add page --socket {path}")
-    assert told == f"added http://{name}:1234/alice/page/ -> unix:{path}\n"
+    output = alice(f"vizgate add page --socket {path}")
+    assert output == f"added http://{name}:1234/alice/page/ -> unix:{path}\n"
     assert get("/alice/page/", "alice").status == 502
     host.check_output(f"systemd-run --quiet --uid=alice --unit=page python3 /opt/unix_backend.py {path}")
     host.check_output(f"timeout 10 sh -c 'until [ -S {path} ]; do sleep 0.05; done'")
@@ -187,8 +187,8 @@ def test_refusals_have_changed_nothing(alice):
 
 
 def test_root_acts_for_others_and_looks_at_all(host):
-    told = json.loads(host.check_output("vizgate status --all --json"))
-    assert {"alice", "bob"} <= {link["user"] for link in told["links"]}
+    output = json.loads(host.check_output("vizgate status --all --json"))
+    assert {"alice", "bob"} <= {link["user"] for link in output["links"]}
     assert json.loads(host.check_output("vizgate --user alice list --json"))[0]["name"] == "train"
 
 
@@ -226,8 +226,8 @@ def test_links_are_handed_over_by_export(alice):
     # users files will declare this one and train; the link own stays alice's
     alice("vizgate remove train --yes")
     alice("vizgate add eval --port 9087")
-    told = alice("vizgate export --move")
-    assert yaml.safe_load(told)["links"] == [
+    output = alice("vizgate export --move")
+    assert yaml.safe_load(output)["links"] == [
         {"name": "eval", "port": 9087},
         {"name": "old", "port": 9089, "description": "Old one"},
     ]

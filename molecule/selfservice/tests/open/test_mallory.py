@@ -54,9 +54,9 @@ def ask(python):
     """The response to a request of an account."""
 
     def ask(account, do, **keys):
-        code, told, errors = python(account, "print(json.dumps(ask(json.loads(sys.argv[1]))))", {"do": do, **keys})
+        code, output, errors = python(account, "print(json.dumps(ask(json.loads(sys.argv[1]))))", {"do": do, **keys})
         assert code in (0, 1), errors
-        return json.loads(told)
+        return json.loads(output)
 
     return ask
 
@@ -149,23 +149,23 @@ commands = {"reload": "/usr/sbin/service nginx reload".split(), "helper": HELPER
 pairs = [f"{key}={words[key]}" for key in ("PATH", "LD_PRELOAD", "BASH_ENV", "PYTHONPATH", "OPENSSL_CONF")]
 ways = {"plain": [], "-E": ["-E"], "words": pairs, "preserve": ["--preserve-env=PATH,LD_PRELOAD,PYTHONPATH,OPENSSL_CONF"],
     "-R": ["-R", traps + "/jail"], "-D": ["-D", traps], "-C": ["-C", "200"], "-T": ["-T", "1"]}
-told = {}
+results = {}
 for command, line in commands.items():
     for way, options in ways.items():
         request = {"do": "show"}
         if way == "plain":
-            request = {"do": "add_login", "name": f"loose{len(told)}", "password": json.loads(sys.argv[1])}
+            request = {"do": "add_login", "name": f"loose{len(results)}", "password": json.loads(sys.argv[1])}
         done = subprocess.run(["/usr/bin/sudo", "-n", *options, *line], env=words, input=json.dumps(request).encode(), capture_output=True)
-        told[f"{command} {way}"] = [done.returncode, done.stdout.decode(), done.stderr.decode()]
-print(json.dumps([told, open(sprung).read() if os.path.exists(sprung) else ""]))
+        results[f"{command} {way}"] = [done.returncode, done.stdout.decode(), done.stderr.decode()]
+print(json.dumps([results, open(sprung).read() if os.path.exists(sprung) else ""]))
 """
 
 
 @pytest.fixture(scope="module")
 def loose(host, python, loose_site):
     """Attack → result; and the traps that root has triggered."""
-    told, sprung = python("mallory", TRAPS + TRY, PASSWORD)
-    yield told, sprung
+    results, sprung = python("mallory", TRAPS + TRY, PASSWORD)
+    yield results, sprung
     host.check_output("rm -rf /home/mallory/traps /home/mallory/sprung")
 
 
@@ -174,22 +174,22 @@ def test_no_trap_of_hers_is_sprung_by_root(loose):
 
 
 def test_the_commands_work_on_a_loose_site(loose):
-    told, _sprung = loose
-    assert told["reload plain"] == [0, "", ""]
-    code, answer, errors = told["helper plain"]
+    results, _sprung = loose
+    assert results["reload plain"] == [0, "", ""]
+    code, answer, errors = results["helper plain"]
     assert (code, errors) == (0, "")
     assert json.loads(answer)["plan"][0]["user"] == "mallory"
 
 
 def test_nothing_of_her_environment_comes_along(loose):
-    told, _sprung = loose
+    results, _sprung = loose
     for way in ("reload -R", "helper -R"):
         # 'a password is required' if the rule does not match
-        assert told[way][0] == 1, told[way]
+        assert results[way][0] == 1, results[way]
     for way in ("reload words", "helper words", "reload -E", "helper -E", "reload preserve", "helper preserve"):
-        code, _answer, errors = told[way]
-        assert (code, errors.partition(" allowed to ")[0]) == (1, "sudo: sorry, you are not"), told[way]
-    for way, (code, answer, errors) in told.items():
+        code, _answer, errors = results[way]
+        assert (code, errors.partition(" allowed to ")[0]) == (1, "sudo: sorry, you are not"), results[way]
+    for way, (code, answer, errors) in results.items():
         assert "ld.so" not in errors, way
         # she can act neither for bob nor for root
         assert code == 1 or way.startswith("reload") or '"user": "mallory"' in answer, way
@@ -244,7 +244,7 @@ STATES = {
 def called(python):
     """State → the helper's output, and whether the link exists afterwards."""
     code = """
-told = {}
+results = {}
 for number, state in enumerate(json.loads(sys.argv[1])):
     name = f"state{number}"
     with open(f"/tmp/mallory-request", "w") as file:
@@ -252,10 +252,10 @@ for number, state in enumerate(json.loads(sys.argv[1])):
     # the request comes on stdin unless the state says otherwise
     line = f"exec </tmp/mallory-request; {state}; exec {' '.join(HELPER)}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=60)
-    told[state] = [done.stdout.decode(), name in names(), name]
+    results[state] = [done.stdout.decode(), name in names(), name]
 for path in glob.glob("/tmp/mallory-*") + glob.glob("/tmp/shut"):
     (os.rmdir if os.path.isdir(path) else os.unlink)(path)
-print(json.dumps(told))
+print(json.dumps(results))
 """
     return python("mallory", code, list(STATES))
 
@@ -283,7 +283,7 @@ def test_what_she_has_added_in_any_state_serves(host, called, ask):
 def test_neither_hang_up_nor_keys_stop_a_change_half_way(python, ask):
     """Her terminal closes, or sends ^C, ^\\ and ^Z, during the change; bob's changes do not wait for her."""
     code = """
-told = {}
+results = {}
 begun = time.monotonic()
 ask({"do": "show"})
 whole = time.monotonic() - begun  # what a request takes on this host, at this load
@@ -299,10 +299,10 @@ for number in range(14):
         os.write(terminal, b"\\x03\\x1c\\x1a")
         time.sleep(0.3)
     os.close(terminal)
-    told[name] = None
+    results[name] = None
 time.sleep(1)
 there = names()
-print(json.dumps([name in there for name in told]))
+print(json.dumps([name in there for name in results]))
 """
     started = python("mallory", code)
     assert any(started)
@@ -383,7 +383,7 @@ print(json.dumps([said.decode() if said else "", names()]))
 STOPPED = """
 import http.client
 (uid,) = map(json.loads, sys.argv[1:])
-unit, fifo, told = "session-c777777.scope", "/tmp/stopped-asks", "/tmp/stopped-told"
+unit, fifo, results = "session-c777777.scope", "/tmp/stopped-asks", "/tmp/stopped-told"
 
 def processes():
     for folder in glob.glob("/proc/[0-9]*"):
@@ -421,7 +421,7 @@ def until(seconds, holds):
 
 os.mkfifo(fifo)
 os.chown(fifo, uid, uid)
-call = f"exec {' '.join(HELPER)} <{fifo} >{told}"
+call = f"exec {' '.join(HELPER)} <{fifo} >{results}"
 scope = ["systemd-run", "-q", "--scope", f"--slice=user-{uid}.slice", f"--unit={unit}", f"--uid={uid}", f"--gid={uid}"]
 session = subprocess.Popen([*scope, "sh", "-c", call])
 request = open(fifo, "wb")
@@ -454,10 +454,10 @@ try:
 finally:
     subprocess.run(["systemctl", "kill", "--signal=CONT", unit])
     session.wait(30)
-with open(told) as file:
+with open(results) as file:
     answer = json.load(file)
 os.unlink(fifo)
-os.unlink(told)
+os.unlink(results)
 print(json.dumps([stopped, still, served, "plan" in answer, bobs, took]))
 """
 
@@ -605,8 +605,10 @@ def answers(python):
 print(json.dumps([json.loads(ask(request)[1]) for request in json.loads(sys.argv[1])]))
 """
     groups = [FIELDS[:4], *([field] for field in FIELDS[4:])]
-    told = iter(python("mallory", code, [poisoned(group, number) for group in groups for number in range(len(POISON))]))
-    batches = [(group, list(itertools.islice(told, len(POISON)))) for group in groups]
+    results = iter(
+        python("mallory", code, [poisoned(group, number) for group in groups for number in range(len(POISON))])
+    )
+    batches = [(group, list(itertools.islice(results, len(POISON)))) for group in groups]
     return {field: batch for group, batch in batches for field in group}
 
 
@@ -673,8 +675,8 @@ from concurrent.futures import ThreadPoolExecutor
 def one_more(number):
     return json.loads(ask(add(f"quota{number}", description="x" * 200))[1])
 with ThreadPoolExecutor(3) as pool:
-    told = list(pool.map(one_more, range(201)))
-print(json.dumps([sum("plan" in answer for answer in told), [answer for answer in told if "plan" not in answer]]))
+    results = list(pool.map(one_more, range(201)))
+print(json.dumps([sum("plan" in answer for answer in results), [answer for answer in results if "plan" not in answer]]))
 """
     added, (refused,) = python("mallory", code)
     assert added == 200
@@ -732,9 +734,10 @@ for number, helper in enumerate(helpers):
         helper.stdin.close()
     except BrokenPipeError:
         pass  # refused already
-told = [json.loads(helper.stdout.read()) for helper in helpers]
-added = sorted(step["url"].split("/")[2] for answer in told for step in answer.get("plan", []))
-said = sorted({line.partition(": ")[2] for answer in told for line in [*answer.get("problems", []), answer.get("unavailable", "")] if line})
+results = [json.loads(helper.stdout.read()) for helper in helpers]
+added = sorted(step["url"].split("/")[2] for answer in results for step in answer.get("plan", []))
+lines = [line for answer in results for line in [*answer.get("problems", []), answer.get("unavailable", "")]]
+said = sorted({line.partition(": ")[2] for line in lines if line})
 print(json.dumps([added, said, sorted(name for name in names() if name.startswith("race"))]))
 """
     added, said, names = python("mallory", code)
@@ -1043,8 +1046,8 @@ ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\r\n\x00\u202e\u2028{{ 7*7 }}$(
 )
 def test_no_text_of_hers_reaches_a_terminal_as_it_is(host, ask, terminal, command):
     """Also in root's terminal."""
-    told = ask("mallory", "add", link={"name": "escapes", "port": 9087, "description": ESCAPES})
-    assert "plan" in told or "you have one of that name" in told["problems"][0]
+    results = ask("mallory", "add", link={"name": "escapes", "port": 9087, "description": ESCAPES})
+    assert "plan" in results or "you have one of that name" in results["problems"][0]
     line = f"vizgate {'' if '--all' in command else '--user mallory '}{command}"
     for shown in (host.check_output(line), terminal("root", [], line)):
         # the command itself uses colours
@@ -1071,15 +1074,15 @@ def links():
 
 run(f"cp -a {folder} /root/large; mount -t tmpfs -o size=4m,mode=0755 tmpfs {folder}")
 run(f"cp -a /root/large/. {folder}/; chmod --reference=/root/large {folder}; rm -r /root/large")
-told, ballast = [], folder + "/ballast"
+results, ballast = [], folder + "/ballast"
 for pages in rooms:
     run(f"rm -f {ballast}; head -c 5m /dev/zero >{ballast} 2>/dev/null || truncate -s -{4 * pages}k {ballast}")
     before, answer = links(), mallory(add(f"room{pages}"))
-    told.append([before, answer, links()])
+    results.append([before, answer, links()])
 for pages in rooms:
     mallory({"do": "remove", "name": f"room{pages}"})
 run(f"rm {ballast}; cp -a {folder} /root/large; umount {folder}; cp -a /root/large/. {folder}/; rm -r /root/large")
-print(json.dumps(told))
+print(json.dumps(results))
 """
 
 

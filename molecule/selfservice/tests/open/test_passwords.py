@@ -29,10 +29,10 @@ print(json.dumps([seen, found]))
 WATCH = """
 import json, pexpect, secrets, subprocess, sys
 scanner, lines = map(json.loads, sys.argv[1:])
-told = {}
+results = {}
 pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 def watch(line):
-    # what is looked for is in nobody's arguments: it comes up here
+    # the secret is generated here, so that it is in no arguments
     secret = secrets.token_hex(12)
     scanners = {
         account: subprocess.Popen(["python3", "-c", scanner], user=account, group=account, extra_groups=[], **pipes)
@@ -57,14 +57,14 @@ def watch(line):
 
 for line in lines:
     for attempt in range(5):
-        told[line] = watch(line)
-        scanned = told[line][2].values()
+        results[line] = watch(line)
+        scanned = results[line][2].values()
         if all(seen.get("htpasswd cmdline") for seen, _ in scanned) or any(found for _, found in scanned):
             break
-        # on a busy host it was hashed while they looked elsewhere
+        # on a busy host the scanners may miss the hashing
         if " add " in line:
             subprocess.run(["runuser", "-l", "alice", "-c", "vizgate login remove seen"])
-print(json.dumps(told))
+print(json.dumps(results))
 """
 
 LINES = [

@@ -144,8 +144,8 @@ def test_helper_refuses_files_that_others_can_write(host, run, path, change):
     mode = host.file(path).mode
     try:
         host.check_output(f"{change} {path}")
-        code, told, errors = run("alice", "vizgate list")
+        code, output, errors = run("alice", "vizgate list")
     finally:
         host.check_output(f"chmod {mode:o} {path} && chown root {path}")
-    assert (code, told, errors) == (4, "", f"{HELPER}: {path} is not root's alone; run role gateway again\n")
+    assert (code, output, errors) == (4, "", f"{HELPER}: {path} is not root's alone; run role gateway again\n")
     assert run("alice", "vizgate list")[0] == 0
