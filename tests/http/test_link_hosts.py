@@ -393,7 +393,7 @@ def test_no_converge_takes_the_host_names_away(gate: Rig, backends: Backends) ->
     assert "alice.yml:2: link 'study': prefix 'host' needs a gateway whose users have host names" in converge()
     others = Rig.write_users(gate.folder / "others", {"carol": {"links": [{"name": "run", "port": 9000}]}})
     said = converge(gateway_users_dir=str(others))
-    assert "path gives no link a host name, and these have one: /alice/run/. Keep gateway_url_style subdomain" in said
+    assert "these links use host names (prefix host): /alice/run/. Keep gateway_url_style subdomain" in said
     assert gate.state() == before
     assert ask(gate, "/", f"run--alice.{DOMAIN}").status == 200
 

@@ -54,7 +54,9 @@ def test_ports_are_held_that_every_account_could_listen_on(variables: dict[str, 
     ],
 )  # fmt: skip
 def test_a_site_is_in_the_way_where_it_answers_whoever_asks(site: str, rivals: str) -> None:
-    assert evaluated("{{ __gateway_rivals }}", gateway_listen_port=80, __gateway_sites={"stdout": site}) == rivals
+    assert (
+        evaluated("{{ __gateway_default_servers }}", gateway_listen_port=80, __gateway_sites={"stdout": site}) == rivals
+    )
 
 
 def test_the_gateway_answers_whoever_asks() -> None:

@@ -66,7 +66,7 @@ def test_the_role_begins_with_it(role: Path) -> None:
     assert first["ansible.builtin.include_tasks"] == "preflight.yml"
     assert "when" not in first
     task = yaml.safe_load((role / "tasks" / "preflight.yml").read_text(encoding="utf-8"))[0]
-    assert task["name"] == "Refuse misspelt variables"
+    assert task["name"] == "Refuse unknown variables"
     assert "when" not in task
 
 
@@ -101,7 +101,7 @@ def test_ansible_refuses_it_before_anything_else(tmp_path: Path) -> None:
     said = converged(tmp_path, "gateway", "gateway_lockout_adress_failures=3", "gateway_url_stile=path")
     assert "did you mean 'gateway_lockout_failures'?" in said
     assert "did you mean 'gateway_url_style'?" in said
-    assert "Learn what host this is" not in said
+    assert "Gather the facts of the host" not in said
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -118,4 +118,4 @@ def test_ansible_goes_on_where_it_is_ignored(tmp_path: Path) -> None:
     ignored = '{"gateway_ignored_variables": ["gateway_legacy_*"], "gateway_legacy_site": 1}'
     said = converged(tmp_path, "gateway", ignored, "gateway_rootless_dir=relative")
     assert "has no variable" not in said
-    assert "gateway_rootless_dir relative is not absolute" in said
+    assert "gateway_rootless_dir is relative; set an absolute path" in said
