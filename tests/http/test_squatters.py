@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.control import served
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, UserData
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import listeners
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listener_table import listeners
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import ranges
 from rig import ALICE, Answer, Rig, eventually, has_ipv6
 from test_dead_backends import assert_is_page

@@ -17,7 +17,8 @@ from pathlib import PurePath
 
 from .. import fs
 from ..errors import CommandFailed, Exceeded
-from ..net import bounded, probe
+from ..net import bounded
+from ..net.http_client import ask
 from ..text import printable
 
 NGINX = "www-data"
@@ -189,7 +190,7 @@ class Host:
     def ask(path: str, url: str, headers: dict[str, str]) -> int | str:
         """The status of the answer to a request by a socket, or why there is none."""
         with _as_nginx():
-            reply = probe.ask(path, url, headers, seconds=HEALTH_SECONDS)
+            reply = ask(path, url, headers, seconds=HEALTH_SECONDS)
         return reply.problem or reply.status
 
     @staticmethod

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..model.kinds import KEEP
-from ..net import probe as probing
 from ..net.bounded import Place
-from ..net.probe import Reply
+from ..net.http_client import HEAD_BYTES, NO_END, PASSED_HEAD_BYTES, Reply, ask, gateway_headers, security_of, split_url
 from .advice import cut
 from .fingerprints import websocket_protocol
 from .observation import Page, origin
@@ -39,8 +38,8 @@ class Browser:
 
     def __init__(self, place: Place, site: Mapping[str, Any], link: Mapping[str, Any]) -> None:
         self.place, self.site_url = place, origin(site, link)
-        self.security = probing.security_of(link, site)
-        self.scheme, self.host = probing.split_url(self.site_url)
+        self.security = security_of(link, site)
+        self.scheme, self.host = split_url(self.site_url)
         self.site = f"{self.scheme}://{self.host}"
         self.base = str(link["url"]).rstrip("/")
         self.target = str(link["target"]).removeprefix("https://")
@@ -52,8 +51,8 @@ class Browser:
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None, body_bytes: int = 0) -> Reply:
         seconds = min(PAGE_SECONDS, self.deadline - time.monotonic())
-        sent = {**probing.gateway_headers(self.site_url, self.base + "/"), **(headers or {})}
-        return probing.ask(self.place, path, sent, body_bytes=body_bytes, seconds=seconds, security=self.security)
+        sent = {**gateway_headers(self.site_url, self.base + "/"), **(headers or {})}
+        return ask(self.place, path, sent, body_bytes=body_bytes, seconds=seconds, security=self.security)
 
     def visit(self, mode: str) -> Page:
         """Follows redirects to the page, and looks whether what belongs to it is there."""
@@ -150,9 +149,9 @@ class Browser:
 
 def _oversized(reply: Reply) -> str:
     """How long the head of an answer is, if that is too long for the gateway, and most of what."""
-    if reply.problem == probing.NO_END:
-        return f"more than {probing.HEAD_BYTES:,} bytes"
-    if reply.head_bytes <= probing.PASSED_HEAD_BYTES:
+    if reply.problem == NO_END:
+        return f"more than {HEAD_BYTES:,} bytes"
+    if reply.head_bytes <= PASSED_HEAD_BYTES:
         return ""
     longest = max(reply.headers, key=lambda name: len(reply.headers[name]))
     # a header that came more than once has as many lines

@@ -10,7 +10,8 @@ import shlex
 from ..model.kinds import KEEP
 from ..model.targets import HTTP, HTTPS
 from ..net import probe as probing
-from ..net.probe import Listener
+from ..net.http_client import LATE, NO_END, PASSED_HEAD_BYTES, PLAIN, REFUSED, TLS, UNTRUSTED
+from ..net.listener_table import Listener
 from .advice import (
     Finding,
     curl_command,
@@ -29,7 +30,7 @@ SHORTER_HEAD = "have the tool keep less in its headers: mostly cookies (Set-Cook
 
 def answer_too_long(seen: Observed, text: str, path: str) -> Finding:
     """That the gateway does not pass an answer on, as its head is too long."""
-    limit = f"the gateway passes on {probing.PASSED_HEAD_BYTES:,}, and visitors get 502"
+    limit = f"the gateway passes on {PASSED_HEAD_BYTES:,}, and visitors get 502"
     return error(f"{text}: {limit}; {SHORTER_HEAD}", curl_command(seen, path))
 
 
@@ -38,36 +39,36 @@ def no_answer(seen: Observed) -> Finding:
     probe, link, start = seen.probe, seen.link, start_command(seen)
     if probe.problem == probing.NO_ADDRESS:
         return error(f"host '{link['host']}' has no address", edit_command(seen, host="ADDRESS"))
-    if probe.problem == probing.TLS:
+    if probe.problem == TLS:
         return _speaks_tls(seen)
-    if probe.problem == probing.PLAIN:
+    if probe.problem == PLAIN:
         return error(
             f"{describe_process(seen)} speaks no TLS on {seen.place}; the link says https",
             edit_command(seen, scheme=HTTP),
         )
-    if probe.problem.startswith(probing.UNTRUSTED):
+    if probe.problem.startswith(UNTRUSTED):
         text = f"{describe_process(seen)} answers on {seen.place}, but {probe.problem}; have the administrator add its authority to"
         return error(f"{text} gateway_backend_ca, or go without", edit_command(seen, verify=False))
     if probe.listening is False:
         return _nobody(seen)
-    if probe.listening and probe.problem.startswith(probing.LATE):
+    if probe.listening and probe.problem.startswith(LATE):
         text = f"{describe_process(seen)} listens on {seen.place}, but is busy or hangs: {probe.problem}; its log should say why"
         return error(text, curl_command(seen, seen.base + "/" if link["prefix"] == KEEP else "/"))
-    if seen.here and probe.problem == probing.REFUSED:
+    if seen.here and probe.problem == REFUSED:
         home = seen.base.removesuffix(seen.name) or "/"
         where = f"{seen.answer['site']['url'].rstrip('/')}{home}-/status/{seen.name}"
         return warning(
             f"{describe_process(seen)} listens on {seen.place}, but a firewall keeps you away; ask the gateway whether it gets through",
             shlex.join(["curl", "-u", seen.user, where]),
         )
-    if probe.problem == probing.REFUSED:
+    if probe.problem == REFUSED:
         return error(f"nothing listens on {seen.place}, or only for {link['host']} itself; start it there", start)
     if not probe.listening:
         return error(
             f"{seen.place} cannot be reached from the gateway ({probe.problem}); see whether it listens",
             shlex.join(["ssh", link["host"], "ss", "-ltn", "sport", "=", f":{link['port']}"]),
         )
-    if probe.problem == probing.NO_END:
+    if probe.problem == NO_END:
         text = f"{describe_process(seen)} answers on {seen.place}, but {probe.problem}"
         return answer_too_long(seen, text, seen.base + "/" if link["prefix"] == KEEP else "/")
     return error(f"{describe_process(seen)} listens on {seen.place}, but {probe.problem}", start)

@@ -22,7 +22,9 @@ from ..model.kinds import KEEP, STRIP
 from ..model.targets import HTTPS, parse_address
 from ..model.urls import HOST
 from ..net import probe as probing
-from ..net.probe import Listener
+from ..net.endpoint import is_here, place_of
+from ..net.http_client import TLS
+from ..net.listener_table import Listener, listeners
 from . import browser
 from .advice import Finding, describe_process, policy_refusal, printable_finding, start_command
 from .fingerprints import websocket_of
@@ -48,13 +50,13 @@ def observe(answer: Mapping[str, Any], name: str) -> Observed:
         raise KeyError(name)
     # of two of the same name, the one that is served
     link = next((link for link in links if not link["yields_to"]), links[0])
-    known = probing.listeners()
+    known = listeners()
     probe = probing.probe(link, answer["site"], known, seconds=browser.PAGE_SECONDS)
-    place = probing.place_of(link)
-    here = place is not None and probing.is_here(place)
+    place = place_of(link)
+    here = place is not None and is_here(place)
     account = Listener(uid=os.getuid()).user
     observed = Observed(answer, link, probe, known, here, _closed(answer, link), account=account)
-    if probe.problem == probing.TLS and not parse_address(str(link.get("host", ""))):
+    if probe.problem == TLS and not parse_address(str(link.get("host", ""))):
         trusting = {**link, "scheme": HTTPS, "verify": True}
         observed = dataclasses.replace(observed, secure=probing.probe(trusting, answer["site"], known))
     if place is None or not probe.answers:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..net import probe as probing
+from ..net.http_client import PASSED_HEAD_BYTES
 from .advice import Finding, cut, start_with_base_path, warning
 from .connection_rules import SHORTER_HEAD
 from .observation import Observed
@@ -18,7 +18,7 @@ from .observation import Observed
 ASKED_SECONDS = 3600
 _TRIFLES = re.compile(r"/(?:favicon|apple-touch-icon|robots\.txt)[^/]*$|\.map$")
 """What browsers ask for on their own, and nobody misses."""
-_OVERSIZED = f"502, as the head of the answer has more than {probing.PASSED_HEAD_BYTES:,} bytes,"
+_OVERSIZED = f"502, as the head of the answer has more than {PASSED_HEAD_BYTES:,} bytes,"
 
 
 def log_findings(seen: Observed) -> Iterator[Finding]:

@@ -13,8 +13,9 @@ from typing import Any
 from ..model.kinds import KINDS
 from ..model.policy import Policy
 from ..model.urls import HOST
-from ..net import probe as probing
-from ..net.probe import Listener, Probe, Reply
+from ..net.http_client import LATE, Reply, split_url
+from ..net.listener_table import Listener
+from ..net.probe import Probe
 from .fingerprints import kind_of
 
 
@@ -54,7 +55,7 @@ class Page:
     @property
     def is_late(self) -> bool:
         """Whether nothing has come within the time that pages have."""
-        return self.problem.startswith(probing.LATE)
+        return self.problem.startswith(LATE)
 
     @property
     def answers(self) -> bool:
@@ -121,7 +122,7 @@ class Observed:
     @property
     def site(self) -> tuple[str, str]:
         """Scheme and `host:port` of the link's address, as a browser writes them."""
-        return probing.split_url(origin(self.answer["site"], self.link))
+        return split_url(origin(self.answer["site"], self.link))
 
     @property
     def root(self) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .probe import Listener
+    from .listener_table import Listener
 
 _SOCK_DIAG, _BY_FAMILY, _REQUEST, _ERROR = 4, 20, 1, 2
 _LISTEN = 10
@@ -47,7 +47,7 @@ class Listening:
         return uid if self._is_proven else self._look_up(host, port)
 
     def _look_up(self, host: str, port: int) -> int | None:
-        from .probe import listener_at, listeners  # most hosts' kernels answer
+        from .listener_table import listener_at, listeners  # most hosts' kernels answer
 
         if self._table is None:
             self._table = listeners(commands=False)

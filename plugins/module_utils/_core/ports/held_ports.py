@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..errors import PortTaken
-from ..net.probe import Listener, listeners_on
+from ..net.listener_table import Listener, listeners_on
 
 _ABSENT = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 """What a host without IPv6 says."""

@@ -33,7 +33,7 @@ def uids(users: Iterable[str], ports: Ports, rootless: bool) -> dict[str, int | 
 
 def here(addresses: Iterable[str]) -> frozenset[str]:
     """Those of the addresses that are this host's."""
-    from ..net.probe import is_here
+    from ..net.endpoint import is_here
 
     return frozenset(address for address in addresses if address and is_here((address, 0)))
 

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply import control
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import host
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import Exceeded, NotLive
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import probe
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import http_client
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Stream, run
 
 SECONDS = 0.5
@@ -97,7 +97,7 @@ def test_health_question_has_one_deadline(
 @pytest.mark.parametrize("work", [drip_http, flood, keep_silent])
 def test_probe_has_one_deadline(serve: Callable[..., str], work: Callable[[socket.socket], None]) -> None:
     path, start = serve(work), time.monotonic()
-    reply = probe.ask(path, "/", {}, seconds=SECONDS)
+    reply = http_client.ask(path, "/", {}, seconds=SECONDS)
     assert time.monotonic() - start < LATE
     assert (reply.status, bool(reply.problem)) == (0, True)
 

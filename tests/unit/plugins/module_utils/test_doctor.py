@@ -29,7 +29,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.adv
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.doctor import conclude, diagnose
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.diagnose.observation import Observed
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.kinds import KINDS
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import probe as probing
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.http_client import PASSED_HEAD_BYTES
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import Probe
 from ansible_collections.vizgate.gateway.tests.unit.support import free_port
 
@@ -833,7 +833,7 @@ def test_a_head_without_an_end() -> None:
 def test_the_gateway_passes_on_as_much_as_the_doctor_says() -> None:
     text = Path("roles/gateway/vars/main.yml").read_text(encoding="utf-8")
     (kilobytes,) = re.findall(r"^__gateway_head_kilobytes: (\d+)$", text, re.MULTILINE)
-    assert int(kilobytes) * 1024 == probing.PASSED_HEAD_BYTES
+    assert int(kilobytes) * 1024 == PASSED_HEAD_BYTES
 
 
 def test_what_pages_looked_for_outside_of_the_link_is_a_finding() -> None:

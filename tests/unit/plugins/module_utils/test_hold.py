@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import PortTaken
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import Listener
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listener_table import Listener
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports.held_ports import (
     Place,
     Systemd,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import listeners, probe
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import listener_table, listeners
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listeners import Listening
 
 ME = os.geteuid()
@@ -30,10 +30,10 @@ def deaf(host: str, port: int) -> int | None:
 def listening(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Listening:
     if request.param == "answers":
 
-        def tables(commands: bool = True) -> tuple[probe.Listener, ...]:
+        def tables(commands: bool = True) -> tuple[listener_table.Listener, ...]:
             raise AssertionError("the kernel's tables are read")
 
-        monkeypatch.setattr(probe, "listeners", tables)
+        monkeypatch.setattr(listener_table, "listeners", tables)
     else:
         monkeypatch.setattr(listeners, "_ask", {"refuses": refused, "finds nothing": deaf}[request.param])
     return Listening()

@@ -21,19 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import (
-    Listener,
-    Probe,
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.endpoint import is_here, place_of
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.http_client import (
     ask,
     gateway_headers,
-    is_here,
-    listener_at,
-    listeners,
-    place_of,
-    probe,
     speaks_tls,
     split_url,
 )
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listener_table import (
+    Listener,
+    listener_at,
+    listeners,
+)
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.probe import Probe, probe
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, ROLE, free_port
 
 CERTIFICATES: dict[ssl.SSLContext, Path] = {}

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from vizgate.model.urls import located, site
-from vizgate.net.probe import listeners, probe
+from vizgate.net.listener_table import listeners
+from vizgate.net.probe import probe
 
 from . import client
 from .output import tables
