@@ -36,7 +36,7 @@ def change(root: str, port: str) -> Callable[[], object]:
 
 def request(root: str, user: str, text: str) -> Callable[[], object]:
     """Does what a user asks for."""
-    return lambda: print(json.dumps(answer(Gateway(Paths(root), by=user), user, json.loads(text))))
+    return lambda: print(json.dumps(answer(Gateway(Paths(root), actor=user), user, json.loads(text))))
 
 
 def main(root: str, step: int, *arguments: str) -> None:

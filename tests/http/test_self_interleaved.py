@@ -41,7 +41,7 @@ TEAM = ("team", "players")
 
 def ask(gate: Rig, user: str, do: str, **keys: Any) -> dict[str, Any]:
     """The answer to a user's request."""
-    return answer(Gateway(Paths(str(gate.root)), by=user), user, {"do": do, **keys})
+    return answer(Gateway(Paths(str(gate.root)), actor=user), user, {"do": do, **keys})
 
 
 class Account:

@@ -81,7 +81,7 @@ class Paths:
         """One JSON line for every change: of a user's own making, or of everybody else's."""
         return os.path.join(self.state, "audit", user + ".jsonl") if user else os.path.join(self.state, "audit.jsonl")
 
-    def turn(self, user: str) -> str:
+    def user_lock(self, user: str) -> str:
         """The file that a user's own change holds locked, so that nobody makes two at a time."""
         return os.path.join(self.state, "turns", user)
 

@@ -48,10 +48,11 @@ class _Prepared(NamedTuple):
 class Gateway:
     """One gateway, on the host it runs on."""
 
-    def __init__(self, paths: Paths, by: str = "", whence: str | None = None) -> None:
-        """`by`: on whose behalf it is changed, and from where; the user of this process where nothing is given."""
+    def __init__(self, paths: Paths, actor: str = "", remote_host: str | None = None) -> None:
+        """`actor` and `remote_host` are for the audit log: who changes the gateway, and from which machine. The defaults are the
+        user of this process, and where that user has logged in from."""
         self.paths = paths
-        self.registry = Registry(paths, by, whence)
+        self.registry = Registry(paths, actor, remote_host)
         self.publisher = Publisher(paths)
 
     def declare(self, source: str, declaration: Declare, options: Options = DEFAULT) -> Outcome:
@@ -228,8 +229,8 @@ class Gateway:
         everyone = options.repair or options.require_live
         users = [user for user in sorted(after) if everyone or after[user] != state.get(user, {})]
         # what an administrator does for a user is none of the user's own changes
-        by = self.registry.by
-        audit_user = by if source == SELF and list(wanted) == [by] else ""
+        actor = self.registry.actor
+        audit_user = actor if source == SELF and list(wanted) == [actor] else ""
         return Change(before, Snapshot(after, addresses, ports), users, source, all_users, audit_user=audit_user)
 
     def _allowed(self, proposal: Proposal, before: Snapshot, prepared: _Prepared, check: bool) -> Ports | None:

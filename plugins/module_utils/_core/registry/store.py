@@ -34,11 +34,12 @@ SESSIONS = "/run/systemd/sessions"
 class Registry:
     """Reads a gateway's registry. Writing is the business of package `apply`, in transactions."""
 
-    def __init__(self, paths: Paths, by: str = "", whence: str | None = None) -> None:
-        """`by`: on whose behalf it is written to, and from where; whoever runs this process where nothing is given."""
+    def __init__(self, paths: Paths, actor: str = "", remote_host: str | None = None) -> None:
+        """`actor` and `remote_host`: who changes the registry, and from which machine. The defaults are the user of this
+        process, and where that user has logged in from."""
         self.paths = paths
-        self.by = by or os.environ.get("SUDO_USER") or me()
-        self.whence = whence
+        self.actor = actor or os.environ.get("SUDO_USER") or me()
+        self.remote_host = remote_host
 
     def file(self, user: str, source: str) -> str:
         """Where a source's declaration for a user stands."""
@@ -116,8 +117,8 @@ class Registry:
         header = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "source": source,
-            "by": self.by,
-            "from": whence() if self.whence is None else self.whence,
+            "by": self.actor,
+            "from": remote_host() if self.remote_host is None else self.remote_host,
         }
         return audit.extended(self.paths, header, steps, user)
 
@@ -177,10 +178,10 @@ class Registry:
             yield
 
     @contextlib.contextmanager
-    def turn(self, user: str) -> Iterator[None]:
+    def user_lock(self, user: str) -> Iterator[None]:
         """Waits for the user's own earlier change, so that in the line for the gateway's lock everybody stands once."""
-        os.makedirs(os.path.dirname(self.paths.turn(user)), mode=0o700, exist_ok=True)
-        with self._held(self.paths.turn(user)):
+        os.makedirs(os.path.dirname(self.paths.user_lock(user)), mode=0o700, exist_ok=True)
+        with self._held(self.paths.user_lock(user)):
             yield
 
     @contextlib.contextmanager
@@ -195,7 +196,8 @@ class Registry:
             # on a full disk nobody is named, but what was decided can still be finished
             with contextlib.suppress(OSError):
                 os.write(
-                    file.fileno(), f"process {os.getpid()} of {self.by}, since {time.strftime('%H:%M:%S')}\n".encode()
+                    file.fileno(),
+                    f"process {os.getpid()} of {self.actor}, since {time.strftime('%H:%M:%S')}\n".encode(),
                 )
             try:
                 yield
@@ -242,7 +244,7 @@ def me() -> str:
         return f"uid {os.getuid()}"
 
 
-def whence(cgroup: str = "") -> str:
+def remote_host(cgroup: str = "") -> str:
     """The machine from which whoever runs this process has logged in, as systemd knows it; "" for this one.
 
     `cgroup` is what `/proc/self/cgroup` says, or has said before the process went elsewhere.

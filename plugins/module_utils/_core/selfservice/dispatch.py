@@ -86,7 +86,7 @@ def _range(ports: range | None) -> dict[str, int] | None:
 
 def _ports(gateway: Gateway, user: str, request: Request, policy: Policy) -> Answer:
     """The user's port range, which is assigned if need be, and which of their links lead to which ports of it."""
-    with gateway.registry.turn(user):
+    with gateway.registry.user_lock(user):
         ports = gateway.ports(user)
     if ports is None:
         raise Unavailable("users have no port ranges on this gateway; any port will do that the policy allows")
@@ -143,7 +143,7 @@ def _change(gateway: Gateway, user: str, changed: Callable[[dict[str, list[Any]]
             raise InvalidData(problem.text for problem in problems)
         return {user: found}
 
-    with gateway.registry.turn(user):
+    with gateway.registry.user_lock(user):
         outcome = gateway.declare(SELF, declaration, Options(diff=False, require_live=True))
     return {"plan": outcome.plan}
 

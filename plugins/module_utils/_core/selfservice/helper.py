@@ -166,7 +166,7 @@ def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
             # of a command that needs nothing after all; or waits for another helper, see `talk`
             wake(arguments[0])
             return True
-        gateway = Gateway(paths.Paths(), by=user, whence=store.whence(cgroup))
+        gateway = Gateway(paths.Paths(), actor=user, remote_host=store.remote_host(cgroup))
         answer = dispatch.answer(gateway, user, request)
         # a caller that does not read keeps its place
         with hurried():

@@ -261,7 +261,7 @@ def test_nginx_reads_what_is_written_under_any_umask(gateway: Gateway, umask: in
 
 def own(gateway: Gateway, user: str, *links: dict[str, Any], **more: Any) -> None:
     """Declares a user's own links, as the user does."""
-    as_user = Gateway(gateway.paths, by=user)
+    as_user = Gateway(gateway.paths, actor=user)
     declare(as_user, {user: data(*links)._replace(**more)}, source="self")
 
 

@@ -259,7 +259,7 @@ def test_where_somebody_has_logged_in_from(
 ) -> None:
     (tmp_path / "c99").write_text("UID=1001\nREMOTE=1\nREMOTE_HOST=192.0.2.7\n", encoding="utf-8")
     monkeypatch.setattr(store, "SESSIONS", str(tmp_path))
-    assert store.whence(cgroup) == host
+    assert store.remote_host(cgroup) == host
 
 
 def test_a_holder_without_a_name_is_a_number(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

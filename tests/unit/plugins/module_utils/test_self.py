@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("control")
 
 def ask(gateway: Gateway, do: str, user: str = "alice", **keys: Any) -> dict[str, Any]:
     """The answer to one request of the user's."""
-    gateway.registry.by = user
+    gateway.registry.actor = user
     return answer(gateway, user, {"do": do, **keys})
 
 
@@ -210,7 +210,7 @@ def test_no_user_pushes_their_own_recent_history_out(gateway: Gateway, monkeypat
 
 
 def test_what_an_administrator_does_for_a_user_is_in_the_administrators_log(gateway: Gateway) -> None:
-    for_alice = Gateway(gateway.paths, by="root")
+    for_alice = Gateway(gateway.paths, actor="root")
     answer(for_alice, "alice", {"do": "add", "link": {"name": "run", "port": 9000}})
     assert not Path(gateway.paths.audit("alice")).exists()
     (line,) = ask(gateway, "history", lines=9)["lines"]
@@ -327,7 +327,7 @@ def test_the_same_name_twice_is_said_as_such(gateway: Gateway) -> None:
 
 def test_why_the_gateway_cannot_do_it_now_is_told(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
-    with Registry(gateway.paths, by="bob").locked():
+    with Registry(gateway.paths, actor="bob").locked():
         told = add(gateway, "run")["unavailable"]
     assert re.fullmatch(rf"process {os.getpid()} of bob, since [0-9:]+ has held \S+ for over 0.05 s; try again", told)
 

@@ -55,7 +55,7 @@ NO_ROOM = OSError(errno.ENOSPC, "No space left on device")
 
 def ask(gateway: Gateway, user: str, do: str, **keys: Any) -> dict[str, Any]:
     """The answer to one request of the user's."""
-    gateway.registry.by = user
+    gateway.registry.actor = user
     return answer(gateway, user, {"do": do, **keys})
 
 
@@ -186,7 +186,7 @@ class Scene:
         """A new one."""
         root = os.path.join(self.folder, name)
         shutil.copytree(self.former, root, symlinks=True)
-        return Gateway(Paths(root), by="alice")
+        return Gateway(Paths(root), actor="alice")
 
     def make(self, gateway: Gateway) -> dict[str, Any] | None:
         """Makes the change; what it is answered with, None for a process that is killed."""
@@ -424,7 +424,7 @@ class Victims:
 
     def ask(self, request: Any) -> dict[str, Any]:
         """mallory's request, and an answer that harms no terminal."""
-        self.gateway.registry.by = "mallory"
+        self.gateway.registry.actor = "mallory"
         told = answer(self.gateway, "mallory", _at(self.sockets, request))
         assert "unavailable" not in told, "nothing but data has gone wrong"
         for line in told.get("problems", []):
