@@ -47,7 +47,7 @@ options:
         type: str
         default: "0755"
   texts:
-    description: Files of the host, and what stands in them.
+    description: Files of the host, and their content.
     type: list
     elements: dict
     default: []

@@ -7,7 +7,7 @@ from conftest import Vizgate
 
 
 def test_no_apps(vizgate: Vizgate) -> None:
-    assert vizgate.ok("app", "list") == "you have no app; your users file is where they are declared\n"
+    assert vizgate.ok("app", "list") == "you have no apps; your users file declares them\n"
     assert vizgate.ok("app", "list", "--json") == "[]\n"
 
 

@@ -1,4 +1,4 @@
-"""How the command asks the root helper, told by stand-ins for sudo; molecule has the real one."""
+"""How the command uses the root helper, with stand-ins for sudo; molecule tests the real one."""
 
 from __future__ import annotations
 
@@ -139,11 +139,11 @@ def test_the_gateway_cannot_do_it_now(sudo: Sudo) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--user", "bob", "list"], "--user bob: only root acts in the name of others"),
-        (["status", "--all"], "--all: only root looks at everybody's links"),
-        (["init"], "init: only root does that"),
-        (["protection"], "protection: only root does that"),
-        (["remove-everything", "--confirm", os.uname().nodename], "remove-everything: only root does that"),
+        (["--user", "bob", "list"], "--user bob: only root can act for other users"),
+        (["status", "--all"], "--all: only root can see the links of all users"),
+        (["init"], "init: only root can do that"),
+        (["protection"], "protection: only root can do that"),
+        (["remove-everything", "--confirm", os.uname().nodename], "remove-everything: only root can do that"),
     ],
 )
 def test_what_only_root_does(sudo: Sudo, words: list[str], problem: str) -> None:

@@ -92,7 +92,7 @@ def test_old_hashes_are_listed_until_their_users_set_passwords(
     vizgate: Vizgate, serves: Callable[..., str | int], original: str
 ) -> None:
     vizgate.ok("import-multivisdom", original, user="")
-    old = "the hash of its password is of an old kind and has no end yet"
+    old = "the hash of its password has an old format and has no end yet"
     said = vizgate.ok("login", "list")
     assert [line.partition(":")[0] for line in said.splitlines() if old in line] == list(LOGINS)
     vizgate.ok("login", "password", "second", "--password-stdin", typed="new")
@@ -202,7 +202,7 @@ def test_checking_changes_nothing(vizgate: Vizgate, serves: Callable[..., str | 
     before = vizgate.gate.state()
     done = vizgate("import-multivisdom", old, "--check", user="")
     assert done.code == 1
-    assert done.out.startswith(NOTE + "nothing is changed yet; without --check:\nadded ")
+    assert done.out.startswith(NOTE + "nothing was changed; without --check:\nadded ")
     assert vizgate.gate.state() == before
     assert serves("/alice/train/") == 404
 

@@ -118,11 +118,11 @@ def test_a_link_to_a_socket(vizgate: Vizgate, backend: Backend, socket: str, ser
         (["add", "mine", "--port", "9000"], "link 'mine': you have one of that name; change or remove it, or take another name"),
         (["edit", "min", "--port", "9000"], "you have no link 'min' of your own; there are: mine"),
         (["remove", "min", "--yes"], "you have no link 'min' of your own; there are: mine"),
-        (["open", "min"], "link 'min': alice has none of this name; did you mean 'mine'?"),
-        (["open", "other"], "link 'other': alice has none of this name; vizgate list shows those that there are"),
-        (["status", "other"], "link 'other': alice has none of this name; vizgate list shows those that there are"),
-        (["doctor", "other"], "link 'other': alice has none of this name; vizgate list shows those that there are"),
-        (["kinds", "--for", "other"], "link 'other': alice has none of this name; vizgate list shows those that there are"),
+        (["open", "min"], "link 'min': alice has no link of this name; did you mean 'mine'?"),
+        (["open", "other"], "link 'other': alice has no link of this name; vizgate list shows your links"),
+        (["status", "other"], "link 'other': alice has no link of this name; vizgate list shows your links"),
+        (["doctor", "other"], "link 'other': alice has no link of this name; vizgate list shows your links"),
+        (["kinds", "--for", "other"], "link 'other': alice has no link of this name; vizgate list shows your links"),
         (["kinds", "vsdom"], f"kind 'vsdom' is not known; {OTHERS}"),
         (["add", "t\n\x1b[31m", "--port", "9"], "link 't\\n\\x1b[31m': the name is not of the form [a-z0-9][a-z0-9._-]{0,62}"),
         (["login", "remove", "guest"], "you have no login 'guest' of your own; there is none"),
@@ -149,14 +149,14 @@ def test_every_problem_has_a_line(vizgate: Vizgate) -> None:
         (["add", "t", "--port", "1", "--socket", "/x"], "Give either --port or --socket."),
         (["add"], "Missing argument 'NAME'."),
         (["edit", "t"], "Nothing to change: give an option."),
-        (["remove", "t"], "Nobody is there to be asked: give --yes."),
+        (["remove", "t"], "Not a terminal: pass --yes to skip the confirmation."),
         (["login"], "Missing command."),
-        (["login", "add", "x"], "Nobody is there to be asked: give --password-stdin or --password-fd."),
+        (["login", "add", "x"], "Not a terminal: pass --password-stdin or --password-fd."),
         (["login", "add", "x", "--password-stdin", "--password-fd", "0"], "Give either --password-stdin or --password-fd."),
         (["status", "--watch"], "--watch needs a terminal, and no --json."),
         (["status", "--all", "t"], "Give either --all or NAMEs."),
         (["kinds", "http", "--for", "t"], "Give --for NAME alone."),
-        (["remove-everything"], "Nobody is there to be asked: give --confirm HOSTNAME."),
+        (["remove-everything"], "Not a terminal: pass --confirm HOSTNAME."),
         (["xyzzy"], "No such command 'xyzzy'."),
     ],
 )  # fmt: skip
@@ -324,7 +324,7 @@ def test_export_is_a_users_file(vizgate: Vizgate) -> None:
 def test_exported_links_move_to_inventory(vizgate: Vizgate, gate: Rig, backend: Backend, serves: Serves) -> None:
     vizgate.ok("add", "t", "--port", str(backend.port), user="bob")
     done = vizgate("export", "--move", user="bob")
-    assert (done.code, done.err) == (0, "1 links pass to inventory as soon as it declares them\n")
+    assert (done.code, done.err) == (0, "1 links move to inventory as soon as it declares them\n")
     assert "self, moving to inventory" in vizgate.ok("list", user="bob")
     file = gate.folder / "inventory/users/bob.yml"
     before = file.read_text()
@@ -344,7 +344,7 @@ def test_exported_links_move_to_inventory(vizgate: Vizgate, gate: Rig, backend: 
 
 def test_history(vizgate: Vizgate) -> None:
     user = "mallory"
-    assert vizgate.ok("history", user=user) == "nothing has changed yet\n"
+    assert vizgate.ok("history", user=user) == "no changes yet\n"
     vizgate.ok("add", "t", "--port", "9000", user=user)
     vizgate.ok("edit", "t", "--port", "9001", user=user)
     vizgate.ok("login", "add", "guest", "--password-stdin", user=user, typed="s3cret-Wort")
@@ -396,7 +396,10 @@ def test_somebody_elses_rootless_gateway(vizgate: Vizgate, gate: Rig) -> None:
     os.chown(gate.root, 1, -1)
     try:
         done = vizgate("list")
-        assert (done.code, done.err) == (4, f"the gateway in {gate.root}/ is that of daemon, who alone can change it\n")
+        assert (done.code, done.err) == (
+            4,
+            f"the gateway in {gate.root}/ belongs to daemon; only that account can change it\n",
+        )
     finally:
         os.chown(gate.root, os.geteuid(), -1)
 

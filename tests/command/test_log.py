@@ -28,7 +28,7 @@ def lines(vizgate: Vizgate, *words: str, user: str = "alice") -> list[dict[str, 
 
 def test_own_lines_and_nobody_elses(busy: Vizgate) -> None:
     gate = busy.gate
-    assert busy.ok("log") == "nobody has asked for anything that is still in the log\n"
+    assert busy.ok("log") == "the log has no requests\n"
     assert busy.ok("log", "--json") == ""
     worker = gate.connect(gate.address())
     for path, login in (

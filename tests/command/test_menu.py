@@ -17,7 +17,7 @@ MENU = """\
 2: add a link
 3: delete a link
 4: add a login
-5: initialise: make the gateway whole again
+5: initialise: repair the gateway
 6: remove everything
 Action: """
 Serves = Callable[..., "str | int"]
@@ -64,15 +64,15 @@ def test_add_a_link_and_the_login_that_is_missing(vizgate: Vizgate, backend: Bac
     assert f"train => 127.0.0.1:{backend.port}\n" in menu.answer("Is that right? [y/n]: ", "perhaps")
     menu.answer("Is that right? [y/n]: ", "y")
     menu.expect(f"added {vizgate.site}/carol/train/ -> 127.0.0.1:{backend.port}\n")
-    menu.answer("Nobody opens your links without a login. Make one? [y/n]: ", "y")
+    menu.answer("Your links cannot be opened without a login. Add one? [y/n]: ", "y")
     menu.answer("Login name [carol]: ", "")
     menu.answer("Password of login carol: ", "x" * 73)
     menu.expect("Error: the password has 73 bytes; bcrypt takes 72 at most")
     menu.answer("Password of login carol: ", "s3cret")
-    menu.answer("The same again: ", "other")
+    menu.answer("Repeat the password: ", "other")
     menu.expect("Error: The two entered values do not match.")
     menu.answer("Password of login carol: ", "s3cret")
-    menu.answer("The same again: ", "s3cret")
+    menu.answer("Repeat the password: ", "s3cret")
     menu.expect(f"added login carol of {vizgate.site}/carol/\n")
     menu.answer("Action: ", "0")
     assert menu.end() == 0
@@ -98,7 +98,7 @@ def test_what_the_gateway_refuses_is_asked_again(
     menu.expect(f"added {vizgate.site}/alice/t/ -> 127.0.0.1:{backend.port}\n")
     menu.answer("Action: ", "2")
     menu.answer("Link name: ", "t")
-    menu.expect("Error: link 't': you have one of that name; remove it first, or take another name")
+    menu.expect("Error: link 't': you already have a link of this name; remove it first, or choose another name")
     menu.key("Link name: ", "c")
     assert menu.end() == 0
     assert serves("/alice/t/") == "tool"
@@ -152,7 +152,7 @@ def test_add_a_login(vizgate: Vizgate, menu: Terminal, serves: Serves) -> None:
     menu.expect("Error: login 'no name': the name is not of the form")
     menu.answer("Login name [alice]: ", "guest")
     menu.answer("Password of login guest: ", "s3cret")
-    menu.answer("The same again: ", "s3cret")
+    menu.answer("Repeat the password: ", "s3cret")
     menu.expect(f"added login guest of {vizgate.site}/alice/\n")
     menu.answer("Action: ", "4")
     menu.answer("Login name [alice]: ", "guest")
@@ -176,7 +176,7 @@ def test_leaving_at_any_question_leaves_nothing_half_done(vizgate: Vizgate, gate
         ("Make one? [y/n]: ", "y"),
         ("Login name [carol]: ", ""),
         ("Password of login carol: ", "s3cret"),
-        ("The same again: ", "s3cret"),
+        ("Repeat the password: ", "s3cret"),
     ]
     menu = vizgate.terminal(user="carol")
     for question, answer in dialogue[: answers - 1]:
@@ -199,7 +199,7 @@ def test_initialise(menu: Terminal, gate: Rig) -> None:
 
 def test_remove_everything(menu: Terminal, gate: Rig) -> None:
     everything = gate.core.registry.everything()
-    question = "All links and logins of all users will be gone. The name of this host, to go on: "
+    question = "All links and logins of all users will be removed. To confirm, type the name of this host: "
     menu.answer("Action: ", "6")
     menu.answer(question, "elsewhere")
     menu.expect(f"Error: 'elsewhere' is not the name of this host, {HOST}\n")
@@ -237,9 +237,7 @@ def test_removing_by_command_asks(vizgate: Vizgate) -> None:
     terminal = vizgate.terminal("remove", "t")
     terminal.answer(question, "n")
     assert terminal.end() == 1
-    assert "; 1 refused (the reasons are on stderr, one in a line), or thought better of; 2 " in " ".join(
-        vizgate.ok("--help").split()
-    )
+    assert "; 1 refused (reasons on stderr, one per line) or cancelled; 2 " in " ".join(vizgate.ok("--help").split())
     terminal = vizgate.terminal("remove", "t")
     terminal.key(question, "c")
     assert terminal.end() == 1
@@ -253,7 +251,7 @@ def test_removing_by_command_asks(vizgate: Vizgate) -> None:
 def test_a_password_by_command_is_typed_twice_and_unseen(vizgate: Vizgate, serves: Serves) -> None:
     terminal = vizgate.terminal("login", "add", "guest")
     terminal.answer("Password of login guest: ", "s3cret")
-    terminal.answer("The same again: ", "s3cret")
+    terminal.answer("Repeat the password: ", "s3cret")
     assert terminal.end() == 0
     assert "s3cret" not in terminal.said
     assert serves("/alice/", ("guest", "s3cret")) == 200

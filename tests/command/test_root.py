@@ -1,4 +1,4 @@
-"""What only root does: the gateway whole again, and the gateway empty."""
+"""What only root does: repair the gateway, and remove everything."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def test_alice_begins_with_nothing(host, run, get):
     assert host.user("alice").uid == UID
     assert json.loads(run("alice", "vizgate list --json")[1]) == []
     assert json.loads(run("alice", "vizgate login list --json")[1]) == []
-    assert run("alice", "vizgate history")[1].strip() == "nothing has changed yet"
+    assert run("alice", "vizgate history")[1].strip() == "no changes yet"
     assert host.check_output("find /home/alice -name thesis.txt") == ""
     assert host.run("crontab -u alice -l").rc == 1
     assert not host.file("/run/vizgate/sockets/alice").exists

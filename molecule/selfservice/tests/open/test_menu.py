@@ -18,7 +18,7 @@ def test_add_offers_a_login_and_a_password_is_not_shown(terminal, get, name):
             ("Make one? [y/n]: ", "y"),
             (f"Login name [{ACCOUNT}]: ", ""),
             (f"Password of login {ACCOUNT}: ", f"{ACCOUNT}-secret"),
-            ("The same again: ", f"{ACCOUNT}-secret"),
+            ("Repeat the password: ", f"{ACCOUNT}-secret"),
             ("Action: ", "0"),
         ],
     )
@@ -78,9 +78,9 @@ def test_add_a_login(terminal, get):
             (f"login '{ACCOUNT}' exists; vizgate login password {ACCOUNT} changes its password", None),
             ("Login name: ", "guest"),
             ("Password of login guest: ", "guest-secret"),
-            ("The same again: ", "other"),
+            ("Repeat the password: ", "other"),
             ("Password of login guest: ", "guest-secret"),
-            ("The same again: ", "guest-secret"),
+            ("Repeat the password: ", "guest-secret"),
             ("Action: ", "0"),
         ],
     )
@@ -118,7 +118,7 @@ def test_status_is_watched_until_it_is_interrupted(terminal):
 def test_commands_ask_in_a_terminal(terminal, get):
     shown = terminal(
         ACCOUNT,
-        [("Password of login guest: ", "third-secret"), ("The same again: ", "third-secret")],
+        [("Password of login guest: ", "third-secret"), ("Repeat the password: ", "third-secret")],
         "vizgate login password guest",
     )
     assert "secret" not in shown

@@ -47,7 +47,7 @@ def watch(line):
         code, said = done.returncode, done.stdout + done.stderr
     else:
         child = pexpect.spawn(command[0], command[1:], timeout=15, encoding="utf-8")
-        for asked in ("Password of login seen: ", "The same again: "):
+        for asked in ("Password of login seen: ", "Repeat the password: "):
             child.expect_exact(asked)
             child.sendline(secret)
         child.expect(pexpect.EOF)

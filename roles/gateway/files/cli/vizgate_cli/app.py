@@ -18,10 +18,10 @@ from . import VERSION, arguments, client
 
 EXIT_CODES = {
     0: "done",
-    1: "refused (the reasons are on stderr, one in a line), or thought better of",
+    1: "refused (reasons on stderr, one per line) or cancelled",
     2: "wrong usage",
     3: "a link does not work (status NAME, doctor)",
-    4: "the gateway cannot do it now: there is none, nginx does not serve, sudo or the administrator does not let you",
+    4: "the gateway cannot do it now: not installed, nginx does not serve, or sudo or the administrator does not allow it",
 }
 
 COMMANDS = {
@@ -75,7 +75,7 @@ def cli(ctx: click.Context, user: str | None) -> None:
     """Publish what you run (visdom, TensorBoard, Jupyter, any web page) at a stable, password-protected address.
 
     A link leads from http://GATEWAY/USER/NAME/ to a host and port, or to a unix socket; a login is a name and password
-    that open your links. A change is live when the command returns. Without a command, and on a terminal, there is a menu.
+    that open your links. A change is live when the command returns. Without a command, a menu opens on a terminal.
 
     Example:
 

@@ -87,5 +87,5 @@ def lines_option(default: int) -> Callable[[Any], Any]:
         metavar="N",
         type=click.IntRange(1, 10_000),
         default=default,
-        help=f"At most so many lines; {default} by default.",
+        help=f"Number of lines at most; {default} by default.",
     )

@@ -61,7 +61,7 @@ def open_gateway() -> Gateway:
 
     owner = os.stat(ROOT).st_uid
     if ROOT != "/" and owner != os.geteuid():
-        raise unavailable(f"the gateway in {ROOT} is that of {_account(owner)}, who alone can change it")
+        raise unavailable(f"the gateway in {ROOT} belongs to {_account(owner)}; only that account can change it")
     return Gateway(Paths(ROOT))
 
 
@@ -77,7 +77,7 @@ def send(request: dict[str, Any]) -> dict[str, Any]:
 
         response = answer(open_gateway(), current_user(), request)
     elif acting_user:
-        raise refused(f"--user {acting_user}: only root acts in the name of others")
+        raise refused(f"--user {acting_user}: only root can act for other users")
     else:
         response = (_started.pop() if _started else _Helper()).send(request)
     if "problems" in response:
@@ -106,8 +106,8 @@ def find_link(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
         names = sorted({link["name"] for link in state["links"]})
         near = get_close_matches(name, names, 1)
-        advice = f"did you mean '{near[0]}'?" if near else "vizgate list shows those that there are"
-        raise refused(f"link {name!a}: {state['user']} has none of this name; {advice}")
+        advice = f"did you mean '{near[0]}'?" if near else "vizgate list shows your links"
+        raise refused(f"link {name!a}: {state['user']} has no link of this name; {advice}")
     return min(found, key=lambda link: bool(link["yields_to"]))
 
 
@@ -139,7 +139,7 @@ def _account(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        raise unavailable(f"uid {uid} is no account's on this machine") from None
+        raise unavailable(f"uid {uid} has no account on this machine") from None
 
 
 class _Helper:

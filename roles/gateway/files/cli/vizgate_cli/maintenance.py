@@ -23,7 +23,7 @@ from vizgate.registry.store import Registry
 from . import client
 from .output import plans, tables
 
-QUESTION = "All links and logins of all users will be gone. The name of this host, to go on"
+QUESTION = "All links and logins of all users will be removed. To confirm, type the name of this host"
 UNITS = ("run-vizgate-sockets.mount", "vizgate-auth.service", "nginx.service", "vizgate-resolve.timer")
 
 
@@ -31,7 +31,7 @@ UNITS = ("run-vizgate-sockets.mount", "vizgate-auth.service", "nginx.service", "
 def whole_gateway(action: str) -> Iterator[Gateway]:
     """The gateway, for root or the owner of a rootless one; its errors become Failed."""
     if not client.is_privileged():
-        raise client.refused(f"{action}: only root does that")
+        raise client.refused(f"{action}: only root can do that")
     gateway = client.open_gateway()
     try:
         gateway.registry.policy()  # the first thing that a host without a gateway lacks

@@ -28,7 +28,7 @@ def run() -> None:
         ("add a login", _add_login),
     ]
     if client.is_privileged():
-        actions += [("initialise: make the gateway whole again", _init), ("remove everything", _remove_everything)]
+        actions += [("initialise: repair the gateway", _init), ("remove everything", _remove_everything)]
     try:
         click.echo(f"Links of {client.current_user()}")
         while True:
@@ -54,7 +54,7 @@ def ask_password(name: str) -> str:
         return password
 
     password: str = click.prompt(
-        f"Password of login {name}", hide_input=True, confirmation_prompt="The same again", value_proc=check
+        f"Password of login {name}", hide_input=True, confirmation_prompt="Repeat the password", value_proc=check
     )
     return password
 
@@ -82,7 +82,7 @@ def _add() -> None:
         name = text.strip("/ ")
         problem = name_problem("link", name)
         if not problem and name in taken:
-            problem = f"link {name!a}: you have one of that name; remove it first, or take another name"
+            problem = f"link {name!a}: you already have a link of this name; remove it first, or choose another name"
         if problem:
             raise click.UsageError(problem)
         return name
@@ -114,8 +114,8 @@ def _add() -> None:
                 raise
             tables.print_problems(failed.lines)
             before = link
-    click.echo(f"(a tool that needs more than a plain web page does: vizgate edit {link['name']} --kind KIND)")
-    if not state["logins"] and click.confirm("Nobody opens your links without a login. Make one?", default=None):
+    click.echo(f"(for a tool that is more than a plain web page: vizgate edit {link['name']} --kind KIND)")
+    if not state["logins"] and click.confirm("Your links cannot be opened without a login. Add one?", default=None):
         _add_login()
 
 

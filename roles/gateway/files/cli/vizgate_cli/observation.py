@@ -36,15 +36,15 @@ _SERVED: dict[tuple[bool, bool], tables.Cell] = {
 _LISTENS: dict[bool | None, tables.Cell] = {True: ("yes", "green"), False: ("no", "red"), None: ("?", "yellow")}
 
 
-def links(names: Sequence[str], everybody: bool) -> list[Row]:
-    """The links of these names, or all of the user, or with `everybody` of all users.
+def links(names: Sequence[str], all_users: bool) -> list[Row]:
+    """The links of these names, or all of the user, or with `all_users` of all users.
 
     Each is a link of the response to request `show`, and `user`, the full `url`, `probe` (the fields of `net.probe`'s
     result) and `works`. Raises Failed.
     """
-    if everybody:
+    if all_users:
         if not client.is_privileged():
-            raise client.refused("--all: only root looks at everybody's links")
+            raise client.refused("--all: only root can see the links of all users")
         gateway = client.open_gateway()
         info: Any = gateway.info()
         policy = gateway.registry.policy()
@@ -78,7 +78,7 @@ def links(names: Sequence[str], everybody: bool) -> list[Row]:
         ]
 
 
-def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[tables.Cell]]]:
+def table(links: Sequence[Row], all_users: bool) -> tuple[list[str], list[list[tables.Cell]]]:
     """The headers and rows of the table of links."""
     rows = []
     for link in links:
@@ -89,7 +89,7 @@ def table(links: Sequence[Row], everybody: bool) -> tuple[list[str], list[list[t
         )
         rows.append(
             [
-                f"{link['user']}/{link['name']}" if everybody else link["name"],
+                f"{link['user']}/{link['name']}" if all_users else link["name"],
                 link["target"],
                 tables.source_of(link),
                 ("quarantined", "red") if link.get("quarantined") else _SERVED[link["rendered"], link["live"]],
@@ -141,7 +141,7 @@ def drift() -> list[str]:
     return lines
 
 
-def watch(names: Sequence[str], everybody: bool) -> None:
+def watch(names: Sequence[str], all_users: bool) -> None:
     """Updates the table until ctrl-C."""
     from rich.console import Console
     from rich.live import Live
@@ -150,7 +150,7 @@ def watch(names: Sequence[str], everybody: bool) -> None:
     try:
         with Live(console=console, auto_refresh=False) as screen:
             while True:
-                screen.update(tables.as_rich_table(*table(links(names, everybody), everybody)), refresh=True)
+                screen.update(tables.as_rich_table(*table(links(names, all_users), all_users)), refresh=True)
                 time.sleep(SECONDS)
     except KeyboardInterrupt:
         pass

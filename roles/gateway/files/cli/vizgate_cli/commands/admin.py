@@ -12,9 +12,9 @@ from .. import arguments
 
 @click.command()
 def init() -> None:
-    """Make the gateway whole again (root).
+    """Repair the gateway (root).
 
-    Finishes what was cut short, publishes everything anew, and starts the services.
+    Finishes an interrupted change, publishes everything again, and starts the services.
 
     Example:
 
@@ -29,9 +29,9 @@ def init() -> None:
 @click.command()
 @arguments.json_option
 def protection(plain: bool) -> None:
-    """Tell which of the recommended protection is off (root).
+    """Show which recommended protection is off (root).
 
-    What each measure protects from, and which variable switches it on.
+    With what each measure protects from, and the variable that switches it on.
 
     Example:
 
@@ -44,11 +44,11 @@ def protection(plain: bool) -> None:
 
 
 @click.command("remove-everything")
-@click.option("--confirm", metavar="HOSTNAME", help="The name of this host, instead of typing it.")
+@click.option("--confirm", metavar="HOSTNAME", help="The name of this host, instead of being asked for it.")
 def remove_everything(confirm: str | None) -> None:
-    """Take all links and logins away (root).
+    """Remove all links and logins of all users (root).
 
-    Leaves an archive of what was there, of all users; the site policy stays.
+    Saves an archive of them first; the site policy stays.
 
     Example:
 
@@ -58,5 +58,5 @@ def remove_everything(confirm: str | None) -> None:
     from .. import maintenance
 
     if confirm is None and not arguments.is_interactive():
-        raise click.UsageError("Nobody is there to be asked: give --confirm HOSTNAME.")
+        raise click.UsageError("Not a terminal: pass --confirm HOSTNAME.")
     maintenance.remove_everything(confirm)

@@ -16,14 +16,14 @@ from ..output import logs, tables
 def app() -> None:
     """Your web apps, which the site deploys from git.
 
-    What they are, and in which version, stands in your users file.
+    Your users file declares them and their versions.
     """
 
 
 @app.command("list")
 @arguments.json_option
 def list_apps(plain: bool) -> None:
-    """List your apps, and what serves.
+    """List your apps, with their state and release.
 
     Example:
 
@@ -41,9 +41,9 @@ def list_apps(plain: bool) -> None:
 @click.argument("name", shell_complete=arguments.app_names)
 @arguments.json_option
 def list_releases(name: str, plain: bool) -> None:
-    """List the releases of your app NAME that are kept.
+    """List the kept releases of your app NAME.
 
-    The administrator goes back to one by playbook app_rollback.
+    The administrator can go back to one with the playbook app_rollback.
 
     Example:
 
@@ -62,7 +62,7 @@ def list_releases(name: str, plain: bool) -> None:
 def restart_app(name: str) -> None:
     """Restart your app NAME, and wait until it answers.
 
-    Requests that come meanwhile fail; a new release is what makes none fail.
+    Requests fail during the restart; during the deployment of a new release none fails.
 
     Example:
 
@@ -74,11 +74,11 @@ def restart_app(name: str) -> None:
 
 @app.command("logs")
 @click.argument("name", shell_complete=arguments.app_names)
-@click.option("--build", is_flag=True, help="What fetching, building and migrating have said.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until ctrl-C.")
+@click.option("--build", is_flag=True, help="The log of fetching, building and migrating.")
+@click.option("--follow", "-f", is_flag=True, help="Also print new lines, until ctrl-C.")
 @arguments.lines_option(50)
 def app_logs(name: str, build: bool, follow: bool, lines: int) -> None:
-    """Show what your app NAME has said, newest last.
+    """Show the log of your app NAME, newest last.
 
     Example:
 

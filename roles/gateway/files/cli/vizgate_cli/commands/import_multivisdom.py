@@ -15,12 +15,12 @@ from ..output import plans, tables
 
 @click.command("import-multivisdom")
 @click.argument("folder", metavar="[FOLDER]", required=False)
-@click.option("--check", is_flag=True, help="Only tell what would be imported.")
+@click.option("--check", is_flag=True, help="Only show what would be imported.")
 def import_multivisdom(folder: str | None, check: bool) -> None:
     """Import the links and logins of multivisdom_proxy (root).
 
-    From what its script has left in FOLDER, /etc/nginx/sites-available/multivisdom by default. Names that users have
-    here stay as they are. Exit code 1 where something is refused; all the rest is imported.
+    Reads what its script has left in FOLDER, /etc/nginx/sites-available/multivisdom by default. Names that users already
+    have here stay as they are. Exit code 1 if something is refused; the rest is imported.
 
     Example:
 
@@ -55,7 +55,7 @@ def import_multivisdom(folder: str | None, check: bool) -> None:
     for line in multivisdom.bounded(found.adapted):
         click.echo(f"note: {tables.clean(line)}")
     if check:
-        click.echo("nothing is changed yet; without --check:")
+        click.echo("nothing was changed; without --check:")
     plans.print_plan({"plan": outcome.plan})
     if outcome.reload:
         tables.print_problems(

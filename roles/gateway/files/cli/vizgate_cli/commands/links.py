@@ -27,12 +27,15 @@ _link_options = arguments.options(
         " link has a host name of its own, for a tool that has no base path.",
     ),
     click.option(
-        "--scheme", metavar="http|https", type=click.Choice(["http", "https", ""]), help="What the tool speaks; http."
+        "--scheme",
+        metavar="http|https",
+        type=click.Choice(["http", "https", ""]),
+        help="Protocol of the tool; http by default.",
     ),
     click.option(
         "--verify/--insecure",
         default=None,
-        help="With https, whether its certificate has to be good for HOST; it has to, unless told.",
+        help="With https, whether to verify its certificate for HOST; verified by default.",
     ),
 )
 
@@ -105,7 +108,7 @@ def edit(name: str, new: str | None, **given: Any) -> None:
 
 @click.command()
 @click.argument("name", shell_complete=arguments.link_names)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 def remove(name: str, yes: bool) -> None:
     """Remove your link NAME, after a question.
 
@@ -116,7 +119,7 @@ def remove(name: str, yes: bool) -> None:
     """
     if not yes:
         if not arguments.is_interactive():
-            raise click.UsageError("Nobody is there to be asked: give --yes.")
+            raise click.UsageError("Not a terminal: pass --yes to skip the confirmation.")
         state = client.get_state()
         link = client.find_link(state, name)
         click.confirm(f"Remove {tables.link_url(link, state['site'])} -> {link['target']}?", default=None, abort=True)
@@ -144,7 +147,7 @@ def print_url(name: str) -> None:
 )
 @arguments.json_option
 def kinds(kind: str | None, name: str | None, plain: bool) -> None:
-    """Tell how each kind of tool has to be started.
+    """Show how to start each kind of tool.
 
     Example:
 
@@ -163,12 +166,14 @@ def kinds(kind: str | None, name: str | None, plain: bool) -> None:
 
 @click.command()
 @click.option(
-    "--move", is_flag=True, help="Also hand the links over, at the next run of the playbook that declares them."
+    "--move",
+    is_flag=True,
+    help="Also hand the links over to inventory, at the next run of the playbook that declares them.",
 )
 def export(move: bool) -> None:
     """Print your own links as a users file.
 
-    It is ready to commit. Logins are not in it: nobody can read a password back.
+    It is ready to commit. It has no logins, because the gateway has only hashes of passwords.
 
     Example:
 
@@ -180,4 +185,4 @@ def export(move: bool) -> None:
         client.send({"do": "move"})
     click.echo(users_file.as_yaml(links), nl=False)
     if move:
-        tables.print_problems([f"{len(links)} links pass to inventory as soon as it declares them"])
+        tables.print_problems([f"{len(links)} links move to inventory as soon as it declares them"])

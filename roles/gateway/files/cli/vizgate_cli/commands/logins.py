@@ -20,8 +20,8 @@ _password_options = arguments.options(
 def login() -> None:
     """Names and passwords that open your links.
 
-    Passwords come from a prompt, from stdin or from a file descriptor, never from the command line, which everybody
-    on the machine can read.
+    Passwords come from a prompt, from stdin or from a file descriptor, never from the command line, which all users
+    of the machine can read.
     """
 
 
@@ -37,7 +37,7 @@ def _password(name: str, stdin: bool, descriptor: int | None) -> str:
         except ValueError:  # its text could show a part of the password
             raise client.refused(f"login {name!a}: the password is not UTF-8") from None
     if not arguments.is_interactive():
-        raise click.UsageError("Nobody is there to be asked: give --password-stdin or --password-fd.")
+        raise click.UsageError("Not a terminal: pass --password-stdin or --password-fd.")
     from .. import menu
 
     return menu.ask_password(name)
@@ -82,7 +82,7 @@ def add_login(name: str, password_stdin: bool, password_fd: int | None) -> None:
 def remove_login(name: str) -> None:
     """Remove your login NAME.
 
-    It opens nothing from then on.
+    It stops working at once.
 
     Example:
 
@@ -98,7 +98,7 @@ def remove_login(name: str) -> None:
 def change_login(name: str, password_stdin: bool, password_fd: int | None) -> None:
     """Change the password of your login NAME.
 
-    The old one opens nothing from then on.
+    The old password stops working at once.
 
     Example:
 

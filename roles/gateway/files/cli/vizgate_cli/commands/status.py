@@ -15,17 +15,19 @@ from ..output import logs, tables
 
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=arguments.link_names)
-@click.option("--watch", is_flag=True, help="Look at links again every two seconds, until ctrl-C.")
-@click.option("--all", "everybody", is_flag=True, help="The links of all users, and files edited by hand; for root.")
+@click.option("--watch", is_flag=True, help="Update every two seconds, until ctrl-C.")
+@click.option(
+    "--all", "all_users", is_flag=True, help="Links of all users, and manual changes in the gateway's files; for root."
+)
 @arguments.json_option
 @click.pass_context
-def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: bool, plain: bool) -> None:
-    """Tell whether your links work, and how fast.
+def status(ctx: click.Context, names: tuple[str, ...], watch: bool, all_users: bool, plain: bool) -> None:
+    """Show whether your links work, and how fast.
 
-    For each link: who declares it, whether it stands in the gateway's files and is served, whether anything listens and
-    answers, and whose process it is. With NAMEs, only these, and exit code 3 where one of them does not work.
+    For each link: its source, whether it is in the gateway's files and served, whether its target listens and answers,
+    and which process that is. With NAMEs, only these; exit code 3 if one of them does not work.
 
-    What --all finds edited by hand in the gateway's files is told on stderr, and by --watch not at all. Its JSON is
+    With --all, manual changes in the gateway's files are reported on stderr, but not with --watch. Its JSON is
     {"links": [...], "drift": [lines]}.
 
     Example:
@@ -38,17 +40,17 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: b
 
     if watch and (plain or not sys.stdout.isatty()):
         raise click.UsageError("--watch needs a terminal, and no --json.")
-    if everybody and names:
+    if all_users and names:
         raise click.UsageError("Give either --all or NAMEs.")
     if watch:
-        observation.watch(names, everybody)
+        observation.watch(names, all_users)
         return
-    links = observation.links(names, everybody)
+    links = observation.links(names, all_users)
     if plain:
-        tables.print_json({"links": links, "drift": observation.drift()} if everybody else links)
+        tables.print_json({"links": links, "drift": observation.drift()} if all_users else links)
     else:
-        tables.print_table(*observation.table(links, everybody))
-        if everybody:
+        tables.print_table(*observation.table(links, all_users))
+        if all_users:
             tables.print_problems(observation.drift())
     if names and not all(link["works"] for link in links):
         ctx.exit(3)
@@ -57,10 +59,10 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, everybody: b
 @click.command()
 @arguments.json_option
 def ports(plain: bool) -> None:
-    """Show your range of ports, and who listens there.
+    """Show your port range, and which programs listen there.
 
-    Where users have ranges, your links lead to ports of this host in yours alone, and no other account can connect to
-    them. The range stays yours.
+    If users have port ranges, your links to this host can only use ports of your range, and no other account can
+    connect to them. You keep your range.
 
     Example:
 
@@ -100,15 +102,15 @@ def history(lines: int, plain: bool) -> None:
 
 @click.command()
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=arguments.link_names)
-@click.option("--follow", "-f", is_flag=True, help="Go on with those that come, until ctrl-C.")
+@click.option("--follow", "-f", is_flag=True, help="Also print new requests, until ctrl-C.")
 @arguments.lines_option(20)
 @click.option("--json", "plain", is_flag=True, help="Print JSON, one line for each, for scripts.")
 def log(name: str | None, follow: bool, lines: int, plain: bool) -> None:
-    """Show who has asked for your pages, newest last.
+    """Show the requests to your pages, newest last.
 
-    When, from which address, with which login, the answer's status, what was asked for, how long it took, and which
-    program of yours has answered. With NAME, only for that link. Queries are not kept, as tools have their tokens
-    there; a websocket is told when it ends. Lines are the gateway's of today and yesterday.
+    Each line has the time, the client's address, the login, the status, method and path, the duration, and the program
+    that answered. With NAME, only requests to that link. Query strings are not logged, because tools put tokens there;
+    a websocket is logged when it ends. The log is that of today and yesterday.
 
     Example:
 
@@ -126,7 +128,7 @@ def log(name: str | None, follow: bool, lines: int, plain: bool) -> None:
 def doctor(ctx: click.Context, name: str, plain: bool) -> None:
     """Find out why your link NAME does not work.
 
-    Every finding comes with what to do about it.
+    Every finding says what to do.
 
     Example:
 

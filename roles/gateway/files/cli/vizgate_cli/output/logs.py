@@ -22,7 +22,7 @@ FOLLOW_SECONDS = 2
 def print_history(lines: Sequence[Mapping[str, str]]) -> None:
     """Prints changes, newest last."""
     if not lines:
-        click.echo("nothing has changed yet")
+        click.echo("no changes yet")
         return
     rows: list[list[tables.Cell]] = [
         [
@@ -41,9 +41,11 @@ def print_requests(request: dict[str, Any], follow: bool, plain: bool) -> None:
     """Prints requests to a user's pages, one per line; with `follow` also new ones, until ctrl-C."""
     response = client.send(request)
     if not response["complete"]:
-        tables.print_problems(["the gateway's log is longer than what is looked at; there may be older lines of yours"])
+        tables.print_problems(
+            ["only the newest part of the gateway's log was read; older lines of yours may be missing"]
+        )
     if not response["lines"] and not follow and not plain:
-        click.echo("nobody has asked for anything that is still in the log")
+        click.echo("the log has no requests")
     try:
         while True:
             for line in response["lines"]:
@@ -53,7 +55,7 @@ def print_requests(request: dict[str, Any], follow: bool, plain: bool) -> None:
             time.sleep(FOLLOW_SECONDS)
             response = client.send({**request, "lines": 10_000, "cursor": response["cursor"]})
             if not response["complete"]:
-                tables.print_problems(["more has come than is looked at; some lines may be missing here"])
+                tables.print_problems(["more requests came than were read; some lines may be missing"])
     except KeyboardInterrupt:
         pass
 

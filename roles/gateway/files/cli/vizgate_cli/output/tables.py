@@ -93,7 +93,7 @@ def print_links(state: Mapping[str, Any]) -> None:
     print_table(["URL", "TARGET", "KIND", "SOURCE", "DESCRIPTION"], rows)
     print_problems(
         f"link {link['name']!a} is in quarantine: {clean(link['target'])} belongs to {link['quarantined']};"
-        f" vizgate doctor {link['name']} tells what to do"
+        f" vizgate doctor {link['name']} says what to do"
         for link in state["links"]
         if link.get("quarantined") and not link["yields_to"]
     )
@@ -107,7 +107,7 @@ def print_ports(state: Mapping[str, Any]) -> None:
     for row in state["ports"]:
         owner: Cell = (row["user"], "red") if row["user"] not in ("", "root", state["user"]) else row["user"]
         process = f"{row['pid']} {row['command']}" if row["pid"] else ""
-        rows.append([str(row["port"]), row["link"], row["address"] or "nobody listens", owner, process])
+        rows.append([str(row["port"]), row["link"], row["address"] or "no listener", owner, process])
     if rows:
         print_table(["PORT", "LINK", "ADDRESS", "USER", "PROCESS"], rows)
 
@@ -124,7 +124,7 @@ def print_logins(state: Mapping[str, Any]) -> None:
         if until:
             ends = f"opened links until {until}" if time.strftime("%Y-%m-%d") > until else f"opens links until {until}"
         click.echo(
-            f"{name}: the hash of its password is of an old kind and {ends}; vizgate login password {name} makes a better one"
+            f"{name}: the hash of its password has an old format and {ends}; vizgate login password {name} replaces it"
         )
 
 
