@@ -1,7 +1,7 @@
 # The everyday commands; `make` lists them.
 .DEFAULT_GOAL := help
 # the longest first: two run at a time, and one that begins late runs alone
-LONGEST := molecule/apps molecule/fortress molecule/selfservice
+LONGEST := molecule/apps molecule/hardened molecule/selfservice
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SUITES := lint unit http http-alone kinds apps browser command
 .PHONY: help check docs demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)

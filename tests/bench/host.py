@@ -103,7 +103,7 @@ class Host:
         self.run("sh", "-c", f"for number in $(seq 0 {ACCOUNTS - 1}); do useradd -m -s /bin/bash user$number; done")
         self.write("/etc/sudoers.d/bench", _SUDO_TRUE)
         self.run("mkdir", "--parents", "/opt/bench/backend")
-        for path in (Path(__file__).with_name("on_host.py"), REPOSITORY / "tests/http/backends.py"):
+        for path in (Path(__file__).with_name("container_side.py"), REPOSITORY / "tests/http/backends.py"):
             docker("cp", path, f"{self.name}:/opt/bench/")
         docker("cp", Path(websockets.__file__).parent, f"{self.name}:/opt/bench/websockets")
         self.write("/opt/bench/backend/nginx.conf", load.backend_config(Path("/opt/bench/backend"), ports))
@@ -136,8 +136,8 @@ class Host:
         self.run("sh", "-c", f"umask 022; cat >{path}", said=text)
 
     def measure(self, *arguments: str | int) -> Any:
-        """What on_host.py finds."""
-        return json.loads(self.run("python3", "/opt/bench/on_host.py", *map(str, arguments)))
+        """What container_side.py finds."""
+        return json.loads(self.run("python3", "/opt/bench/container_side.py", *map(str, arguments)))
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ CHANGES = 20
 MANY, MORE = 1_000, 10_000
 
 Add = dict[str, float]
-"""Milliseconds from pressing return, by what happens then; see on_host.py."""
+"""Milliseconds from pressing return, by what happens then; see container_side.py."""
 
 
 class SelfService:

@@ -21,7 +21,7 @@ def test_every_suite_and_scenario_is_run() -> None:
     scenarios = {path.parent.name for path in COLLECTION.glob("molecule/*/molecule.yml")}
     assert set(re.findall(r"--quiet molecule-\S+ molecule test --scenario-name (\S+)", found)) == scenarios
     suites = {path.name for path in COLLECTION.glob("tests/*") if path.is_dir() and list(path.rglob("test_*.py"))}
-    # security is the tests of scenario fortress
+    # security is the tests of scenario hardened
     assert {path.split("/")[1] for path in re.findall(r"pytest (tests/\S+)", found)} == suites - {"security"}
     # and whatever did not run would be noticed
     run = re.findall(r"^\S* ?tests/suite (?:--quiet )?([a-z]\S*)", found, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Runs as root on the gateway's own host, for what its accounts do there: `on_host.py PART [ARGUMENT …]` prints JSON.
+"""Runs as root on the gateway's own host, for what its accounts do there: `container_side.py PART [ARGUMENT …]` prints JSON.
 
 Brings with it only what host.py lays beside it: the backends of the tests, and the package websockets.
 """
