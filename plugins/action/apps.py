@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the users folder on the controller, and sends the users' apps to the module: no app is ever a variable."""
+"""Reads the users folder on the controller and sends the apps to the module. They never become variables, which Ansible would template."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_texts impor
 
 
 class ActionModule(GatewayAction):
-    """Validates all users files here, and runs module apps there."""
+    """Validates all users files on the controller, then runs module apps on the host."""
 
     _supports_check_mode = True
 
@@ -32,17 +32,17 @@ class ActionModule(GatewayAction):
         if args.get("state") == "listed":
             listed = [
                 {"user": user, **{key: getattr(app, key) for key in ("name", "database", "supervisor", "conda")}}
-                for user, found in sorted(declared.apps.items())
-                for app in found
+                for user, apps in sorted(declared.apps.items())
+                for app in apps
             ]
             return {"changed": False, "apps": listed, "plan": []}
-        apps = {user: [app.as_json() for app in found] for user, found in declared.apps.items()}
+        packed_apps = {user: [app.as_json() for app in apps] for user, apps in declared.apps.items()}
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "apps.json")
-            self._transfer_data(packed, json.dumps(apps))
+            self._transfer_data(packed, json.dumps(packed_apps))
             self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
             args.update(root=self._root(task_vars or {}), packed=packed)
-            args.update(empty_folder=self._doubtful(src, folder.is_empty, task_vars or {}))
+            args.update(empty_folder=self._unconfirmed_empty_folder(src, folder.is_empty, task_vars or {}))
             return self._run_module(args, task_vars or {})
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)

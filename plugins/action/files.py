@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the files on the controller and sends them, and texts, to the host in one piece."""
+"""Reads the files on the controller and sends them, with the texts, to the host in one file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
 
 
 def _texts(args: dict[str, Any]) -> list[dict[str, Any]]:
-    """Takes the texts out of the module's options, which it checks and the host logs; incomplete ones are left to it."""
+    """Moves the texts out of the module's options, which the host logs. Incomplete texts stay; the module reports them."""
     texts = [text for text in args.get("texts") or [] if isinstance(text, dict) and {"path", "text"} <= text.keys()]
     if texts:
         args["texts"] = [{**text, "text": ""} if text in texts else text for text in args["texts"]]
@@ -52,11 +52,11 @@ def _texts(args: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _read(source: dict[str, str]) -> list[dict[str, str]]:
-    """The files of a source: all below a folder, or all that match a pattern."""
+    """Reads the files of a source: all files below a folder, or all that match a pattern."""
     src, dest = source["src"], source["dest"]
     if os.path.isdir(src):
         paths = [os.path.join(folder, name) for folder, _folders, names in os.walk(src) for name in names]
-        # what Python has compiled here is of no use there
+        # the host compiles its own bytecode
         paths, base = [path for path in paths if os.path.basename(os.path.dirname(path)) != "__pycache__"], src
     else:
         paths, base = glob.glob(src), os.path.dirname(src)

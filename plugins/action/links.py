@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the users folder on the controller, so that a thousand users are one task and none of it is a variable."""
+"""Reads the users folder on the controller: one task for all users, and no data in variables, which Ansible would template."""
 
 from __future__ import annotations
 
@@ -21,40 +21,42 @@ from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_texts impor
 
 
 class ActionModule(GatewayAction):
-    """Validates all users files here, and runs module links there if anything differs from its last run."""
+    """Validates all users files on the controller, and runs module links on the host if anything differs from its last run."""
 
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Returns the module's result; at once where the host has seen the same files under the same policy."""
+        """Returns the module's result. Skips the module if the host's last run had the same files and the same policy."""
         try:
             return self._publish(dict(self._task.args), task_vars or {})
         except Refused as error:
             return {"failed": True, "msg": str(error)}
 
     def _publish(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        # this process, Ansible's worker, ends with the task, and looking for garbage takes a good part of its time
+        # the worker process ends with the task, and garbage collection takes a considerable part of its time
         gc.disable()
         validate_only = boolean(args.pop("validate_only", False))
         source = args.get("source", "inventory")
         if source != "inventory" and not args.get("src"):
-            # nor would the site's own folder be meant
+            # the default folder belongs to source inventory
             raise Refused("links: src is missing; give the folder of the users files")
         src = self._users_folder(task_vars)
         folder = UsersFolder("links", src)
-        # a file that was not read makes it another folder than any that was published
+        # a file that could not be read also changes the fingerprint
         seen = [folder.texts, *folder.problems]
         digest = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
         paths = Paths(self._root(task_vars))
 
         unchanged = {"changed": False, "plan": [], "diff": [], "reload": False}
-        if not validate_only and not boolean(args.get("verify", False)) and self._seen(paths, source) == digest:
+        if not validate_only and not boolean(args.get("verify", False)) and self._last_digest(paths, source) == digest:
             return unchanged
         users = self._parse(folder, args.get("policy"))
         if validate_only:
             return unchanged
 
-        args.update(root=paths.root, digest=digest, empty_folder=self._doubtful(src, folder.is_empty, task_vars))
+        args.update(
+            root=paths.root, digest=digest, empty_folder=self._unconfirmed_empty_folder(src, folder.is_empty, task_vars)
+        )
         try:
             packed = self._connection._shell.join_path(self._make_tmp_path(), "users.json")
             self._transfer_data(packed, json.dumps({user: data.as_json() for user, data in users.items()}))
@@ -68,11 +70,11 @@ class ActionModule(GatewayAction):
         try:
             site = Policy.parse(policy, "gateway_* variables of the play") if policy else None
         except InvalidData as error:
-            raise Refused(f"the site policy, nothing was touched:\n{error}") from None
+            raise Refused(f"the site policy is invalid, nothing was changed:\n{error}") from None
         return folder.declared(site).users
 
-    def _seen(self, paths: Paths, source: str) -> str:
-        """The digest of the host's last complete run, if that was under the policy that stands there now."""
+    def _last_digest(self, paths: Paths, source: str) -> str:
+        """The digest of the host's last complete run, or "" if the host's policy has changed since."""
         policy, digest = shlex.quote(paths.policy), shlex.quote(paths.fingerprint(source))
         done = self._low_level_execute_command(f"cat {digest} && sha256sum < {policy}", sudoable=True)
         words = str(done["stdout"]).split()

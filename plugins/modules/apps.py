@@ -10,96 +10,98 @@ module: apps
 short_description: Deploy, update, roll back and remove the apps of all users
 version_added: 0.3.0
 description:
-  - Makes the gateway run the apps that the users files declare, and no longer those that they do not declare any more.
-  - A release is fetched, built, migrated and started as its owner, each in a folder of its own; it serves once it answers.
-    A step that fails leaves the release before it serving, and is told with the end of the log.
-  - What goes wrong with one app does not keep the others from being deployed; the task fails in the end.
+  - Deploys the apps that the users files declare, and removes apps that are no longer declared.
+  - Each release has its own folder. It is fetched, built, migrated and started as the app's owner, and becomes active when its
+    health check succeeds. If a step fails, the previous release stays active, and the problem has the end of the log.
+  - A problem with one app does not stop the others. The task fails at the end.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
   src:
     description:
       - Folder of users files on the controller, one C(<user>.yml) per user with the list C(apps).
-      - Where it is not given, the host's variable C(gateway_users_dir) is used, or else C(users/<site>) beside the folder
-        that has the inventory, so C(users/lab) for C(inventories/lab).
+      - By default the host's variable C(gateway_users_dir), or C(users/<site>) beside the folder of the inventories, for example
+        C(users/lab) for C(inventories/lab).
     type: path
   state:
     description:
-      - C(present) deploys what has changed in the users files. C(updated) also follows branches to where they are now.
-      - C(listed) only reads the users files, and returns what they declare.
-      - C(rolled_back) lets an earlier release of I(app) serve again. C(absent) removes all apps, or all of one I(user).
+      - C(present) deploys changes of the users files. C(updated) also deploys new commits of branches and tags.
+      - C(listed) only reads the users files and returns the declared apps.
+      - C(rolled_back) activates an earlier release of I(app). C(absent) removes all apps, or all apps of one I(user).
     type: str
     choices: [present, updated, listed, rolled_back, absent]
     default: present
   app:
-    description: The one app that this is about, like C(alice/flasktasks).
+    description: The app to process, like C(alice/flasktasks). By default all apps.
     type: str
   user:
-    description: With I(state=absent), whose apps are removed; everybody's where not given.
+    description: With I(state=absent), the user whose apps are removed. By default all users.
     type: str
   release:
-    description: With I(state=rolled_back), the number of the release; by default the one before the one that serves.
+    description: With I(state=rolled_back), the number of the release. C(0) is the one before the active release.
     type: int
     default: 0
   keep_releases:
-    description: How many releases of each app are kept, the one that serves included.
+    description: Number of releases to keep of each app, including the active one.
     type: int
     default: 3
   health_seconds:
-    description: How long a new release has until it answers.
+    description: Time in seconds in which a new release must pass its health check.
     type: int
     default: 60
   step_seconds:
-    description: How long fetching, building and migrating may take, each; the apps of one user in one run take twice as long at most.
+    description: Time limit in seconds for each step (fetch, build, migrate). All apps of one user have twice this time in one run.
     type: int
     default: 900
   step_memory:
-    description: Memory that fetching and building may use.
+    description: Memory limit of the steps fetch and build, in the format of systemd's C(MemoryMax).
     type: str
     default: 2G
   environment:
-    description: Variables of fetching and building, like those of a proxy or a package index. Every user who has an app can read them.
+    description:
+      - Environment variables of the steps fetch and build, for example of a proxy or a package index.
+      - Every user who has an app can read them.
     type: dict
     default: {}
   uv:
-    description: The program uv on the host.
+    description: Path of uv on the host.
     type: path
     default: /usr/local/lib/vizgate/uv/bin/uv
   python:
-    description: The Python that environments are made of.
+    description: Python interpreter of the apps' virtual environments.
     type: path
     default: /usr/bin/python3
   conda:
-    description: The program on the host that makes environments of conda packages, which role apps installs.
+    description: Path of the program on the host that creates conda environments. Role apps installs it.
     type: path
     default: /usr/local/lib/vizgate/conda/bin/conda-environment
   remove_data:
-    description: Whether the data of an app that is removed go, too.
+    description: Whether removing an app also removes its data.
     type: bool
     default: false
   forget:
-    description: Whether apps that are removed leave nothing outside of their owners' homes, as when the owner leaves.
+    description: Whether removing an app also removes its files outside of the owner's home. Off-boarding sets this.
     type: bool
     default: false
   may_be_empty:
     description:
-      - Whether a folder without users files withdraws everything that it had declared; otherwise it is refused.
-      - By default what the host's variable C(gateway_users_dir_may_be_empty) says.
+      - Whether a folder without users files removes everything that it had declared. Otherwise such a folder is refused.
+      - By default the host's variable C(gateway_users_dir_may_be_empty).
     type: bool
   packed:
-    description: Internal; the users' apps, as the action plugin sends them.
+    description: Internal. File with the users' apps, written by the action plugin.
     type: path
   empty_folder:
-    description: Internal; the users folder, where no users file is in it and nobody has said that this is meant.
+    description: Internal. The users folder, if it has no users files and I(may_be_empty) is not set.
     type: str
     default: ''
 """
 
 EXAMPLES = r"""
-- name: Deploy what the inventory declares
+- name: Deploy the apps of the users files
   vizgate.gateway.apps:
 
-- name: Go back to the release before
+- name: Roll back to the previous release
   vizgate.gateway.apps:
     app: alice/flasktasks
     state: rolled_back
@@ -107,13 +109,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: What was done, or in check mode would be.
+  description: The changes, in check mode the planned ones.
   returned: always
   type: list
   elements: dict
   contains:
     action:
-      description: One of deploy, update, start, roll back, remove, forget (what was left of an app that was removed earlier).
+      description: One of deploy, update, start, roll back, remove, forget (remaining files of an app that was removed earlier).
       type: str
       sample: update
     app:
@@ -121,32 +123,32 @@ plan:
       type: str
       sample: alice/flasktasks
     url:
-      description: Its address below the gateway's own.
+      description: Path of the app on the gateway.
       type: str
       sample: /alice/flasktasks/
     version:
-      description: The version that is declared.
+      description: The declared version.
       type: str
       sample: v1.4
     was:
-      description: The release that served.
+      description: The release that was active before.
       type: str
       sample: release 3 (v1.3, 0a1b2c3d4e)
     now:
-      description: The release that serves.
+      description: The active release.
       type: str
       sample: release 4 (v1.4, 5f6a7b8c9d)
     data:
-      description: Of an app that is removed, where its data are.
+      description: For a removed app, where its data are.
       type: str
       sample: kept in /home/alice/apps/flasktasks/shared
 apps:
-  description: With I(state=listed), of every app user, name, database, supervisor, and conda, its environment file.
+  description: With I(state=listed), user, name, database, supervisor and conda (the environment file) of every app.
   returned: when I(state) is C(listed)
   type: list
   elements: dict
 problems:
-  description: What went wrong, with the step, the reason, and the end of the log.
+  description: The problems, with the step, the reason and the end of the log.
   returned: on failure
   type: list
   elements: str
@@ -163,7 +165,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app im
 
 
 def declared(path: str) -> tuple[dict[str, tuple[App, ...]], dict[str, list[str]]]:
-    """The users' apps, as the action plugin has packed them, and the problems of users whose apps cannot be read."""
+    """Reads the users' apps from the action plugin's file; returns the apps, and the problems of users whose apps are invalid."""
     with open(path, encoding="utf-8") as file:
         users = json.load(file)
     found, refused = {}, {}
@@ -176,20 +178,20 @@ def declared(path: str) -> tuple[dict[str, tuple[App, ...]], dict[str, list[str]
 
 
 def settings(params: dict) -> Settings:
-    """What the site says about all apps."""
+    """The site's settings for all apps."""
     keys = [key for key in Settings._fields if key != "environment"]
     environment = tuple(sorted((name, str(value)) for name, value in params["environment"].items()))
     return Settings(environment=environment, **{key: params[key] for key in keys})
 
 
 def work(module: AnsibleModule) -> Outcome:
-    """Does what the parameters say."""
+    """Brings the apps to the requested state."""
     params, check = module.params, module.check_mode
     if params["state"] == "absent" and not os.path.isdir(os.path.join(_module.Paths(params["root"]).state, "apps")):
-        # a host without apps need not be a gateway
+        # a host without apps may have no gateway
         return Outcome([], [])
     deployer = Deployer(_module.connect(module), settings(params), host_not_installed=check)
-    # also of those whose app has never answered, and so has no link
+    # includes owners whose apps have never become healthy, and so have no link
     owners = sorted({user for user, _name in deployer.store.known()})
     _module.refuse_empty(owners, SOURCE, params["empty_folder"])
     if params["state"] == "rolled_back":

@@ -7,37 +7,37 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificate
-short_description: Give the gateway a certificate
+short_description: Install the gateway's TLS certificate
 version_added: 0.2.0
 description:
-  - Puts a certificate with its key where the gateway's nginx reads both, in one file that is replaced at once.
-  - Role C(vizgate.gateway.certificate) is what playbooks use; nginx has to be reloaded afterwards.
+  - Installs a certificate and its key in the file that the gateway's nginx reads. The file is replaced atomically.
+  - Nginx must be reloaded afterwards. Playbooks use role C(vizgate.gateway.certificate), which does this.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
   provider:
     description:
-      - C(files) takes I(chain) and I(key), which have to belong together and must not have ended.
-      - C(selfsigned) makes a certificate for I(names), and another one 30 days before it ends.
-      - C(acme) does the same where there is no certificate at all, until that of an authority takes its place.
+      - C(files) installs I(chain) and I(key), which must match and must not be expired.
+      - C(selfsigned) generates a certificate for I(names), and renews it 30 days before it expires.
+      - C(acme) does the same if there is no certificate, until a certificate from an ACME server replaces it.
     type: str
     choices: [selfsigned, files, acme]
     required: true
   names:
-    description: Host names and IP addresses that the certificate is for.
+    description: Host names and IP addresses of the certificate (subject alternative names).
     type: list
     elements: str
     default: []
   chain:
-    description: The server's certificate and those of the authorities between, in PEM.
+    description: The server certificate followed by the intermediate certificates, in PEM format.
     type: str
     default: ''
   key:
-    description: The server's key in PEM, without a passphrase.
+    description: The private key in PEM format, without a passphrase.
     type: str
     default: ''
   validate_only:
-    description: Whether to refuse what no certificate can be made of, and nothing else; needs no openssl.
+    description: Whether to validate the other options only. Does not need openssl.
     type: bool
     default: false
 """
@@ -52,23 +52,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 names:
-  description: What the certificate is for; in check mode that of before.
-  returned: where there is a certificate
+  description: Names of the certificate; in check mode those of the current one.
+  returned: if there is a certificate
   type: list
   elements: str
   sample: [gate.example.org]
 ends:
-  description: When it ends.
-  returned: where there is a certificate
+  description: Expiry time.
+  returned: if there is a certificate
   type: str
   sample: Jan  1 00:00:00 2027 GMT
 self_signed:
-  description: Whether browsers will warn of it.
-  returned: where there is a certificate
+  description: Whether the certificate is self-signed, so that browsers warn about it.
+  returned: if there is a certificate
   type: bool
 ocsp:
-  description: Whether its authority answers OCSP requests.
-  returned: where there is a certificate
+  description: Whether the certificate names an OCSP responder.
+  returned: if there is a certificate
   type: bool
 """
 
@@ -92,23 +92,23 @@ def main() -> None:
         supports_check_mode=True,
     )
     path = _module.Paths(module.params["root"]).certificate
-    wanted = {key: module.params[key] for key in ("provider", "names", "chain", "key")}
+    desired = {key: module.params[key] for key in ("provider", "names", "chain", "key")}
     if module.params["validate_only"]:
-        _module.attempt(module, lambda: certificates.validate(**wanted))
+        _module.attempt(module, lambda: certificates.validate(**desired))
         module.exit_json(changed=False)
     before = _module.attempt(module, lambda: certificates.look(path))
-    text = _module.attempt(module, lambda: certificates.coming(path, **wanted))
+    text = _module.attempt(module, lambda: certificates.coming(path, **desired))
     if text is not None and not module.check_mode:
         _module.attempt(module, lambda: certificates.install(path, text))
     after = _module.attempt(module, lambda: certificates.look(path))
     module.exit_json(
         changed=text is not None,
-        diff={"before": _told(before), "after": _told(after)},
+        diff={"before": _describe(before), "after": _describe(after)},
         **(dataclasses.asdict(after) if after else {}),
     )
 
 
-def _told(certificate: certificates.Certificate | None) -> str:
+def _describe(certificate: certificates.Certificate | None) -> str:
     if certificate is None:
         return ""
     signed = ", self-signed" if certificate.self_signed else ""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Put many text files and folders on a host at once
+short_description: Install many text files and folders at once
 version_added: 0.2.0
 description:
-  - Does for whole lists of folders and files what C(ansible.builtin.file) and C(ansible.builtin.copy) do for one, in one run.
-  - The collection's roles install their own files with it, fifty of which would take half a minute one by one.
-  - Folders are made first. Files that are on the host alone stay, unless a source sets C(prune).
+  - Does the work of C(ansible.builtin.file) and C(ansible.builtin.copy) for lists of folders and files in one module run.
+  - The roles of this collection install their files with it. Fifty separate tasks would take half a minute.
+  - Folders are created first. Other files on the host stay, unless a source sets C(prune).
 author:
   - The vizgate authors (@vizgate)
 extends_documentation_fragment:
@@ -27,73 +27,73 @@ attributes:
     platforms: posix
 options:
   folders:
-    description: Folders of the host, which are made, or get owner, group and mode if they are there.
+    description: Folders on the host to create. Existing folders get owner, group and mode.
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: The folder's path, which may be a symbolic link to one. Those above it are made with mode C(0755).
+        description: Path of the folder, or of a symbolic link to one. Missing parent folders are created with mode C(0755).
         type: str
         required: true
       owner:
-        description: The name of its owner; without one it stays as it is.
+        description: Name of the owner. By default unchanged.
         type: str
       group:
-        description: The name of its group; without one it stays as it is.
+        description: Name of the group. By default unchanged.
         type: str
       mode:
-        description: Its mode.
+        description: Octal mode.
         type: str
         default: "0755"
   texts:
-    description: Files of the host, and their content.
+    description: Files on the host and their contents.
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: The file's path. Folders above it are made with mode C(0755).
+        description: Path of the file. Missing parent folders are created with mode C(0755).
         type: str
         required: true
       text:
-        description: All of its content, for example what R(lookup template,ansible_collections.ansible.builtin.template_lookup) gives.
+        description: Content of the file, for example from R(lookup template,ansible_collections.ansible.builtin.template_lookup).
         type: str
         required: true
       owner:
-        description: The name of its owner; without one it stays as it is.
+        description: Name of the owner. By default unchanged.
         type: str
       group:
-        description: The name of its group; without one it stays as it is.
+        description: Name of the group. By default unchanged.
         type: str
       mode:
-        description: Its mode.
+        description: Octal mode.
         type: str
         default: "0644"
       keep:
-        description: Whether a file that is there keeps its content, like a log or a key. The diff of such a file shows none.
+        description: Whether an existing file keeps its content, for example a log or a key. The diff does not show the content.
         type: bool
         default: false
   sources:
-    description: Files of the controller, and where they are put.
+    description: Files on the controller, and their folders on the host.
     type: list
     elements: dict
     default: []
     suboptions:
       src:
-        description: A folder of the controller, of which everything comes along, or a pattern like C(/opt/lib/*.py).
+        description: A folder on the controller, which is copied with its contents, or a pattern like C(/opt/lib/*.py).
         type: str
         required: true
       dest:
-        description: The folder on the host, which is made if it is not there.
+        description: Folder on the host. It is created if it is missing.
         type: str
         required: true
       mode:
-        description: The files' mode. Folders that are made get C(0755).
+        description: Octal mode of the files. Created folders get C(0755).
         type: str
         required: true
       prune:
-        description: Whether to remove files below C(dest) that no source has, and empty folders. What Python has compiled stays.
+        description: Whether to remove empty folders and files below C(dest) that no source has. Bytecode of existing sources stays.
         type: bool
         default: false
   release:
@@ -140,7 +140,7 @@ options:
     elements: str
     default: []
   packed:
-    description: The files in one, on the host. The action sets it.
+    description: Internal. File with the contents of all files, written by the action plugin.
     type: path
 """
 
@@ -161,7 +161,7 @@ EXAMPLES = r"""
         - {src: "{{ role_path }}/files/lab", dest: lab, mode: "0644"}
         - {src: "{{ role_path }}/files/bin", dest: bin, mode: "0755"}
 
-- name: Write the settings, into a folder that only the group reads
+- name: Write the settings into a folder that only the group can read
   vizgate.gateway.files:
     folders:
       - {path: /etc/lab/secrets, group: lab, mode: "0750"}
@@ -171,7 +171,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The folders and files that were not as they should be, or should not be there.
+  description: The folders and files that were changed or removed, in check mode the planned ones.
   returned: always
   type: list
   elements: str

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: info
-short_description: Tell what a gateway serves
+short_description: Return the links and logins of a gateway
 version_added: 0.1.0
 description:
-  - Returns all links and the names of all logins of a gateway, who declared each, and whether it is rendered and served.
+  - Returns all links and the names of all logins of a gateway, the source of each, and whether it is rendered and served.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
   user:
-    description: Only this user's.
+    description: User whose links and logins are returned. By default those of all users.
     type: str
 """
 
 EXAMPLES = r"""
-- name: Ask the gateway
+- name: Read the state of the gateway
   vizgate.gateway.info:
   register: gateway
 """
@@ -28,10 +28,10 @@ EXAMPLES = r"""
 RETURN = r"""
 users:
   description:
-    - User → links and logins.
-    - Where users have port ranges, links also have C(quarantined), the account that listens where the link leads to and keeps it
-      from being served, or nothing.
-    - A link whose C(prefix) is C(host) has the host name C(<name>--<user>) below the gateway's instead of the address C(url).
+    - Links and logins by user.
+    - With port ranges, links also have C(quarantined), the account whose program listens on the backend port, so that the link is not
+      served; empty if there is none.
+    - A link whose C(prefix) is C(host) is served at the host name C(<name>--<user>) below the gateway's, not at C(url).
   returned: always
   type: dict
   sample:
@@ -48,8 +48,8 @@ live:
   type: bool
 drift:
   description:
-    - Include files that are not as declared, with their text before and after a repair; and what nginx serves otherwise.
-    - Playbook C(site) repairs.
+    - Include files that differ from the declared state, with their text before and after a repair, and differences in what nginx serves.
+    - Playbook C(site) repairs them.
   returned: when I(user) is not given
   type: list
   elements: dict
@@ -63,10 +63,10 @@ def main() -> None:
     module = AnsibleModule(argument_spec={**_module.ROOT, "user": {"type": "str"}}, supports_check_mode=True)
     gateway = _module.connect(module)
     user = module.params["user"]
-    found = _module.attempt(module, lambda: gateway.info(user))
+    info = _module.attempt(module, lambda: gateway.info(user))
     if user is None:
-        found["drift"] = _module.attempt(module, gateway.drift)
-    module.exit_json(changed=False, **found)
+        info["drift"] = _module.attempt(module, gateway.drift)
+    module.exit_json(changed=False, **info)
 
 
 if __name__ == "__main__":

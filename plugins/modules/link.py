@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: link
-short_description: Publish one link, or take it away
+short_description: Publish or remove one link
 version_added: 0.1.0
 description:
-  - Publishes C(/<user>/<name>/) on the gateway that the task runs on; delegate it to the gateway from other plays.
-  - The change is live at once, without a reload of nginx.
+  - Publishes C(/<user>/<name>/) on the gateway that the task runs on. In plays for other hosts, delegate the task to the gateway.
+  - The change takes effect at once, without a reload of nginx.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
@@ -24,24 +24,24 @@ options:
     type: str
     required: true
   state:
-    description: Whether the link is there.
+    description: Whether the link exists.
     type: str
     choices: [present, absent]
     default: present
   kind:
-    description: Preset that knows what the tool behind the link needs.
+    description: Kind of the tool, a preset of the settings that it needs.
     type: str
     default: http
   host:
-    description: IP address or name of the machine that the tool runs on, as seen from the gateway; by default itself.
+    description: IP address or host name of the tool, as seen from the gateway. By default the gateway itself.
     type: str
   port:
     description: Port that the tool listens on. This or I(socket) is required when I(state) is C(present).
     type: int
   socket:
     description:
-      - Unix socket that the tool listens on, instead of I(host) and I(port), in the folder C(/run/vizgate/sockets/<user>).
-      - The folder is made with the first such link. The tool has to let its group write, as with C(umask 007).
+      - Unix socket that the tool listens on, in the folder C(/run/vizgate/sockets/<user>). Excludes I(host) and I(port).
+      - The folder is created with the first such link. The socket must be group-writable, as with C(umask 007).
     type: path
   description:
     description: Text for the user's index page, up to 200 characters.
@@ -49,24 +49,24 @@ options:
     default: ''
   prefix:
     description:
-      - Whether the tool sees C(/<user>/<name>/) in its URLs; where not given, the kind decides.
-      - With C(host) the link has a host name of its own, as in C(https://<name>--<user>.gate.example.org/), for tools without a base
-        path. The gateway needs C(gateway_url_style=subdomain) for that.
+      - Whether the tool gets request paths with C(/<user>/<name>/). The kind sets the default.
+      - With C(host) the link has its own host name, as in C(https://<name>--<user>.gate.example.org/), for tools that do not support
+        a base path. This needs C(gateway_url_style=subdomain).
     type: str
     choices: [keep, strip, host]
   scheme:
-    description: What the tool speaks.
+    description: Protocol of the tool.
     type: str
     choices: [http, https]
     default: http
   verify:
     description:
-      - With I(scheme=https), whether the tool's certificate has to be good for I(host), which has to be a name then.
-      - By the authorities that the site trusts, C(gateway_backend_ca) of role C(gateway).
+      - With I(scheme=https), whether to verify the tool's certificate for I(host), which must be a host name then.
+      - The trusted CA certificates are those of C(gateway_backend_ca) of role C(gateway).
     type: bool
     default: true
   source:
-    description: Under which name this link is declared; one link belongs to one source.
+    description: Name of the source that declares the link. A link belongs to one source.
     type: str
     default: playbook
 """
@@ -85,12 +85,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: What changed, or in check mode would change; see M(vizgate.gateway.links).
+  description: The changes, in check mode the planned ones; see M(vizgate.gateway.links).
   returned: always
   type: list
   elements: dict
 reload:
-  description: Whether nginx has to be reloaded or started before it serves the change.
+  description: Whether nginx must be reloaded or started to serve the change.
   returned: always
   type: bool
 """

@@ -10,118 +10,118 @@ module: links
 short_description: Publish the links and logins of all users from a folder of users files
 version_added: 0.1.0
 description:
-  - Makes the gateway serve what the users files declare, and no longer what they do not declare any more.
-  - All users files are read and validated on the controller; every problem is reported with its file and line,
-    and nothing is touched while there is one.
-  - A change is live at once, without a reload of nginx.
+  - Publishes the links and logins that the users files declare, and removes those that are no longer declared.
+  - All users files are read and validated on the controller. Every problem is reported with its file and line, and nothing is
+    changed if there is a problem.
+  - Changes take effect at once, without a reload of nginx.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
   src:
     description:
       - Folder of users files on the controller, one C(<user>.yml) per user with the lists C(links) and C(logins).
-      - Passwords, or whole files, may be encrypted with Ansible Vault; so may what apps get, with vault id C(users).
-      - A folder below an inventory folder is refused, because Ansible takes every file there for an inventory.
-      - Required unless I(source) is C(inventory). For that, the host's variable C(gateway_users_dir) is the default, or else
-        C(users/<site>) beside the folder that has the inventory, so C(users/lab) for C(inventories/lab).
+      - Passwords and whole files may be encrypted with Ansible Vault. Values for apps may be encrypted with vault id C(users).
+      - A folder below an inventory folder is refused, because Ansible parses every file there as an inventory.
+      - Required unless I(source) is C(inventory). In that case the default is the host's variable C(gateway_users_dir), or
+        C(users/<site>) beside the folder of the inventories, for example C(users/lab) for C(inventories/lab).
     type: path
   source:
-    description: Under which name this folder declares; what other sources declare is left alone.
+    description: Name of the source of this folder. Links and logins of other sources are not changed.
     type: str
     default: inventory
   verify:
     description:
-      - Also put right the include files of users for whom nothing changed, in case somebody edited one by hand.
-      - Without it, a folder that the gateway has seen already costs one small command.
+      - Whether to also repair include files of users without changes, in case they were edited by hand.
+      - Without it, a run without changes needs one short command on the host.
     type: bool
     default: false
   validate_only:
-    description: Read and validate the folder on the controller and stop there.
+    description: Whether to only read and validate the folder on the controller.
     type: bool
     default: false
   policy:
     description:
-      - Site policy to validate against on the controller, before anything is touched.
-      - The policy on the host is checked in any case.
+      - Site policy to validate against on the controller, before any change.
+      - The policy on the host is always applied.
     type: dict
     suboptions:
       allowed_hosts:
-        description: Networks and name patterns that links may lead to.
+        description: Allowed backend hosts of links, as networks and name patterns.
         type: list
         elements: str
         required: true
       allowed_ports:
-        description: Ports and ranges of ports that links may lead to.
+        description: Allowed backend ports of links, as ports and ranges of ports.
         type: list
         elements: str
         required: true
       url:
-        description: Where browsers find the gateway.
+        description: Public URL of the gateway.
         type: str
         default: ''
       backend_ca:
-        description: File on the gateway with the authorities that targets' certificates are verified by.
+        description: File on the gateway with the CA certificates that verify backends.
         type: str
         default: /etc/ssl/certs/ca-certificates.crt
       url_style:
-        description: Whether users have paths there, or host names below it.
+        description: Whether users have paths on the gateway, or subdomains.
         type: str
         choices: [path, subdomain]
         default: path
       self_service:
-        description: Whether users publish links of their own.
+        description: Whether users can publish links by self-service.
         type: bool
         default: false
       links_per_user:
-        description: How many links of their own users may have.
+        description: Maximum number of links of one user by self-service.
         type: int
         default: 200
       logins_per_user:
-        description: How many logins of their own users may have.
+        description: Maximum number of logins of one user by self-service.
         type: int
         default: 50
       legacy_hashes_until:
-        description: Last day on which imported logins with old hashes open anything.
+        description: Last day on which imported logins with old hashes are accepted. Empty sets no limit.
         type: str
         default: ''
       old_addresses:
-        description: Whether the former names of imported links lead to the links.
+        description: Whether old addresses of imported links are redirected.
         type: bool
         default: true
       port_range_start:
-        description: First port of users' own ranges; 0 for none.
+        description: First port of the users' port ranges. 0 disables them.
         type: int
         default: 0
       port_range_size:
-        description: How many ports a range has.
+        description: Number of ports in each range.
         type: int
         default: 100
       port_range_users:
-        description: How many ranges there are.
+        description: Number of ranges.
         type: int
         default: 100
   may_be_empty:
     description:
-      - Whether a folder without users files withdraws everything that it had declared; otherwise it is refused.
-      - By default what the host's variable C(gateway_users_dir_may_be_empty) says.
+      - Whether a folder without users files removes everything that it had declared. Otherwise such a folder is refused.
+      - By default the host's variable C(gateway_users_dir_may_be_empty).
     type: bool
   packed:
-    description: Internal; the users' data, as the action plugin sends it.
+    description: Internal. File with the users' data, written by the action plugin.
     type: path
   digest:
-    description: Internal; what the data was read from.
+    description: Internal. Fingerprint of the users files.
     type: str
   empty_folder:
-    description: Internal; the users folder, where no users file is in it and nobody has said that this is meant.
+    description: Internal. The users folder, if it has no users files and I(may_be_empty) is not set.
     type: str
     default: ''
 """
 
 EXAMPLES = r"""
-- name: Publish what the inventory declares
+- name: Publish the links of the site
   vizgate.gateway.links:
 
-- name: Publish what another folder declares
+- name: Publish the links of another folder
   vizgate.gateway.links:
     src: /srv/users
     source: survey
@@ -129,7 +129,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: What changed, or in check mode would change.
+  description: The changes, in check mode the planned ones.
   returned: always
   type: list
   elements: dict
@@ -137,29 +137,29 @@ plan:
     action:
       description:
         - One of add, change, remove, unresolved, add login, change login, remove login.
-        - Also take over, when inventory declares what a user had declared, and give back when it no longer does; and
-          repair, for an include file that was not as declared.
+        - take over means that source inventory now declares what the user had declared, and give back that it no longer does.
+        - repair means that an include file differed from the declared state.
       type: str
       sample: add
     url:
-      description: Address below the gateway's own; where users have host names, the user's stands for its first part.
+      description: Path of the link on the gateway. With subdomains, the subdomain replaces the first part.
       type: str
       sample: /alice/training/
     target:
-      description: Where the link leads, the login's name, or the repaired file.
+      description: The backend of the link, the name of the login, or the repaired file.
       type: str
       sample: visdomserv1:9087
     user:
-      description: Whose link or login it is.
+      description: Owner of the link or login.
       type: str
       sample: alice
     prefix:
-      description: C(host), where the link has a host name of its own, C(training--alice) below the gateway's.
-      returned: for such links
+      description: C(host), if the link has its own host name, C(training--alice) below the gateway's.
+      returned: for links with their own host name
       type: str
       sample: host
 reload:
-  description: Whether nginx has to be reloaded or started before it serves the change.
+  description: Whether nginx must be reloaded or started to serve the change.
   returned: always
   type: bool
 """

@@ -10,38 +10,38 @@ module: login
 short_description: Add or remove one login, or change its password
 version_added: 0.1.0
 description:
-  - A login is a name and password that open all links of one user.
+  - A login is a name and a password for all links of one user.
   - A changed or removed login stops working at once.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
   user:
-    description: Whose links the login opens.
+    description: Owner of the links.
     type: str
     required: true
   name:
-    description: Name to log in with.
+    description: Name of the login.
     type: str
     required: true
   state:
-    description: Whether the login is there.
+    description: Whether the login exists.
     type: str
     choices: [present, absent]
     default: present
   password:
-    description: Password, up to 72 bytes. It is hashed on the gateway with bcrypt, cost 10.
+    description: Password, up to 72 bytes. The gateway hashes it with bcrypt, cost 10.
     type: str
   password_hash:
-    description: bcrypt, yescrypt or SHA-crypt hash, as C(htpasswd -nBC 10 NAME) or C(mkpasswd) print it.
+    description: bcrypt, yescrypt or SHA-crypt hash, as printed by C(htpasswd -nBC 10 NAME) or C(mkpasswd).
     type: str
   source:
-    description: Under which name this login is declared; one login belongs to one source.
+    description: Name of the source that declares the login. A login belongs to one source.
     type: str
     default: playbook
 """
 
 EXAMPLES = r"""
-- name: Let a guest see alice's links
+- name: Add a guest login for alice's links
   vizgate.gateway.login:
     user: alice
     name: guest
@@ -51,12 +51,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: What changed, or in check mode would change; see M(vizgate.gateway.links).
+  description: The changes, in check mode the planned ones; see M(vizgate.gateway.links).
   returned: always
   type: list
   elements: dict
 reload:
-  description: Whether nginx has to be reloaded or started before it serves the change.
+  description: Whether nginx must be reloaded or started to serve the change.
   returned: always
   type: bool
 """

@@ -7,45 +7,45 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ufw
-short_description: Open ports in a host's ufw, and close everything else
+short_description: Manage the UFW rules of the gateway
 version_added: 0.2.0
 description:
-  - Makes the given rules all of those in ufw whose comment says C(vizgate), refuses whatever else comes in, and switches the
-    firewall on. Rules of others stay as they are, also where they are about the same port.
-  - Other than C(community.general.ufw), it also removes a rule that is declared no longer.
+  - Sets the UFW rules whose comment starts with C(vizgate), denies other incoming connections, and enables
+    UFW. Other rules stay unchanged, even for the same ports.
+  - Unlike C(community.general.ufw), it removes rules that are no longer declared.
 options:
   rules:
-    description: What may come in, in this order.
+    description: Allowed incoming connections, in the order of the rules.
     type: list
     elements: dict
     default: []
     suboptions:
       port:
-        description: Port, or a range like C(6000-6007).
+        description: Port or port range, for example C(6000-6007).
         type: str
         required: true
       proto:
-        description: Protocol.
+        description: Transport protocol.
         type: str
         choices: [tcp, udp]
         default: tcp
       from:
-        description: Address or network, or C(any).
+        description: Source address or network in CIDR notation; C(any) allows all.
         type: str
         default: any
       comment:
-        description: What it is for.
+        description: Comment of the rule.
         type: str
         default: ''
   state:
-    description: C(absent) removes the rules, and puts the rest back as it was before the first run.
+    description: C(absent) removes the rules and restores the settings of before the first run.
     type: str
     choices: [present, absent]
     default: present
 attributes:
   check_mode:
     support: full
-    description: Says what would change and changes nothing.
+    description: Reports the changes without making them.
   diff_mode:
     support: full
     description: Shows the commands.
@@ -57,7 +57,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let SSH and the gateway in
+- name: Allow SSH and the gateway
   vizgate.gateway.ufw:
     rules:
       - {port: 22, comment: ssh}
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 commands:
-  description: What was done, or in check mode would be.
+  description: The commands that were run, in check mode the planned ones.
   returned: always
   type: list
   elements: str
@@ -104,7 +104,7 @@ def main() -> None:
     commands: list[_ufw.Command] = []
     try:
         rules = _ufw.wanted(module.params["rules"]) if present else None
-        # where there is no ufw, nothing is ours; in check mode it is yet to be installed
+        # without ufw there are no rules to remove; in check mode it may not be installed yet
         if os.path.exists(firewall.defaults):
             commands = firewall.plan(rules)
             if not module.check_mode:
@@ -112,13 +112,13 @@ def main() -> None:
         elif present and module.check_mode:
             commands = _ufw.steps((), rules or ())
         elif present:
-            raise _ufw.UfwFailed("ufw is not installed on this host; role firewall does that")
+            raise _ufw.UfwFailed("ufw is not installed on this host; role firewall installs it")
     except (VizgateError, OSError) as error:
         module.fail_json(msg=str(error))
-    told = [shlex.join(command) for command in commands]
-    result = {"changed": bool(commands), "commands": told}
+    lines = [shlex.join(command) for command in commands]
+    result = {"changed": bool(commands), "commands": lines}
     if module._diff and commands:
-        result["diff"] = {"before": "", "after": "".join(line + "\n" for line in told)}
+        result["diff"] = {"before": "", "after": "".join(line + "\n" for line in lines)}
     module.exit_json(**result)
 
 

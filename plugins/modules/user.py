@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: user
-short_description: Take everything away that a gateway has of one user
+short_description: Remove all links and logins of one user
 version_added: 0.2.0
 description:
-  - Withdraws all links and logins of one user at once, whoever has declared them, and closes the user's history, so that
-    who gets the name later inherits nothing.
-  - The change is live at once, without a reload of nginx.
-  - Without anything of the user's, or without a gateway on the host, nothing changes.
-  - The Unix account is the business of role C(vizgate.gateway.accounts), which uses this module. Remove the users file, too,
-    or the next converge brings its links back.
+  - Removes all links and logins of one user, from all sources, and closes the user's history, so that a later user with the same
+    name inherits nothing.
+  - The change takes effect at once, without a reload of nginx.
+  - Nothing changes if the user has no links and logins, or if the host has no gateway.
+  - Role C(vizgate.gateway.accounts), which uses this module, also removes the Unix account. Remove the users file as well, or the
+    next run restores its links.
 extends_documentation_fragment:
   - vizgate.gateway.gateway
 options:
@@ -24,14 +24,14 @@ options:
     type: str
     required: true
   state:
-    description: That nothing of the user's is there. What is there is said with the other modules.
+    description: The only state, C(absent). Other modules declare links and logins.
     type: str
     choices: [absent]
     required: true
 """
 
 EXAMPLES = r"""
-- name: Withdraw all that alice has published
+- name: Remove all links and logins of alice
   vizgate.gateway.user:
     name: alice
     state: absent
@@ -40,13 +40,13 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - What changed, or in check mode would change; see M(vizgate.gateway.links).
-    - Action close is the end of the user's history; the audit logs are kept, and only root reads what stands before it.
+    - The changes, in check mode the planned ones; see M(vizgate.gateway.links).
+    - Action close ends the user's history. The audit logs stay, and only root can read the entries before it.
   returned: always
   type: list
   elements: dict
 reload:
-  description: Whether nginx has to be reloaded or started before it serves the change.
+  description: Whether nginx must be reloaded or started to serve the change.
   returned: always
   type: bool
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads users files: YAML, one per user, the file's name is the user's. Every problem carries its file and line."""
+"""Parses users files: YAML, one file per user, named after the user. Every problem has its file and line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.vizgate.gateway.plugins.plugin_utils._yaml_lines import
 
 ENDINGS = (".yml", ".yaml")
 PROBLEMS = 1000
-"""How many problems of all files are reported."""
+"""Maximum number of reported problems, over all files."""
 
 
 def is_users_file(name: str) -> bool:
@@ -29,19 +29,19 @@ def is_users_file(name: str) -> bool:
 
 
 class Declared(NamedTuple):
-    """What users files say."""
+    """The contents of all users files."""
 
     users: dict[str, UserData]
     apps: dict[str, tuple[App, ...]]
-    """Of those users whose files have the key."""
+    """Apps by user, for users whose files have the key."""
     problems: list[str]
-    """One line each, like `alice.yml:7: link 'run1': port 99999 is not in 1-65535`; where there are very many, the first."""
+    """One line each, like `alice.yml:7: link 'run1': port 99999 is not in 1-65535`; at most about PROBLEMS."""
 
 
 def parse_users(
     texts: Mapping[str, str], decrypt: Decrypt, policy: Policy | None = None
 ) -> tuple[dict[str, UserData], list[str]]:
-    """Reads the texts of users files, by path, and holds their links against a `policy`. Returns the users, and the problems."""
+    """Parses the texts of users files, by path, and checks their links against a `policy`. Returns the users and the problems."""
     declared = parse_files(texts, decrypt, policy)
     return declared.users, declared.problems
 
@@ -54,10 +54,10 @@ def parse_files(
     for_apps: Decrypt | None = None,
     vaulted: Collection[str] = (),
 ) -> Declared:
-    """As `parse_users`, with the users' apps.
+    """Parses users files like `parse_users`, including the apps.
 
-    `for_apps` decrypts what apps get to read, where that is not `decrypt`. `vaulted` are the paths of files that were
-    encrypted as a whole: no problem shows any of their text.
+    `for_apps` decrypts values that apps can read; the default is `decrypt`. `vaulted` has the paths of files that were
+    encrypted as a whole: problems show none of their text.
     """
     users: dict[str, UserData] = {}
     apps: dict[str, tuple[App, ...]] = {}
@@ -65,9 +65,7 @@ def parse_files(
     for path, text in sorted(texts.items()):
         user = os.path.basename(path).rsplit(".", 1)[0]
         if len(problems) >= PROBLEMS:
-            problems[PROBLEMS:] = [
-                "there are more problems than these, and files that were not read; solve these first"
-            ]
+            problems[PROBLEMS:] = ["there are more problems, and files that were not checked; fix these first"]
             break
         file = ascii(path)[1:-1]
         problem = name_problem("user", user) or (policy.user_problem(user) if policy else None)
@@ -79,20 +77,20 @@ def parse_files(
             try:
                 data = load(text)
             except NotYaml as error:
-                problems += _told(file, [(error.line, str(error))], path in vaulted)
+                problems += _located(file, [(error.line, str(error))], path in vaulted)
                 continue
             users[user], found = parse_user(data, policy, user=user, decrypt=decrypt)
             if isinstance(data, dict) and "apps" in data:
                 apps[user], more = parse_apps(data, user, for_apps or decrypt)
                 found += more
             located = [(line_of(data, problem.path), problem.text) for problem in found]
-            problems += _told(file, located, path in vaulted)
+            problems += _located(file, located, path in vaulted)
     return Declared(users, apps, problems)
 
 
-def _told(file: str, problems: Iterable[tuple[int, str]], vaulted: bool) -> list[str]:
-    """Problems with their file and line; of a file that was vaulted, the lines alone."""
+def _located(file: str, problems: Iterable[tuple[int, str]], vaulted: bool) -> list[str]:
+    """Problems with their file and line; for a vaulted file, without their text."""
     if vaulted:
-        hidden = "this is refused, and not shown, as the file is vaulted; look at it by ansible-vault view"
+        hidden = "this is invalid; the text is not shown because the file is vaulted; see it with ansible-vault view"
         return [f"{file}:{line}: {hidden}" for line in sorted({line for line, _text in problems})]
     return [f"{file}:{line}: {text}" for line, text in problems]

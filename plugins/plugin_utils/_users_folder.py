@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds the users folder on the controller, and refuses one that Ansible takes for an inventory. `_users_texts` reads it."""
+"""Finds the users folder on the controller, and refuses one that Ansible would parse as an inventory. `_users_texts` reads it."""
 
 from __future__ import annotations
 
@@ -13,35 +13,33 @@ from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_files impor
 
 
 class Refused(Exception):
-    """The users folder cannot be used; the message says why. Ansible's own exceptions would come with a traceback."""
+    """The users folder cannot be used; the message says why. Not an Ansible exception, which would show a traceback."""
 
 
 def default_folder(inventory_dir: str) -> str:
-    """The users folder of a site: `users/lab` for the inventory in `inventories/lab`. Role accounts looks there, too."""
+    """The users folder of a site: `users/lab` for the inventory in `inventories/lab`. Role accounts uses the same default."""
     above, site = os.path.split(inventory_dir)
     return os.path.join(os.path.dirname(above), "users", site)
 
 
 def find(what: str, src: str, task_vars: dict[str, Any], loader: Any) -> str:
-    """The absolute path of the users folder: `src`, or the default of the site. Raises Refused for one that is not safe."""
+    """The absolute path of the users folder: `src`, or the default of the site. Raises Refused for an unsafe folder."""
     inventory_dir = str(task_vars.get("inventory_dir") or "")
     if not src and not inventory_dir:
         raise Refused(f"{what}: src is missing; give the folder of the users files")
     folder = str(loader.path_dwim(src)) if src else default_folder(inventory_dir)
-    former = os.path.join(inventory_dir, "users") if inventory_dir else ""
+    old_default = os.path.join(inventory_dir, "users") if inventory_dir else ""
     sources = [path for path in map(str, task_vars.get("ansible_inventory_sources") or ()) if os.path.isdir(path)]
-    for candidate in filter(None, (folder, former)):
+    for candidate in filter(None, (folder, old_default)):
         for source in sources:
             if _is_below(candidate, source) and _has_users_files(candidate):
-                raise Refused(
-                    _below_an_inventory(what, candidate, source) + _way_out(candidate, inventory_dir, bool(src))
-                )
-    # beside an inventory that was named as a file, where Ansible has not read them
-    return former if not src and not os.path.isdir(folder) and _has_users_files(former) else folder
+                raise Refused(_below_an_inventory(what, candidate, source) + _fix(candidate, inventory_dir, bool(src)))
+    # `-i` named an inventory file, so Ansible has not parsed the users files beside it
+    return old_default if not src and not os.path.isdir(folder) and _has_users_files(old_default) else folder
 
 
 def _is_below(path: str, source: str) -> bool:
-    """Whether a path is below a folder, by its name or once its links are followed."""
+    """Whether a path is below a folder, with or without its symbolic links resolved."""
     above = {os.path.abspath(source), os.path.realpath(source)}
     return any(os.path.commonpath([place, name]) == place for place in above for name in _names(path))
 
@@ -59,16 +57,16 @@ def _has_users_files(folder: str) -> bool:
 
 def _below_an_inventory(what: str, folder: str, source: str) -> str:
     return (
-        f"{what}: users files are in {folder}, below the inventory {source}. Ansible takes every file there for an inventory:"
-        " it runs those that are executable, and evaluates templates in the others. The gateway was not touched; "
+        f"{what}: users files are in {folder}, below the inventory {source}. Ansible parses every file there as an inventory:"
+        " it runs executable files, and evaluates templates in the others. Nothing was changed; "
     )
 
 
-def _way_out(folder: str, inventory_dir: str, named: bool) -> str:
-    """What to do about users files in a folder below an inventory; whether a variable or task has `named` that folder."""
+def _fix(folder: str, inventory_dir: str, named: bool) -> str:
+    """How to fix users files below an inventory. `named`: a variable or the task has set the folder."""
     default = default_folder(inventory_dir) if inventory_dir else ""
     if os.path.abspath(folder) == default:
-        return f"name the inventory alone: -i {inventory_dir}"
+        return f"pass only the folder of the inventory: -i {inventory_dir}"
     if not default:
         return "move them out of it, and set gateway_users_dir"
     return _move(folder, default) + (f", and set gateway_users_dir to {default}" if named else "")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads users files on the controller. Their authors may be anybody who may propose a change, and could put anything there."""
+"""Reads users files on the controller. Their contents are untrusted: authors are all who can propose a change."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder impo
 
 FILE_BYTES = 2**20
 FOLDER_BYTES = 64 * 2**20
-"""All files together, as all are in memory at once."""
+"""Size limit of all files together, because all are in memory at once."""
 VAULT_ID = "users"
-"""The only vault id whose values reach apps: what other vault ids protect is not for users to read."""
+"""The only vault id whose values reach apps. Users must not be able to read values of other vault ids."""
 
 
 class UsersFolder:
-    """The texts of a folder's users files, decrypted where a whole file is vaulted."""
+    """The texts of a folder's users files; wholly vaulted files are decrypted."""
 
     def __init__(self, what: str, folder: str) -> None:
         """Reads the folder; `what` names the task in messages. Raises Refused for a folder that cannot be read."""
         self.texts: dict[str, str] = {}
-        """By the path that messages show, like `lab/alice.yml`."""
+        """Text by the path that messages show, like `lab/alice.yml`."""
         self.vaulted: set[str] = set()
         self.problems: list[str] = []
         try:
@@ -42,18 +42,18 @@ class UsersFolder:
             message = f"{what}: src {folder}: {error.strerror}; give the folder of the users files"
             raise Refused(message) from None
         self.is_empty = not names
-        """Whether there is no users file at all, as in a folder that was mistyped, or not checked out yet."""
+        """Whether the folder has no users files, for example because the path is wrong or the repository is not checked out."""
         left = FOLDER_BYTES
         for name in names:
             if len(self.problems) >= PROBLEMS:
-                self.problems.append("there are more problems than these; solve these first")
+                self.problems.append("there are more problems; fix these first")
                 break
             path = f"{os.path.basename(os.path.normpath(folder))}/{name}"
             try:
                 found = _read(os.path.join(folder, name))
                 left -= len(found)
                 if left < 0:
-                    raise Refused(f"{what}: the users files in {folder} have over {FOLDER_BYTES} bytes together")
+                    raise Refused(f"{what}: the users files in {folder} have more than {FOLDER_BYTES} bytes together")
                 text = found.decode()
                 if text.startswith("$ANSIBLE_VAULT;"):
                     self.vaulted.add(path)
@@ -63,22 +63,22 @@ class UsersFolder:
                 self.problems.append(f"{ascii(path)[1:-1]}:1: {_reason(error)}")
 
     def declared(self, policy: Policy | None = None) -> Declared:
-        """What the files declare; raises Refused with all that is wrong in them."""
-        found = parse_files(self.texts, decrypted, policy, for_apps=decrypted_for_apps, vaulted=self.vaulted)
-        problems = self.problems + found.problems
+        """Parses the files; raises Refused with all their problems."""
+        declared = parse_files(self.texts, decrypted, policy, for_apps=decrypted_for_apps, vaulted=self.vaulted)
+        problems = self.problems + declared.problems
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise Refused(f"{count} in the users files, nothing was touched:\n" + "\n".join(problems))
-        return found
+            raise Refused(f"{count} in the users files, nothing was changed:\n" + "\n".join(problems))
+        return declared
 
 
 def _read(path: str) -> bytes:
-    """The bytes of a small regular file; raises ValueError for anything else, without opening what it leads to."""
-    _refuse_others(os.lstat(path).st_mode)
-    # should it have become something else meanwhile: neither follow a link nor wait for a pipe's other end
+    """Reads a small regular file; raises ValueError for anything else, without following links or opening devices."""
+    _require_regular_file(os.lstat(path).st_mode)
+    # in case the file was replaced meanwhile: do not follow a link, do not block on a FIFO
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        _refuse_others(os.fstat(file).st_mode)
+        _require_regular_file(os.fstat(file).st_mode)
         with open(file, "rb", closefd=False) as opened:
             found = opened.read(FILE_BYTES + 1)
     finally:
@@ -88,7 +88,7 @@ def _read(path: str) -> bytes:
     return found
 
 
-def _refuse_others(mode: int) -> None:
+def _require_regular_file(mode: int) -> None:
     if stat.S_ISLNK(mode):
         raise ValueError("this is a symbolic link; a users file is a regular file")
     if not stat.S_ISREG(mode):
@@ -105,18 +105,16 @@ def _reason(error: Exception) -> str:
 
 @functools.cache
 def decrypted(text: str) -> str:
-    """The text that an Ansible vault holds, by any of the secrets that Ansible was given."""
-    # Ansible's string carries tags, and PyYAML wants a plain one
+    """Decrypts a vaulted text with any of Ansible's vault secrets."""
+    # encode and decode, because Ansible's string has tags and PyYAML needs a plain str
     return str(EncryptedString(ciphertext=text)).encode().decode()
 
 
 @functools.cache
 def decrypted_for_apps(text: str) -> str:
-    """The same for what an app gets to read: by the secrets of vault id `users` alone."""
+    """Decrypts a vaulted text that an app can read, with the secrets of vault id `users` only."""
     context = VaultSecretsContext.current(optional=True)
     secrets = match_secrets(context.secrets if context else [], [VAULT_ID])
     if not secrets:
-        raise ValueError(
-            f"values that apps get are vaulted with vault id {VAULT_ID}; run with --vault-id {VAULT_ID}@prompt"
-        )
+        raise ValueError(f"vaulted values of apps need vault id {VAULT_ID}; run with --vault-id {VAULT_ID}@prompt")
     return str(VaultLib(secrets).decrypt(text).decode())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""YAML as people write it by hand, in which everything that is wrong has a line, and nothing takes long to read."""
+"""Parses hand-written YAML. Every error has a line, and limits keep hostile files from using much time or memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.vault 
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.text import shown
 
 DEPTH = 40
-"""How deep values may nest."""
+"""Maximum depth of nested values."""
 SIZE = 2**20
-"""How much a text may hold once its aliases are written out: VALUE_SIZE for each value, and its characters."""
+"""Maximum size of a text with its aliases expanded: the number of characters, and VALUE_SIZE for each value."""
 VALUE_SIZE = 16
 TEXT_CHARACTERS, VAULTED_CHARACTERS, NUMBER_CHARACTERS = 8192, 2**16, 40
 VAULTED_VALUES = 100
-"""How many values may be vaulted, as each takes ten milliseconds to decrypt."""
+"""Maximum number of vaulted values. Each takes ten milliseconds to decrypt."""
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = _TAG + "merge"
@@ -30,7 +30,7 @@ _LIMITS = {
 
 
 class NotYaml(ValueError):
-    """A text that cannot be read; `line` counts from 1."""
+    """A text that cannot be parsed; `line` counts from 1."""
 
     def __init__(self, line: int, text: str) -> None:
         self.line = line
@@ -38,7 +38,7 @@ class NotYaml(ValueError):
 
 
 class Fields(dict[Any, Any]):
-    """A mapping that knows the lines of its own keys; merged ones have none."""
+    """A mapping with the lines of its own keys; merged keys have none."""
 
     def __init__(self, line: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Fields(dict[Any, Any]):
 
 
 class Items(list[Any]):
-    """A list that knows the lines of its items."""
+    """A list with the lines of its items."""
 
     def __init__(self, line: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Items(list[Any]):
 
 
 def load(text: str) -> Any:
-    """The data of a text, with `!vault` values as `Vaulted`; raises NotYaml."""
+    """Parses a text, with `!vault` values as `Vaulted`; raises NotYaml."""
     yaml, loader_class = _yaml()
     loader = None
     try:
@@ -75,7 +75,7 @@ def load(text: str) -> Any:
 
 
 def line_of(data: object, path: tuple[Any, ...]) -> int:
-    """The line, from 1, of the value that `path` leads to, or of the last thing on the way that exists."""
+    """The line, from 1, of the value at `path`, or of its last existing parent."""
     line = getattr(data, "line", 1)
     for step in path:
         if (isinstance(data, Items) and isinstance(step, int) and step < len(data)) or (
@@ -90,24 +90,24 @@ def line_of(data: object, path: tuple[Any, ...]) -> int:
 
 @functools.cache
 def _yaml() -> tuple[Any, Any]:
-    """PyYAML and its safe loader, of which only the parser and the constructors of scalars are used."""
-    # here, so that this file can be imported where PyYAML is missing, and that be said in words
+    """PyYAML and its safe loader. Only the parser and the constructors of scalars are used."""
+    # imported here, so that this file can be imported without PyYAML, and the error is reported properly
     import yaml
 
     return yaml, getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Reading:
-    """Builds data from a parser's events. PyYAML's own composer recurses without a limit, and writes aliases out."""
+    """Builds data from a parser's events. PyYAML's own composer has no limit for recursion and for expanded aliases."""
 
     def __init__(self, yaml: Any, loader: Any) -> None:
         self.yaml, self.loader = yaml, loader
         self.size = self.vaulted = 0
         self.anchors: dict[str, tuple[Any, int]] = {}
-        """Name → value, and its size."""
+        """Value and its size, by anchor name."""
 
     def document(self) -> Any:
-        """The one document of the text, or None."""
+        """The single document of the text, or None."""
         events = self.yaml.events
         self.loader.get_event()
         if isinstance(self.loader.get_event(), events.StreamEndEvent):
@@ -122,8 +122,10 @@ class _Reading:
     def _count(self, event: Any, size: int) -> None:
         self.size += size
         if self.size > SIZE:
-            limit = f"{SIZE} characters are the limit, {VALUE_SIZE} more for every value, all aliases written out"
-            raise NotYaml(event.start_mark.line + 1, f"up to here the file holds too much; {limit}")
+            limit = (
+                f"the limit is {SIZE} characters, where each value counts {VALUE_SIZE} more and aliases are expanded"
+            )
+            raise NotYaml(event.start_mark.line + 1, f"the file is too large up to this line; {limit}")
 
     def _value(self, event: Any, depth: int) -> Any:
         events = self.yaml.events
@@ -135,7 +137,7 @@ class _Reading:
             return found
         before = self.size
         if depth > DEPTH:
-            raise NotYaml(event.start_mark.line + 1, f"this nests deeper than {DEPTH} levels")
+            raise NotYaml(event.start_mark.line + 1, f"this is nested deeper than {DEPTH} levels")
         if isinstance(event, events.ScalarEvent):
             found = self._scalar(event)
         else:
@@ -158,7 +160,7 @@ class _Reading:
             tag = self.loader.resolve(self.yaml.ScalarNode, value, event.implicit)
         limit = _LIMITS.get(tag, TEXT_CHARACTERS)
         if len(value) > limit:
-            raise NotYaml(event.start_mark.line + 1, f"this value has {len(value)} characters; {limit} is the limit")
+            raise NotYaml(event.start_mark.line + 1, f"this value has {len(value)} characters; the limit is {limit}")
         self._count(event, VALUE_SIZE + len(value))
         if tag == _TAG + "str":
             return value
@@ -196,7 +198,7 @@ class _Reading:
             if isinstance(key, (Fields, Items, Vaulted)):
                 raise _not_yaml(event, "found unhashable key")
             if key in found.lines:
-                raise NotYaml(line, f"key {shown(key)} stands twice; the second would hide the first")
+                raise NotYaml(line, f"duplicate key {shown(key)}; the second value would replace the first")
             found.lines[key] = line
             event = self.loader.get_event()
             value = self._value(event, depth + 1)
@@ -210,7 +212,7 @@ class _Reading:
 
 
 def _merged(event: Any, value: Any) -> dict[Any, Any]:
-    """What a merge key ("<<") brings. Of a list, the first wins."""
+    """The keys and values of a merge key ("<<"). In a list of mappings, the first value of a key wins."""
     parents = value if isinstance(value, Items) else [value]
     merged: dict[Any, Any] = {}
     for parent in parents:

@@ -225,7 +225,7 @@ def test_links_names_every_mistake_and_its_line(gate: Rig) -> None:
     before = gate.state()
     failed = Adhoc(gate, "links", {"src": str(src), "source": "files"})
     first, *lines = failed.result["msg"].splitlines()
-    assert (failed.outcome, first) == ("FAILED", "9 problems in the users files, nothing was touched:")
+    assert (failed.outcome, first) == ("FAILED", "9 problems in the users files, nothing was changed:")
     starts = [
         "bad/Erin.yml:1: user 'Erin': the name is not of the form",
         "bad/alice.yml:3: link 'a': port 99999 is not in 1-65535",

@@ -55,7 +55,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_touched(users: 
     result = links(users, root=gateway.paths.root, policy=POLICY)
     assert result["changed"] is False
     head, *lines = result["msg"].split("\n")
-    assert head.endswith("7 problems in the users files, nothing was touched:")
+    assert head.endswith("7 problems in the users files, nothing was changed:")
     assert lines[:4] == [
         "users/Dave.yml:1: user 'Dave': the name is not of the form [a-z_][a-z0-9_-]{0,31}",
         "users/alice.yml:3: link 'a': port 99999 is not in 1-65535",

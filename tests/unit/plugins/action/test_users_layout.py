@@ -76,7 +76,7 @@ def test_no_code_of_a_users_file_runs_on_the_controller(site: Site) -> None:
     site.attack(site.folder / "users" / "lab")
     said = site.converge("-i", "inventories/lab")
     assert "lab/eve.yml:1: the file: unknown key 'all'" in said
-    assert "1 problem in the users files, nothing was touched" in said
+    assert "1 problem in the users files, nothing was changed" in said
     site.run("ansible-inventory", "-i", "inventories/lab", "--list")
     site.run("ansible-inventory", "-i", "inventories", "--list")
     site.run("ansible-playbook", "vizgate.gateway.site", "--syntax-check", "-i", "inventories/lab")
@@ -114,7 +114,7 @@ def test_an_inventory_above_the_users_folder_is_refused(site: Site) -> None:
     users.mkdir(parents=True)
     (users / "alice.yml").write_text(LINKS, encoding="utf-8")
     said = " ".join(site.converge("-i", ".").split())
-    assert f"name the inventory alone: -i {site.inventory}" in said
+    assert f"pass only the folder of the inventory: -i {site.inventory}" in said
 
 
 def test_beside_an_inventory_that_is_named_as_a_file_users_files_stay_where_they_are(site: Site) -> None:

@@ -61,7 +61,7 @@ def test_nothing_but_small_regular_files_is_opened(folder: Path) -> None:
     (folder / "latin.yml").write_bytes(b"links: \xff")
     message = apps(folder)["msg"]
     head, *lines = message.partition("problems in the users files")[2].split("\n")
-    assert head == ", nothing was touched:"
+    assert head == ", nothing was changed:"
     assert lines == [
         "lab/folder.yml:1: this is not a regular file",
         "lab/gone.yml:1: this is a symbolic link; a users file is a regular file",
@@ -80,14 +80,14 @@ def test_many_problems_do_not_fill_the_screen(folder: Path) -> None:
         (folder / f"u{number}.yml").symlink_to("/dev/zero")
     lines = apps(folder)["msg"].splitlines()
     assert len(lines) == 1002
-    assert lines[-1] == "there are more problems than these; solve these first"
+    assert lines[-1] == "there are more problems; fix these first"
 
 
 def test_many_files_do_not_fill_the_memory(folder: Path) -> None:
     for number in range(80):
         with (folder / f"u{number}.yml").open("wb") as file:
             file.truncate(2**20)
-    assert f"the users files in {folder} have over 67108864 bytes together" in apps(folder)["msg"]
+    assert f"the users files in {folder} have more than 67108864 bytes together" in apps(folder)["msg"]
 
 
 def test_a_secret_of_the_site_that_is_pasted_into_a_users_file_reaches_no_app(folder: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_secret_of_the_site_that_is_pasted_into_a_users_file_reaches_no_app(fo
         f"lab/{name}.yml:6: app 'a': secrets: 'A'" for name in ("alice", "bob")
     ]
     (line,) = {line.partition("decrypted: ")[2] for line in apps(folder, "site")["msg"].splitlines()[1:]}
-    assert line == "values that apps get are vaulted with vault id users; run with --vault-id users@prompt"
+    assert line == "vaulted values of apps need vault id users; run with --vault-id users@prompt"
 
 
 def test_values_with_the_vault_id_of_users_reach_their_app(folder: Path) -> None:
@@ -119,8 +119,8 @@ def test_no_message_shows_what_was_vaulted(folder: Path) -> None:
     (folder / "bob.yml").write_text(f"links:\n  - name: a\n    port: 80\n    kind: {pasted}", encoding="utf-8")
     (folder / "carol.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n61\n", encoding="utf-8")
     head, carol, *lines = apps(folder, "site")["msg"].splitlines()
-    assert head.endswith("4 problems in the users files, nothing was touched:")
+    assert head.endswith("4 problems in the users files, nothing was changed:")
     assert carol.startswith("lab/carol.yml:1: this cannot be decrypted: ")
-    hidden = "this is refused, and not shown, as the file is vaulted; look at it by ansible-vault view"
+    hidden = "this is invalid; the text is not shown because the file is vaulted; see it with ansible-vault view"
     assert lines[:2] == [f"lab/alice.yml:1: {hidden}", f"lab/alice.yml:2: {hidden}"]
     assert lines[2].startswith("lab/bob.yml:4: link 'a': kind '!vault' is not known")

@@ -153,7 +153,9 @@ def test_a_user_has_one_file() -> None:
     ],
 )
 def test_a_key_that_stands_twice(text: str, line: int, key: str) -> None:
-    assert parse(text)[1] == [f"users/alice.yml:{line}: key '{key}' stands twice; the second would hide the first"]
+    assert parse(text)[1] == [
+        f"users/alice.yml:{line}: duplicate key '{key}'; the second value would replace the first"
+    ]
 
 
 @pytest.mark.parametrize(

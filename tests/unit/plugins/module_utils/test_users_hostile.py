@@ -114,7 +114,7 @@ def test_the_problems_of_many_files_have_an_end() -> None:
     texts = {f"lab/u{n}.yml": "links: [" + "{}, " * 150 + "]" for n in range(30)}
     problems = parse_files(texts, str).problems
     assert len(problems) == PROBLEMS + 1
-    assert problems[-1] == "there are more problems than these, and files that were not read; solve these first"
+    assert problems[-1] == "there are more problems, and files that were not checked; fix these first"
     (first,) = {problem for problem in problems if problem.endswith("solve these first") and "u0.yml" in problem}
     assert first == "lab/u0.yml:1: there are more problems than these 100; solve these first"
 
