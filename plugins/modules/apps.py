@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: apps
 short_description: Deploy, update, roll back and remove the apps of all users
-version_added: 0.3.0
+version_added: 0.1.0
 description:
   - Deploys the apps that the users files declare, and removes apps that are no longer declared.
   - Each release has its own folder. It is fetched, built, migrated and started as the app's owner, and becomes active when its

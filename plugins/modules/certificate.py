@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: certificate
 short_description: Install the gateway's TLS certificate
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Installs a certificate and its key in the file that the gateway's nginx reads. The file is replaced atomically.
   - Nginx must be reloaded afterwards. Playbooks use role C(vizgate.gateway.certificate), which does this.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: files
 short_description: Install many text files and folders at once
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Does the work of C(ansible.builtin.file) and C(ansible.builtin.copy) for lists of folders and files in one module run.
   - The roles of this collection install their files with it. Fifty separate tasks would take half a minute.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ufw
 short_description: Manage the UFW rules of the gateway
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Sets the UFW rules whose comment starts with C(vizgate), denies other incoming connections, and enables
     UFW. Other rules stay unchanged, even for the same ports.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: user
 short_description: Remove all links and logins of one user
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Removes all links and logins of one user, from all sources, and closes the user's history, so that a later user with the same
     name inherits nothing.
