@@ -93,7 +93,7 @@ def refuse_empty(users: Sequence[str], source: str, folder: str) -> None:
         raise InvalidData(
             [
                 f"users folder {folder} has no users files, which would withdraw what source '{source}' declares for {some};"
-                " nothing was touched: put the files back, or correct gateway_users_dir, or set"
+                " nothing was changed: put the files back, or correct gateway_users_dir, or set"
                 " gateway_users_dir_may_be_empty to true if all are to go"
             ]
         )
