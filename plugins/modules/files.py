@@ -189,7 +189,7 @@ from ..module_utils import _host_files as host_files
 
 COMPILE = (
     # with a careful umask of root's, users could not read the bytecode, and would compile at each start
-    "import compileall, os, sys; os.umask(0o022); sys.exit(not compileall.compile_dir(sys.argv[1]))"
+    "import compileall, os, sys; os.umask(0o022); raise SystemExit(not compileall.compile_dir(sys.argv[1]))"
 )
 
 

@@ -42,7 +42,7 @@ def listener_policies(snapshot: Snapshot) -> dict[str, ListenerPolicy]:
         user: ListenerPolicy(
             ports.holders.get(user, Holder()).uid,
             ports.whole,
-            frozenset(name for name, (source, _) in effective_items(sources, links_of).items() if source == SELF),
+            frozenset(name for name, (source, _link) in effective_items(sources, links_of).items() if source == SELF),
             here & hosts[user],
         )
         for user, sources in users.items()
