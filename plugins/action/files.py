@@ -63,7 +63,8 @@ def _read(source: dict[str, str]) -> list[dict[str, str]]:
     if not paths:
         raise FileNotFoundError(f"there is nothing at {src}")
     found = []
-    for path in sorted(paths):
+    # a file is there after those in the folders beside it: nginx starts with vizgate.lua, which needs vizgate/*.lua
+    for path in sorted(paths, key=lambda path: (-path.count(os.sep), path)):
         with open(path, encoding="utf-8", newline="") as file:
             text = file.read()
         found.append({"path": os.path.join(dest, os.path.relpath(path, base)), "text": text, "mode": source["mode"]})

@@ -119,6 +119,9 @@ def install_release(
     # before the switch, as root's helper never writes bytecode itself
     if not check and compile_folder(f"{path}/{new}"):
         changes.paths.append(f"{path}/{new}")
+    if not check and old != new:
+        # or a power failure could leave a link to files without content
+        os.sync()
     if old not in (None, new):
         changes.paths.extend(link(f"{path}/previous", str(old), check))
     changes.paths.extend(link(current, new, check))

@@ -242,6 +242,9 @@ def main() -> None:
     changed += sorted({path for dest in pruned for path in host_files.prune(dest, wanted, check)})
     if release and release["programs"]:
         changed += _link_programs(release, packed["release"], check)
+    if changed and not check:
+        # what is new is kept by a power failure before what was there goes
+        os.sync()
     changed += [path for absent in module.params["absent"] for path in host_files.remove(absent, check)]
     module.exit_json(changed=bool(changed), files=changed, diff=diff if module._diff else [])
 

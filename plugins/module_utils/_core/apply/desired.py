@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from .. import fs
+from ..errors import InvalidData
 from ..model.entities import UserData
 from ..model.sources import effective_data
 from ..paths import Paths
@@ -29,7 +30,12 @@ def desired(registry: Registry, change: Change, *, repair: bool, check: bool) ->
     former = _entries(_of_users(before, change.users), old)
     entries: dict[str, str] = dict.fromkeys(former, "")
     # in check mode on a host that is yet to become a gateway there are no templates
-    if os.path.isdir(paths.templates) or not check:
+    can_render = os.path.isdir(paths.templates)
+    if not can_render and not check and any(data.links or data.logins for data in new.values()):
+        raise InvalidData(
+            [f"{paths.templates} is missing: an earlier version is installed here; run role gateway first"]
+        )
+    if can_render or not check:
         _render(registry, _of_users(after, change.users), new, files, entries)
     if repair:
         files.update(dict.fromkeys(orphaned_files(paths, after.state), None))

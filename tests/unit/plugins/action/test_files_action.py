@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.action import files as action
 from ansible_collections.vizgate.gateway.tests.unit.adhoc import run_module
 
 
@@ -70,6 +71,15 @@ def test_folders_and_patterns_arrive_as_they_are(tmp_path: Path, sources: list[d
     assert files(tmp_path, {"sources": sources})["files"] == [f"{there}/start", f"{there}/a/b/_one.py"]
     (there / "theirs").unlink()
     assert seen(there) == expected
+
+
+def test_a_file_arrives_after_the_folders_beside_it(tmp_path: Path) -> None:
+    """nginx starts with vizgate.lua; an upgrade that ends half-way must not leave it without the modules that it loads."""
+    for name in ("vizgate.lua", "vizgate/auth.lua", "vizgate/deep/er.lua"):
+        (tmp_path / "lua" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "lua" / name).write_text("")
+    found = action._read({"src": str(tmp_path / "lua"), "dest": "/lib", "mode": "0644"})
+    assert [file["path"] for file in found] == ["/lib/vizgate/deep/er.lua", "/lib/vizgate/auth.lua", "/lib/vizgate.lua"]
 
 
 def test_a_source_without_files_is_an_error_that_names_it(tmp_path: Path, sources: list[dict[str, str]]) -> None:

@@ -488,6 +488,18 @@ def broken_templates(gateway: Gateway, old: str, new: str) -> None:
     user_files._template.cache_clear()
 
 
+def test_a_host_of_an_earlier_layout_is_upgraded_first(gateway: Gateway) -> None:
+    """It has no templates where this code looks for them; what is withdrawn needs none."""
+    declare(gateway, {"alice": ALICE})
+    os.unlink(gateway.paths.templates)
+    before = files(gateway)
+    with pytest.raises(InvalidData, match="an earlier version is installed here; run role gateway first"):
+        declare(gateway, {"alice": ALICE, "bob": ALICE})
+    assert files(gateway) == before
+    gateway.withdraw("alice")
+    assert gateway.registry.users() == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [

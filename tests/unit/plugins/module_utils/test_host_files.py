@@ -120,6 +120,19 @@ def test_the_release_before_stays_for_programs_that_run(tmp_path: Path) -> None:
     assert (tmp_path / "previous/core/one.py").read_text() == "VERSION = 3\n"
 
 
+def test_files_are_on_the_disk_before_the_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power failure would leave names without content, and the link would lead to them."""
+    install(tmp_path, release(1))
+    flushed: list[tuple[set[str], int]] = []
+    monkeypatch.setattr(
+        host_files.os, "sync", lambda: flushed.append((versions(tmp_path), len(os.listdir(tmp_path / "releases"))))
+    )
+    install(tmp_path, release(2))
+    assert flushed == [({"1"}, 2)]
+    install(tmp_path, release(2))
+    assert len(flushed) == 1
+
+
 def test_another_mode_is_another_release(tmp_path: Path) -> None:
     install(tmp_path, release(1))
     files = release(1)
