@@ -173,7 +173,7 @@ def test_leaving_at_any_question_leaves_nothing_half_done(vizgate: Vizgate, gate
         ("Port: ", "9000"),
         ("description: ", ""),
         ("[y/n]: ", "y"),
-        ("Make one? [y/n]: ", "y"),
+        ("Add one? [y/n]: ", "y"),
         ("Login name [carol]: ", ""),
         ("Password of login carol: ", "s3cret"),
         ("Repeat the password: ", "s3cret"),

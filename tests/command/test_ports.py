@@ -73,7 +73,7 @@ def test_the_own_range_and_what_is_in_it(ranged: Vizgate) -> None:
         )
         table = ranged.ok("ports").splitlines()
         assert table[1].split() == ["PORT", "LINK", "ADDRESS", "USER", "PROCESS"]
-        assert table[2].split() == [str(START), "t", "nobody", "listens"]
+        assert table[2].split() == [str(START), "t", "no", "listener"]
         assert table[3].split()[:2] == [str(START + 1), "127.0.0.1"]
 
 
@@ -91,7 +91,7 @@ def test_a_link_in_quarantine_is_told_its_owner(ranged: Vizgate, foreign: socket
     ranged.ok("add", "t", "--port", str(START))
     done = ranged("list")
     assert done.err == (
-        f"link 't' is in quarantine: 127.0.0.1:{START} belongs to 61234; vizgate doctor t tells what to do\n"
+        f"link 't' is in quarantine: 127.0.0.1:{START} belongs to 61234; vizgate doctor t says what to do\n"
     )
     done = ranged("status", "t")
     assert done.code == 3

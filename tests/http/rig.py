@@ -203,7 +203,8 @@ class Rig:
             body = str(seconds)
             head = f"PATCH / HTTP/1.1\r\nHost: vizgate\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
             client.sendall(f"{head}{body}".encode())
-            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+            response = client.recv(4096).decode()
+            assert response.startswith("HTTP/1.1 200 "), response
 
     def command(self, *arguments: str) -> None:
         """`vizgate-rootless start`, `stop`, `reload` …"""

@@ -191,6 +191,11 @@ def test_checks_wait_for_their_slots_by_the_real_clock(gate: Rig) -> None:
     assert time.monotonic() - started > 1
 
 
+def test_only_a_gateway_under_test_has_a_clock_that_moves(gate: Rig) -> None:
+    with pytest.raises(AssertionError, match="405 Not Allowed"):
+        gate.advance(1)
+
+
 def test_an_address_that_guesses_is_throttled(gate: Rig, strict: Strict) -> None:
     """Whatever logins it tries, and however many at once: one password in five seconds is looked at."""
     strict(3, 6, 300)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
 from conftest import Backends
-from rig import ALICE, BOB, Answer, Credential, Rig, basic, eventually
+from rig import ALICE, BOB, Answer, Credential, Rig, basic, children, eventually
 
 pytestmark = pytest.mark.alone
 
@@ -61,6 +62,29 @@ def test_all_refusals_are_alike(gate: Rig, backends: Backends) -> None:
     assert backends.alice.seen == []
 
 
+def set_priority(pids: list[int], nice: int, autogroup_nice: int) -> None:
+    """Gives processes of a session a priority, within it and beside other sessions."""
+    for pid in pids:
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+    autogroup = Path(f"/proc/{pids[0]}/autogroup")
+    if autogroup.exists():
+        autogroup.write_text(str(autogroup_nice))
+
+
+@pytest.fixture
+def eager_checker(gate: Rig) -> Iterator[None]:
+    """The password checker comes before all other programs: on a busy machine, where it yields, hashing takes longer than a
+    refusal. Only root can do that."""
+    master = int((gate.root / "run/vizgate/auth/nginx.pid").read_text())
+    pids = [master, *children(master)]
+    if os.getuid() == 0:
+        set_priority(pids, -15, -15)
+    yield
+    if os.getuid() == 0:
+        set_priority(pids, 10, 5)
+
+
+@pytest.mark.usefixtures("eager_checker")
 def test_a_refusal_takes_the_same_time_for_all(gate: Rig) -> None:
     """Hashed or not: otherwise the clock would tell which users and logins exist."""
     asked = {"hashed": ("alice", "alice"), "no such login": ("alice", "mallory"), "no such user": ("nobody", "alice")}

@@ -15,7 +15,7 @@ def test_add_offers_a_login_and_a_password_is_not_shown(terminal, get, name):
             ("Port: ", "9088"),
             ("One-line description: ", "Curves {of} $run 12"),
             ("board => 127.0.0.1:9088\nIs that right? [y/n]: ".replace("\n", "\r\n"), "y"),
-            ("Make one? [y/n]: ", "y"),
+            ("Add one? [y/n]: ", "y"),
             (f"Login name [{ACCOUNT}]: ", ""),
             (f"Password of login {ACCOUNT}: ", f"{ACCOUNT}-secret"),
             ("Repeat the password: ", f"{ACCOUNT}-secret"),
