@@ -92,9 +92,9 @@ def refuse_empty(users: Sequence[str], source: str, folder: str) -> None:
         some = ", ".join(users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
         raise InvalidData(
             [
-                f"users folder {folder} has no users files, which would withdraw what source '{source}' declares for {some};"
-                " nothing was changed: put the files back, or correct gateway_users_dir, or set"
-                " gateway_users_dir_may_be_empty to true if all are to go"
+                f"users folder {folder} has no users files, so everything that source '{source}' declares for {some} would be removed;"
+                " nothing was changed: restore the files, or correct gateway_users_dir, or set"
+                " gateway_users_dir_may_be_empty to true to remove everything"
             ]
         )
 

@@ -133,7 +133,8 @@ def test_protection_tells_what_is_off_in_one_page(vizgate: Vizgate, gate: Rig) -
     assert said[0] == "on: lockout, strong password hashes, verified targets"
     assert [line for line in said if line.startswith("off: ")] == [
         "off: HTTPS: passwords and pages cross the network in clear text",
-        "off: origins: all users' pages are of one origin; what a browser does not mark as coming from another page is trusted",
+        "off: origins: all users' pages have the same origin, so the gateway cannot refuse requests that scripts on other"
+        " users' pages send",
     ]
     assert (
         "  set gateway_tls: true and certificate_provider; behind another proxy that ends TLS, gateway_public_url"

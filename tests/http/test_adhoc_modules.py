@@ -140,7 +140,11 @@ LOGIN = {"user": "alice", "name": "guest", "password": SECRET}
 ERRORS: list[tuple[str, dict[str, Any], str]] = [
     ("link", {**LINK, "port": 99999}, "link 't': port 99999 is not in 1-65535"),
     ("link", {**LINK, "port": 80}, "user 'alice': link 't': port 80 is not in allowed_ports: 1024-65535 ("),
-    ("link", {**LINK, "host": "169.254.169.254"}, "link 't': address 169.254.169.254 is never a target (built-in"),
+    (
+        "link",
+        {**LINK, "host": "169.254.169.254"},
+        "link 't': address 169.254.169.254 is never allowed as a target (built-in",
+    ),
     ("link", {**LINK, "kind": "jupiter"}, "link 't': kind 'jupiter' is not known; did you mean 'jupyter'?"),
     ("link", {**LINK, "user": "../bob"}, "user '../bob': the name is not of the form"),
     ("link", {**LINK, "source": "inventory"}, "source 'inventory' is not for single declarations"),

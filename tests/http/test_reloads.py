@@ -243,7 +243,7 @@ def test_a_broken_configuration_is_refused_in_nginxs_words(gate: Rig, reloads: R
     finally:
         conf.write_text(right)
     said = re.fullmatch(
-        r"vizgate-reload: nginx refuses its configuration and serves the one before: .*\[emerg\] .*"
+        r"vizgate-reload: nginx rejects the new configuration and keeps the old one: .*\[emerg\] .*"
         rf'unknown directive "nonsense" in {conf}:(\d+) nginx: configuration file {conf} test failed\n',
         text,
     )

@@ -262,13 +262,13 @@ def test_a_websocket_needs_exactly_the_users_origin(gate: Rig) -> None:
 
 def test_names_that_no_host_can_have_are_refused(gate: Rig) -> None:
     for user in ("a_b", "ab-"):
-        with pytest.raises(InvalidData, match=f"user '{user}': no host can be named so"):
+        with pytest.raises(InvalidData, match=f"user '{user}': this gateway gives every user a host name"):
             gate.declare(user, [Link("run", 9000)], [Login("x", password="y")])
     users = Rig.write_users(gate.folder / "odd", {"a_b": {"links": [{"name": "run", "port": 9000}]}})
     done = gate.run(
         "ansible-playbook", "-i", str(gate.inventory), "playbooks/site.yml", "-e", f"gateway_users_dir={users}"
     )
-    assert "a_b.yml:1: user 'a_b': no host can be named so" in done.stdout
+    assert "a_b.yml:1: user 'a_b': this gateway gives every user a host name" in done.stdout
     assert done.returncode != 0
 
 

@@ -152,7 +152,7 @@ class Deployer:
         owner = self.host.database_owner(place.database)
         if not owner:
             raise InvalidData(
-                [f"database {place.database} is not there; role database makes it, or tells why it did not"]
+                [f"database {place.database} does not exist; role database creates it, or reports why it cannot"]
             )
         # their functions would run with the rights of the app
         if owner != place.user:
@@ -255,13 +255,15 @@ class Deployer:
         place = self.store.place(user, name)
         record, current = self.store.record(user, name), self.store.current(place)
         if current is None:
-            raise InvalidData(["it has no release that serves; deploy it first"])
+            raise InvalidData(["it has no active release; deploy it first"])
         earlier = [release for release in record.releases if release.number < current.number]
         chosen = [release for release in record.releases if release.number == number] if number else earlier[-1:]
         if not chosen:
             there = ", ".join(str(release.number) for release in record.releases if release != current) or "none"
             raise InvalidData(
-                [f"there is no {f'release {number}' if number else 'release before'} to go back to; kept: {there}"]
+                [
+                    f"there is no {f'release {number}' if number else 'earlier release'} to roll back to; kept releases: {there}"
+                ]
             )
         target = chosen[0]
         if target == current:

@@ -92,7 +92,7 @@ class Host:
     @staticmethod
     def home_problem(user: str, home: str) -> str | None:
         """Why PID 1 may not bind a home: somebody else than root could replace it while PID 1 does."""
-        start = f"user '{user}': apps need a home in folders of root's:"
+        start = f"user '{user}': for apps, only root may own or write to the folders above the home:"
         for above in [*PurePath(home).parents, *PurePath(os.path.realpath(home)).parents]:
             try:
                 found = os.stat(above)

@@ -44,13 +44,11 @@ def _own(deployer: Deployer, user: str, name: str) -> tuple[Place, Release]:
     """Where a user's app is, and what serves; raises InvalidData where there is none."""
     names = [known for owner, known in deployer.store.known() if owner == user]
     if name not in names:
-        raise InvalidData(
-            [f"you have no app {shown(name)}; {'there are: ' + ', '.join(names) if names else 'there is none'}"]
-        )
+        raise InvalidData([f"you have no app {shown(name)}; your apps: {', '.join(names) or 'none'}"])
     place = deployer.store.place(user, name)
     current = deployer.store.current(place)
     if current is None:
-        raise InvalidData([f"your app {shown(name)} has no release that serves; see vizgate app logs {name} --build"])
+        raise InvalidData([f"your app {shown(name)} has no active release; see vizgate app logs {name} --build"])
     return place, current
 
 

@@ -72,7 +72,7 @@ def edit_command(seen: Observed, **changes: str | int | bool) -> str:
         return shlex.join([*command, "edit", seen.name, *options])
     settings = ", ".join(f"{key}: {'false' if value is False else value}" for key, value in changes.items())
     if source == "inventory":
-        return f"in users/{seen.user}.yml, link '{seen.name}': {settings}; then ansible-playbook playbooks/links.yml"
+        return f"in the users file {seen.user}.yml, link '{seen.name}': {settings}; then run the playbook links"
     return f"{settings} for link '{seen.name}' where source '{source}' declares it"
 
 
@@ -135,7 +135,7 @@ def policy_refusal(seen: Observed, host: str = "", port: int = 0) -> str:
 def service_command(seen: Observed, action: str) -> str:
     if seen.root:
         return shlex.join([f"{seen.root}/usr/local/lib/vizgate/bin/vizgate-rootless", action])
-    return f"sudo service nginx {action}" + ("" if action == "reload" else ", which is the administrator's to type")
+    return f"sudo service nginx {action}" + ("" if action == "reload" else ", which only an administrator can run")
 
 
 def free_name(seen: Observed) -> str:

@@ -25,7 +25,7 @@ from .advice import (
 )
 from .observation import Observed
 
-SHORTER_HEAD = "have the tool keep less in its headers: mostly cookies (Set-Cookie) or a Content-Security-Policy"
+SHORTER_HEAD = "make the tool's response headers shorter; the longest are usually Set-Cookie or Content-Security-Policy"
 
 
 def answer_too_long(seen: Observed, text: str, path: str) -> Finding:
@@ -43,11 +43,11 @@ def no_answer(seen: Observed) -> Finding:
         return _speaks_tls(seen)
     if probe.problem == PLAIN:
         return error(
-            f"{describe_process(seen)} speaks no TLS on {seen.place}; the link says https",
+            f"{describe_process(seen)} does not use TLS on {seen.place}, but the link has scheme https",
             edit_command(seen, scheme=HTTP),
         )
     if probe.problem.startswith(UNTRUSTED):
-        text = f"{describe_process(seen)} answers on {seen.place}, but {probe.problem}; have the administrator add its authority to"
+        text = f"{describe_process(seen)} answers on {seen.place}, but {probe.problem}; ask the administrator to add its CA certificate to"
         return error(f"{text} gateway_backend_ca, or go without", edit_command(seen, verify=False))
     if probe.listening is False:
         return _nobody(seen)
@@ -58,7 +58,7 @@ def no_answer(seen: Observed) -> Finding:
         home = seen.base.removesuffix(seen.name) or "/"
         where = f"{seen.answer['site']['url'].rstrip('/')}{home}-/status/{seen.name}"
         return warning(
-            f"{describe_process(seen)} listens on {seen.place}, but a firewall keeps you away; ask the gateway whether it gets through",
+            f"{describe_process(seen)} listens on {seen.place}, but a firewall rejects you; check whether the gateway can connect",
             shlex.join(["curl", "-u", seen.user, where]),
         )
     if probe.problem == REFUSED:
@@ -76,7 +76,7 @@ def no_answer(seen: Observed) -> Finding:
 
 def _speaks_tls(seen: Observed) -> Finding:
     """The link says http, and should not."""
-    text = f"{describe_process(seen)} speaks TLS (https) on {seen.place}; the gateway speaks plain http with it"
+    text = f"{describe_process(seen)} uses TLS (https) on {seen.place}, but the link has scheme http"
     if seen.link.get("socket"):
         return error(text, start_command(seen))
     if seen.secure and seen.secure.answers:
@@ -84,7 +84,7 @@ def _speaks_tls(seen: Observed) -> Finding:
     why = (
         seen.secure.problem if seen.secure else "a certificate is verified for a host name, and the link has an address"
     )
-    return error(f"{text}, and would not trust it: {why}", edit_command(seen, scheme=HTTPS, verify=False))
+    return error(f"{text}; the gateway would not trust the tool: {why}", edit_command(seen, scheme=HTTPS, verify=False))
 
 
 def _nobody(seen: Observed) -> Finding:

@@ -31,19 +31,19 @@ def gateway_findings(seen: Observed) -> Iterator[Finding]:
     same = [other for other in seen.answer["links"] if other["name"] == seen.name and other["yields_to"]]
     for other in same:
         yield warning(
-            f"your own link '{seen.name}' to {other['target']} yields to the one of source '{other['yields_to']}'",
+            f"your own link '{seen.name}' to {other['target']} is not served, because source '{other['yields_to']}' declares the same name",
             edit_command(dataclasses.replace(seen, link=other), name=free_name(seen)),
         )
     refused = policy_refusal(seen)
     if refused:
-        yield error(f"the site does not allow it any more: {refused}", _allowed(seen))
+        yield error(f"the site policy no longer allows this link: {refused}", _allowed(seen))
     if not seen.answer["serving"]:
         yield error("the gateway's nginx does not run", service_command(seen, "start"))
     elif not link["yields_to"] and not link["rendered"]:
         text = link["description"]
         again = text.rstrip() if text.endswith(" ") else f"{text[:199]} "
         yield error(
-            f"the include files of {seen.user} are not what is declared; any change of a link writes them again",
+            f"the include files of {seen.user} differ from the declared links; any change of a link rewrites them",
             edit_command(seen, description=again),
         )
     elif not link["yields_to"] and not link["live"]:

@@ -73,7 +73,7 @@ def measures(found: Facts) -> list[Measure]:
         Measure(
             "port ranges",
             policy.port_range_start > 0,
-            "without ports of their own, users take each other's, and a link shows what anybody listens with",
+            "another user's program can take the port of a link, and visitors see its pages",
             "set gateway_port_range_start, for instance to 20000; new links to this host then use ports of their user's range",
         ),
         Measure(
@@ -88,7 +88,7 @@ def measures(found: Facts) -> list[Measure]:
             "network firewall",
             found.firewall,
             "programs that listen on all addresses are open to the network, past the gateway and its logins",
-            "set firewall_state: present; or see to it that another firewall opens SSH and the gateway alone",
+            "set firewall_state: present; or make sure that another firewall allows only SSH and the gateway",
         ),
     ]
     everywhere = [
@@ -109,7 +109,7 @@ def measures(found: Facts) -> list[Measure]:
         Measure(
             "fail2ban",
             found.fail2ban,
-            "who goes on guessing for hours is throttled, but not kept away",
+            "a client that guesses passwords for hours is throttled, but not banned",
             "set gateway_fail2ban: true",
         )
     ]
@@ -117,19 +117,19 @@ def measures(found: Facts) -> list[Measure]:
         Measure(
             "strong password hashes",
             not found.legacy,
-            f"these logins have hashes of the old script, quickly guessed by who gets hold of one: {_some(found.legacy)}",
+            f"these logins have weak hashes (imported from the multivisdom script), which are fast to crack: {_some(found.legacy)}",
             "ask for new passwords (vizgate login password NAME); gateway_legacy_hashes_until ends the others",
         ),
         Measure(
             "verified targets",
             not found.unverified,
-            f"these links take any certificate, so others on the way can read along: {_some(found.unverified)}",
+            f"these links accept any certificate, so an attacker in the network can read the traffic: {_some(found.unverified)}",
             "remove verify: false, and set gateway_backend_ca where the authority is your own",
         ),
         Measure(
             "origins",
             policy.url_style == SUBDOMAIN,
-            "all users' pages are of one origin; what a browser does not mark as coming from another page is trusted",
+            "all users' pages have the same origin, so the gateway cannot refuse requests that scripts on other users' pages send",
             "set gateway_url_style: subdomain, which takes a wildcard name and certificate",
         ),
     ]

@@ -98,7 +98,8 @@ def _broken(seen: Observed) -> Iterator[Finding]:
             return
     if page.status == 0:
         yield error(
-            f"asked for {page.path}, {describe_process(seen)} fails: {page.problem}", curl_command(seen, page.path)
+            f"a request for {page.path} to {describe_process(seen)} fails: {page.problem}",
+            curl_command(seen, page.path),
         )
     elif page.away:
         site = "://".join(seen.site)
@@ -121,7 +122,7 @@ def _refusal(seen: Observed, page: Page) -> str:
     if page.host_refused:
         return f"it refuses requests for {seen.site[1]} ({page.status}), and would take them for localhost"
     if page.status in (401, 403):
-        return f"it asks for a login of its own ({page.status}), which the gateway does not pass on"
+        return f"it asks for its own login ({page.status}), but the gateway does not pass the Authorization header on"
     return ""
 
 
@@ -188,4 +189,4 @@ def _symptom(page: Page, other: Page | None) -> str:
 
 
 def _result(page: Page) -> str:
-    return "a circle of redirects" if page.loops else str(page.status or page.problem)
+    return "a redirect loop" if page.loops else str(page.status or page.problem)

@@ -86,7 +86,9 @@ def joined(chain: str, key: str) -> str:
             file.write(text)
         of_certificate = _openssl("x509", "-in", path, "-noout", "-pubkey", about="certificate")
         if of_certificate != _openssl("pkey", "-in", path, "-pubout", "-passin", "pass:", about="key"):
-            raise InvalidData(["key: it is not that of the chain's first certificate; the server's own comes first"])
+            raise InvalidData(
+                ["key: it does not match the first certificate of the chain; the server certificate must come first"]
+            )
         if ends_within(path, 0):
             raise InvalidData([f"certificate: it ended on {_described(path).ends}"])
     return text

@@ -123,7 +123,7 @@ class Reloader:
         tested = _call(*self.test)
         if tested.returncode:
             words = " ".join(tested.stderr.split())
-            raise NotReloaded(f"nginx refuses its configuration and serves the one before: {words}")
+            raise NotReloaded(f"nginx rejects the new configuration and keeps the old one: {words}")
         master = self._master()
         _until(lambda: _serving(master))  # nginx may have been started in this moment
         before = _serving(master)

@@ -339,7 +339,10 @@ def _target(label: str, server: str) -> dict[str, Any]:
         raise _Refused(f"{label}: server {shown(server)} is not of the form http://host:port/")
     scheme, host, port, slash = match.groups()
     if (scheme or "").lower() == "https://":
-        raise _Refused(f"{label}: server {shown(server)} speaks https, and links lead to http; let it serve that")
+        raise _Refused(
+            f"{label}: server {shown(server)} uses https, which the import does not support;"
+            " add this link with 'vizgate add NAME --scheme https'"
+        )
     # without a scheme nginx has never served it, so nothing says that it is to keep its prefix
     prefix = {} if slash or not scheme else {"prefix": KEEP}
     return {"host": host.strip("[]"), "port": int(port or 80), **prefix}

@@ -172,7 +172,7 @@ class _Checker:
             if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
                 self.refuse((key, name), f"{key}: {shown(name)} is no variable's name")
             elif name in _TAKEN_VARIABLES or name.startswith("VIZGATE_"):
-                self.refuse((key, name), f"{key}: {name} is the gateway's to set; take another name")
+                self.refuse((key, name), f"{key}: {name} is set by the gateway; choose another name")
             elif isinstance(value, bool) or not isinstance(value, (str, int, float)):
                 self.refuse((key, name), f"{key}: {name} is not a text; quote it")
             elif len(str(value)) > VALUE_CHARACTERS or not str(value).isprintable():
@@ -189,7 +189,7 @@ def _check_name(check: _Checker) -> None:
     elif not isinstance(name, str) or not APP.fullmatch(name) or name in RESERVED_LINKS:
         check.reader.refuse(
             (*check.path, "name"),
-            f"{check.label}: the name is not 1 to 40 small letters, digits and '-', with '-' only inside",
+            f"{check.label}: the name must be 1 to 40 lower-case letters, digits and '-', and must not begin or end with '-'",
         )
 
 
@@ -197,7 +197,7 @@ def _repo(check: _Checker) -> str:
     repo = check.data.get("repo")
     credentials = _CREDENTIALS.match(repo) if isinstance(repo, str) else None
     if credentials and ":" in credentials[1]:
-        check.refuse("repo", "repo has a password in it, which many would see; use an SSH key of the user's")
+        check.refuse("repo", "repo contains a password, which other users could see; use an SSH key of the user")
         return ""
     return check.text("repo", _REPO, "an https, ssh or git URL, or an absolute path", required=True)
 
@@ -276,7 +276,7 @@ def _parse_app(reader: Reader, path: tuple[str | int, ...], data: Mapping[Any, A
         description=_description(check),
     )
     if app.supervisor == SUPERVISORD and data.get("limits"):
-        check.refuse("limits", "limits are kept by systemd, and not by supervisord; drop them, or the supervisor")
+        check.refuse("limits", "supervisord does not support limits; remove limits, or set supervisor: systemd")
     both = dict(app.environment).keys() & dict(app.secrets).keys()
     for name in sorted(both):
         check.refuse(("secrets", name), f"{name} is in environment and in secrets; keep one")

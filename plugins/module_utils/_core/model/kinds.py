@@ -42,8 +42,8 @@ _KINDS = (
         "visdom",
         KEEP,
         "visdom -port {port} -base_url {prefix} -bind_local",
-        "without -bind_local it listens on all interfaces, which a visdom on another host has to;"
-        " its Python client takes the login in its server address and use_incoming_socket=False",
+        "without -bind_local it listens on all interfaces, which is necessary on another host than the gateway;"
+        " the Python client needs the login in the server URL, and use_incoming_socket=False",
     ),
     Kind(
         "tensorboard",
@@ -88,8 +88,8 @@ _KINDS = (
         "dask",
         STRIP,
         "dask scheduler --host {host} --port 0 --dashboard-address {host}:{port}",
-        "without --dashboard-prefix, whose front page leads elsewhere; workers and clients take the scheduler's own port from"
-        " its first lines",
+        "do not set --dashboard-prefix, because the link strips the prefix; the scheduler prints the port for workers and"
+        " clients when it starts",
     ),
     Kind(
         "gradio",
@@ -125,8 +125,8 @@ _KINDS = (
         "marimo",
         KEEP,
         "marimo edit app.py --headless --host {host} --port {port} --base-url {prefix} --no-token",
-        "marimo run app.py instead of marimo edit shows one notebook as an app; who reaches the port of marimo edit past"
-        " the gateway has a shell",
+        "marimo run app.py instead of marimo edit shows one notebook as an app; everybody who can connect to the port"
+        " of marimo edit directly gets a shell",
     ),
     Kind(
         "voila",

@@ -141,11 +141,14 @@ def _check_scheme(reader: Reader, path: Path, label: str, data: Mapping[Any, Any
     if scheme not in (HTTP, HTTPS):
         reader.refuse((*path, "scheme"), f"{label}: scheme {shown(scheme)} is neither 'http' nor 'https'")
     elif scheme == HTTPS and data.get("socket") is not None:
-        reader.refuse((*path, "scheme"), f"{label}: a socket needs no https, as nobody reads along; drop the scheme")
+        reader.refuse((*path, "scheme"), f"{label}: a unix socket does not need https; remove scheme")
     if not isinstance(verify, bool):
         reader.refuse((*path, "verify"), f"{label}: verify {shown(verify)} is neither true nor false")
     elif scheme == HTTP and not verify:
-        reader.refuse((*path, "verify"), f"{label}: verify is for scheme 'https'; there is no certificate otherwise")
+        reader.refuse(
+            (*path, "verify"),
+            f"{label}: verify has no effect without scheme 'https'; remove verify, or set scheme: https",
+        )
     elif scheme == HTTPS and verify and not data.get("socket") and parse_address(str(data.get("host", "127.0.0.1"))):
         # nginx compares names alone
         reader.refuse(

@@ -114,7 +114,7 @@ class Policy(NamedTuple):
             )
         if "_" in user or user.endswith("-"):
             return (
-                f"user {shown(user)}: no host can be named so, and this gateway gives every user a host name"
+                f"user {shown(user)}: this gateway gives every user a host name, and a host name cannot have '_' or end in '-'"
                 f" (url_style {SUBDOMAIN}, {self.origin}); take another name"
             )
         return None
@@ -148,16 +148,14 @@ class Policy(NamedTuple):
         if self.url_style != SUBDOMAIN:
             return (
                 f"prefix 'host' needs a gateway whose users have host names, and here they have paths (url_style"
-                f" {self.url_style}, {self.origin}); take 'keep' or 'strip', or have the administrator set"
+                f" {self.url_style}, {self.origin}); use 'keep' or 'strip', or ask the administrator to set"
                 f" gateway_url_style: {SUBDOMAIN}"
             )
         label = label_of(user, link.name)
         if not _LABEL_OF_LINK.fullmatch(link.name):
             return f"with prefix 'host' the name is a part of host name {shown(label)}; take one of letters, digits and '-'"
         if label.startswith("xn--"):
-            return (
-                f"browsers read host name {shown(label)} as one of foreign letters, for its 'xn--'; take another name"
-            )
+            return f"host name {shown(label)} begins with 'xn--', which is reserved for internationalised names; choose another name"
         if len(label) > LABEL_CHARACTERS:
             return (
                 f"host name {shown(label)} has {len(label)} characters, and {LABEL_CHARACTERS} is the limit; take a shorter"

@@ -93,5 +93,5 @@ def address_problem(address: Address) -> str | None:
     found = unwrapped(address)
     for network in _NEVER:
         if found in network:
-            return f"address {address} is never a target (built-in rule {network})"
+            return f"address {address} is never allowed as a target (built-in rule {network})"
     return None

@@ -38,7 +38,7 @@ _PROBLEMS = {
     errno.ENOENT: "no such socket",
 }
 TLS = "it speaks TLS"
-PLAIN = "it speaks no TLS"
+PLAIN = "it does not use TLS"
 UNTRUSTED = "its certificate is not trusted"
 CLOSED = "it closes the connection without an answer"
 _NO_TLS = (
@@ -173,7 +173,7 @@ def _head_problem(got: bytes) -> str:
         return CLOSED
     if not _STATUS.match(got):
         said = got.split(b"\n")[0].strip()[:40].decode("latin-1")
-        return f"it speaks no HTTP, but says '{printable(said)}'"
+        return f"its answer is not HTTP: '{printable(said)}'"
     if _HEAD_END.search(got):
         return ""
     return NO_END if len(got) > HEAD_BYTES else CLOSED

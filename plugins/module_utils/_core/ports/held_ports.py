@@ -99,7 +99,7 @@ def problem(port: int, known: Iterable[Listener]) -> str:
     """What an administrator reads about a port that somebody else has."""
     found = next(strangers([port], known), None) or next((one for one in known if one.port == port), None)
     if found is None:
-        who = f"a connection of somebody's; ss -tanp sport = :{port} may show whose. End it"
+        who = f"an open connection of an unknown process; find it with: ss -tanp sport = :{port}. End that process"
     else:
         process = f"process {found.pid} ({found.command}) of " if found.pid else "a process of "
         who = f"{process}account {found.user}. End that process"

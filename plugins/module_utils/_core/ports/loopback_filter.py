@@ -104,7 +104,7 @@ def withdraw() -> None:
 def _load(text: str) -> None:
     done = _nft("-f", "-", text=text)
     if done.returncode != 0:
-        raise GuardFailed(f"nft refuses the rules of the loopback guard: {done.stderr.strip().splitlines()[0]}")
+        raise GuardFailed(f"nft rejects the rules of the loopback filter: {done.stderr.strip().splitlines()[0]}")
 
 
 def _nft(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:

@@ -112,8 +112,8 @@ def _adds(step: Line) -> bool:
 
 def _no_room(last: str) -> str:
     return (
-        f"history: the log of your own changes is full, and none of the last {KEPT_DAYS} days may go; you can remove links and"
-        f" logins, but neither add nor change any; wait, or ask the administrator to move {last} away"
+        f"history: the log of your own changes is full, and changes of the last {KEPT_DAYS} days must be kept; you can remove links"
+        f" and logins, but you cannot add or change them; wait, or ask the administrator to move {last} to another folder"
     )
 
 

@@ -89,7 +89,7 @@ def _ports(gateway: Gateway, user: str, request: Request, policy: Policy) -> Ans
     with gateway.registry.user_lock(user):
         ports = gateway.ports(user)
     if ports is None:
-        raise Unavailable("users have no port ranges on this gateway; any port will do that the policy allows")
+        raise Unavailable("this gateway has no port ranges; you can use any port that the policy allows")
     info: Any = gateway.info(user)
     links = [link for link in info["users"][user]["links"] if link.get("port") in ports and not link["yields_to"]]
     return {

@@ -160,7 +160,7 @@ def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
 
         with hurried():
             if os.waitpid(leaving, 0)[1] != 0:
-                raise Unavailable("it cannot leave the caller's cgroup; call it without limits")
+                raise Unavailable("the helper cannot leave the caller's cgroup; run the command outside of this cgroup")
             request = read_request()
         if request is None:
             # of a command that needs nothing after all; or waits for another helper, see `talk`

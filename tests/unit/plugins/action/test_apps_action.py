@@ -36,10 +36,10 @@ def test_an_empty_folder_removes_no_app_unless_that_is_meant(
     before = tree(root)
     refused = apps(users, root, *check, state=state)["msg"]
     assert (
-        f"users folder {users} has no users files, which would withdraw what source 'apps' declares for alice;"
+        f"users folder {users} has no users files, so everything that source 'apps' declares for alice would be removed;"
         in refused
     )
-    assert "set gateway_users_dir_may_be_empty to true if all are to go" in refused
+    assert "set gateway_users_dir_may_be_empty to true to remove everything" in refused
     assert tree(root) == before
     done = apps(users, root, "--check", "-e", "gateway_users_dir_may_be_empty=true", state=state)
     assert [(step["action"], step["app"]) for step in done["plan"]] == [("remove", "alice/tasks")]

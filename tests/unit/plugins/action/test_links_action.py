@@ -113,10 +113,10 @@ def test_an_empty_folder_withdraws_nobody_unless_that_is_meant(
     before = tree(root)
     refused = links(users, *check, root=root)["msg"]
     assert (
-        f"users folder {users} has no users files, which would withdraw what source 'inventory' declares for alice;"
+        f"users folder {users} has no users files, so everything that source 'inventory' declares for alice would be removed;"
         in refused
     )
-    assert "set gateway_users_dir_may_be_empty to true if all are to go" in refused
+    assert "set gateway_users_dir_may_be_empty to true to remove everything" in refused
     assert tree(root) == before
     done = links(users, *check, "-e", "gateway_users_dir_may_be_empty=true", root=root)
     assert done["plan"] == [{"action": "remove", "url": "/alice/a/", "target": "127.0.0.1:8000", "user": "alice"}]

@@ -74,7 +74,7 @@ def test_the_style_is_one_of_two() -> None:
 def test_not_every_name_can_be_a_hosts(user: str) -> None:
     problem = policy("subdomain").user_problem(user)
     assert problem == (
-        f"user '{user}': no host can be named so, and this gateway gives every user a host name"
+        f"user '{user}': this gateway gives every user a host name, and a host name cannot have '_' or end in '-'"
         " (url_style subdomain, policy.json); take another name"
     )
     assert policy("path").user_problem(user) is None
@@ -119,7 +119,7 @@ LONG = "a" * 56
             (
                 "subdomain",
                 name,
-                f"browsers read host name '{name}--alice' as one of foreign letters, for its 'xn--'; take another name",
+                f"host name '{name}--alice' begins with 'xn--', which is reserved for internationalised names; choose another name",
             )
             for name in ("xn", "xn-", "xn--a")
         ),
@@ -127,7 +127,7 @@ LONG = "a" * 56
             "path",
             "run",
             "prefix 'host' needs a gateway whose users have host names, and here they have paths (url_style path, policy.json);"
-            " take 'keep' or 'strip', or have the administrator set gateway_url_style: subdomain",
+            " use 'keep' or 'strip', or ask the administrator to set gateway_url_style: subdomain",
         ),
     ],
 )

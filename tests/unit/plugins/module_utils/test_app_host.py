@@ -86,11 +86,11 @@ def test_home_has_to_be_in_folders_of_roots(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/usr")
     for home in (tmp_path / "alice", tmp_path / "link" / "alice"):
         problem = Host.home_problem("alice", str(home)) or ""
-        assert problem.startswith("user 'alice': apps need a home in folders of root's: "), (
-            "pytest's folders are in /tmp"
-        )
+        assert problem.startswith(
+            "user 'alice': for apps, only root may own or write to the folders above the home: "
+        ), "pytest's folders are in /tmp"
     assert Host.home_problem("alice", "/no-such/alice") == (
-        "user 'alice': apps need a home in folders of root's: /no-such: No such file or directory; create it"
+        "user 'alice': for apps, only root may own or write to the folders above the home: /no-such: No such file or directory; create it"
     )
 
 

@@ -422,7 +422,7 @@ def test_what_the_policy_refuses_all_at_once(gateway: Gateway) -> None:
         "user 'alice': link 'a': host '8.8.8.8' is not in allowed_hosts: 127.0.0.0/8, 10.0.0.0/8, fd00::/8, *"
         f" ({policy})",
         f"user 'alice': link 'b': port 22 is not in allowed_ports: 1024-65535 ({policy})",
-        "user 'bob': link 'c': address 169.254.169.254 is never a target (built-in rule 169.254.0.0/16)",
+        "user 'bob': link 'c': address 169.254.169.254 is never allowed as a target (built-in rule 169.254.0.0/16)",
     ]
 
 

@@ -95,7 +95,7 @@ def test_repositories(repo: str) -> None:
         ({"name": None}, "app: it has no name"),
         (
             {"name": "Flask_Tasks"},
-            "app 'Flask_Tasks': the name is not 1 to 40 small letters, digits and '-', with '-' only inside",
+            "app 'Flask_Tasks': the name must be 1 to 40 lower-case letters, digits and '-', and must not begin or end with '-'",
         ),
         ({"repo": None}, "app 'flasktasks': it has no repo"),
         ({"entry": None}, "app 'flasktasks': it has no entry"),
@@ -111,7 +111,7 @@ def test_repositories(repo: str) -> None:
         ),
         (
             {"repo": "https://alice:geheim@host/a"},
-            "app 'flasktasks': repo has a password in it, which many would see; use an SSH key of the user's",
+            "app 'flasktasks': repo contains a password, which other users could see; use an SSH key of the user",
         ),
         ({"version": "-x"}, "app 'flasktasks': version '-x' is not a tag, branch or commit"),
         ({"version": ""}, "app 'flasktasks': version '' is not a tag, branch or commit"),
@@ -141,7 +141,7 @@ def test_repositories(repo: str) -> None:
         ),
         (
             {"supervisor": "supervisord", "limits": {"cpu": "50%"}},
-            "app 'flasktasks': limits are kept by systemd, and not by supervisord; drop them, or the supervisor",
+            "app 'flasktasks': supervisord does not support limits; remove limits, or set supervisor: systemd",
         ),
         ({"database": "postgres"}, "app 'flasktasks': database 'postgres' is not known; did you mean 'postgresql'?"),
         ({"health": "healthz"}, "app 'flasktasks': health 'healthz' is not a path like /healthz"),
@@ -153,7 +153,7 @@ def test_repositories(repo: str) -> None:
         ({"environment": {"A-B": "x"}}, "app 'flasktasks': environment: 'A-B' is no variable's name"),
         (
             {"environment": {"PATH": "/x"}},
-            "app 'flasktasks': environment: PATH is the gateway's to set; take another name",
+            "app 'flasktasks': environment: PATH is set by the gateway; choose another name",
         ),
         ({"environment": {"DEBUG": True}}, "app 'flasktasks': environment: DEBUG is not a text; quote it"),
         (

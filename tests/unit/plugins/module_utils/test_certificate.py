@@ -98,9 +98,9 @@ def test_files_that_would_stop_nginx_are_refused(tmp_path: Path) -> None:
     other, other_key = parts(self_signed(["other"]))
     assert (
         refusal(chain, other_key)
-        == "key: it is not that of the chain's first certificate; the server's own comes first"
+        == "key: it does not match the first certificate of the chain; the server certificate must come first"
     )
-    assert refusal(other + chain, key).startswith("key: it is not that of")
+    assert refusal(other + chain, key).startswith("key: it does not match the first certificate")
     assert refusal("", key) == "certificate: 0 certificates and 1 keys found, in PEM; give a chain and its key"
     assert refusal(chain, "") == "certificate: 1 certificates and 0 keys found, in PEM; give a chain and its key"
     assert refusal(chain, key + other_key).startswith("certificate: 1 certificates and 2 keys found")

@@ -232,7 +232,7 @@ def tool() -> Iterator[Tool]:
 def test_the_gateway_does_not_run(tool: Tool) -> None:
     text = "the gateway's nginx does not run"
     shown = {**answer(tool.port, live=False), "serving": False}
-    assert says(shown) == [("error", text, "sudo service nginx start, which is the administrator's to type")]
+    assert says(shown) == [("error", text, "sudo service nginx start, which only an administrator can run")]
     shown["sockets"] = "/home/alice/gate/run/vizgate/sockets/alice"
     command = "/home/alice/gate/usr/local/lib/vizgate/bin/vizgate-rootless start"
     assert says(shown) == [("error", text, command)]
@@ -240,7 +240,7 @@ def test_the_gateway_does_not_run(tool: Tool) -> None:
 
 
 def test_the_link_is_not_rendered(tool: Tool) -> None:
-    text = f"the include files of {ME} are not what is declared; any change of a link writes them again"
+    text = f"the include files of {ME} differ from the declared links; any change of a link rewrites them"
     expected = [("error", text, "vizgate edit run --description 'Loss curves '")]
     assert says(answer(tool.port, rendered=False, live=False)) == expected
 
@@ -252,7 +252,9 @@ def test_the_link_is_not_live(tool: Tool) -> None:
 
 def test_inventory_has_a_link_of_the_same_name(tool: Tool) -> None:
     mine = answer(free_port(), yields_to="inventory", rendered=False, live=False)["links"]
-    text = f"your own link 'run' to {mine[0]['target']} yields to the one of source 'inventory'"
+    text = (
+        f"your own link 'run' to {mine[0]['target']} is not served, because source 'inventory' declares the same name"
+    )
     fix = "vizgate edit run --name run-2"
     assert says(answer(tool.port, source="inventory", links=mine)) == [("warning", text, fix)]
 
@@ -276,7 +278,10 @@ def test_the_policy_refuses_the_link(tool: Tool, site: dict[str, Any], text: str
     shown = answer(tool.port)
     shown["site"].update(site)
     ((severity, finding, fix),) = says(shown)
-    assert (severity, finding) == ("error", "the site does not allow it any more: " + text.format(port=tool.port))
+    assert (severity, finding) == (
+        "error",
+        "the site policy no longer allows this link: " + text.format(port=tool.port),
+    )
     assert fix == (
         f"vizgate edit run {changes}" if changes else f"ask the administrator to allow 127.0.0.1:{tool.port}"
     )
@@ -295,7 +300,7 @@ def test_who_declared_the_link_has_to_change_it() -> None:
     assert fixes == [
         "vizgate edit run --prefix keep",
         "vizgate --user bob edit run --prefix keep",
-        f"in users/{ME}.yml, link 'run': prefix: keep; then ansible-playbook playbooks/links.yml",
+        f"in the users file {ME}.yml, link 'run': prefix: keep; then run the playbook links",
         "prefix: keep for link 'run' where source 'apps' declares it",
     ]
 
@@ -391,7 +396,7 @@ def test_another_machine_does_not_answer() -> None:
 def test_a_firewall_lets_only_the_gateway_through() -> None:
     shown = answer(8097)
     probe = Probe(True, problem="connection refused", user=ME)
-    text = f"a process of {ME} listens on 127.0.0.1:8097, but a firewall keeps you away; ask the gateway whether it gets through"
+    text = f"a process of {ME} listens on 127.0.0.1:8097, but a firewall rejects you; check whether the gateway can connect"
     assert triples(conclude(Observed(shown, shown["links"][0], probe, account=ME))) == [
         ("warning", text, f"curl -u {ME} http://{HOST}/alice/-/status/run")
     ]
@@ -456,9 +461,9 @@ def saying(said: bytes) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("said", "text"),
     [
-        (b"RFB 003.008\n", "it speaks no HTTP, but says 'RFB 003.008'"),
+        (b"RFB 003.008\n", "its answer is not HTTP: 'RFB 003.008'"),
         # HTTP/0.9, which nginx passes on as a page with status 200
-        (b"<h1>hello</h1>\n", "it speaks no HTTP, but says '<h1>hello</h1>'"),
+        (b"<h1>hello</h1>\n", "its answer is not HTTP: '<h1>hello</h1>'"),
         (b"", "it closes the connection without an answer"),
     ],
 )
@@ -482,7 +487,7 @@ def test_it_speaks_tls(tmp_path: Path) -> None:
         tool.shutdown()
     assert (severity, fix) == ("error", "vizgate edit run --scheme https --insecure")
     assert text.endswith(
-        f"speaks TLS (https) on 127.0.0.1:{tool.port}; the gateway speaks plain http with it, and would not trust it: a"
+        f"uses TLS (https) on 127.0.0.1:{tool.port}, but the link has scheme http; the gateway would not trust the tool: a"
         " certificate is verified for a host name, and the link has an address"
     )
 
@@ -505,7 +510,7 @@ def encrypted(folder: Path, host: str = "127.0.0.1") -> Iterator[Tool]:
 @pytest.mark.parametrize(
     ("link", "text", "fix"),
     [
-        ({"host": "tool"}, "the gateway speaks plain http with it", "vizgate edit run --scheme https"),
+        ({"host": "tool"}, "but the link has scheme http", "vizgate edit run --scheme https"),
         (
             {"host": "other"},
             "certificate is not valid for 'other'.",
@@ -513,14 +518,14 @@ def encrypted(folder: Path, host: str = "127.0.0.1") -> Iterator[Tool]:
         ),
         (
             {"host": "other", "scheme": "https", "verify": True},
-            "certificate is not valid for 'other'.; have the administrator add its authority to gateway_backend_ca, or go"
+            "certificate is not valid for 'other'.; ask the administrator to add its CA certificate to gateway_backend_ca, or go"
             " without",
             "vizgate edit run --insecure",
         ),
         (
             {"host": "other", "source": "inventory"},
             "certificate is not valid for 'other'.",
-            f"in users/{ME}.yml, link 'run': scheme: https, verify: false; then ansible-playbook playbooks/links.yml",
+            f"in the users file {ME}.yml, link 'run': scheme: https, verify: false; then run the playbook links",
         ),
         ({"host": "tool", "scheme": "https"}, "", ""),
         ({"host": "other", "scheme": "https", "verify": False}, "", ""),
@@ -541,7 +546,7 @@ def test_https_where_there_is_none(names: dict[str, list[str]]) -> None:
     with running({"/": page()}) as tool:
         ((severity, finding, fix),) = says(answer(tool.port, host="tool", scheme="https"))
     assert (severity, fix) == ("error", "vizgate edit run --scheme http")
-    assert "speaks no TLS" in finding
+    assert "does not use TLS" in finding
 
 
 # unix sockets
@@ -790,7 +795,7 @@ def test_a_websocket_that_was_not_opened_is_a_finding(status: int) -> None:
     assert found == [("warning", text, "vizgate log run")]
 
 
-HEADERS = "have the tool keep less in its headers: mostly cookies (Set-Cookie) or a Content-Security-Policy"
+HEADERS = "make the tool's response headers shorter; the longest are usually Set-Cookie or Content-Security-Policy"
 
 
 def test_heads_that_visitors_did_not_get_are_a_finding() -> None:
@@ -1022,7 +1027,7 @@ def test_a_host_name_where_users_have_paths() -> None:
         ((severity, text, fix),) = says(answer(tool.port, prefix="host"))
     assert (severity, fix) == ("error", "vizgate edit run --prefix strip")
     assert text.startswith(
-        "the site does not allow it any more: prefix 'host' needs a gateway whose users have host names"
+        "the site policy no longer allows this link: prefix 'host' needs a gateway whose users have host names"
     )
 
 
@@ -1131,7 +1136,7 @@ def test_the_kind_is_wrong_and_the_flag_is_missing() -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_login_of_its_own(status: int) -> None:
-    text = f"it asks for a login of its own ({status}), which the gateway does not pass on"
+    text = f"it asks for its own login ({status}), but the gateway does not pass the Authorization header on"
     with running({"/": page("", status), "/alice/run/": page(VISDOM, status)}) as tool:
         assert says(answer(tool.port, "visdom")) == [("error", text, started("visdom", tool.port))]
         tool.pages = {"/": page("", status)}

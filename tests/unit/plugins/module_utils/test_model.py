@@ -307,7 +307,10 @@ def test_schemes(more: dict[str, Any], target: str, told: dict[str, Any]) -> Non
         ({"scheme": "ftp"}, "link 'run1': scheme 'ftp' is neither 'http' nor 'https'"),
         ({"scheme": None}, "link 'run1': scheme 'None' is neither 'http' nor 'https'"),
         ({"scheme": "https", "host": "node7", "verify": "no"}, "link 'run1': verify 'no' is neither true nor false"),
-        ({"verify": False}, "link 'run1': verify is for scheme 'https'; there is no certificate otherwise"),
+        (
+            {"verify": False},
+            "link 'run1': verify has no effect without scheme 'https'; remove verify, or set scheme: https",
+        ),
         *(
             (
                 {"scheme": "https", **host},
@@ -317,7 +320,7 @@ def test_schemes(more: dict[str, Any], target: str, told: dict[str, Any]) -> Non
         ),
         (
             {"scheme": "https", "port": None, "socket": "/run/a.sock"},
-            "link 'run1': a socket needs no https, as nobody reads along; drop the scheme",
+            "link 'run1': a unix socket does not need https; remove scheme",
         ),
         ({"prot": 1}, "link 'run1': unknown key 'prot'; did you mean 'port'?"),
         ({"descripton": ""}, "link 'run1': unknown key 'descripton'; did you mean 'description'?"),

@@ -176,7 +176,8 @@ def test_what_has_to_be_adapted_is_told(tmp_path: Path, text: str, link: Link, a
         ),
         (
             "###/alice/a||https://h:9087/||",
-            "link 'a': server 'https://h:9087/' speaks https, and links lead to http; let it serve that",
+            "link 'a': server 'https://h:9087/' uses https, which the import does not support;"
+            " add this link with 'vizgate add NAME --scheme https'",
         ),
         ("###/alice/a||http://h:99999/||", "link 'a': port 99999 is not in 1-65535"),
         (
@@ -194,7 +195,7 @@ def test_what_has_to_be_adapted_is_told(tmp_path: Path, text: str, link: Link, a
         ),
         (
             "###/alice/a||http://169.254.169.254:9087/||",
-            "link 'a': address 169.254.169.254 is never a target (built-in rule 169.254.0.0/16)",
+            "link 'a': address 169.254.169.254 is never allowed as a target (built-in rule 169.254.0.0/16)",
         ),
         (
             "location /alice/a/ { proxy_pass http://h:1/; }",

@@ -137,12 +137,15 @@ def test_ports(lines: tuple[str, ...], port: int, allowed: bool) -> None:
 def test_what_is_never_a_target(host: str, rule: str) -> None:
     address = ipaddress.ip_address(host)
     everything = policy("0.0.0.0/0", "::/0", "*", ports=("1-65535",))
-    assert refused(everything, host) == f"link 'run1': address {address} is never a target (built-in rule {rule})"
+    assert (
+        refused(everything, host)
+        == f"link 'run1': address {address} is never allowed as a target (built-in rule {rule})"
+    )
 
 
 @pytest.mark.parametrize("host", ["64:ff9b:1::169.254.169.254", "::169.254.169.254"])
 def test_old_and_local_disguises_of_metadata(host: str) -> None:
-    assert "is never a target" in str(refused(policy("::/0", "0.0.0.0/0"), host))
+    assert "is never allowed as a target" in str(refused(policy("::/0", "0.0.0.0/0"), host))
 
 
 @pytest.mark.parametrize(

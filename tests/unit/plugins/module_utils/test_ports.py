@@ -449,7 +449,7 @@ def test_a_kernel_that_refuses_is_asked_again(ranged: Gateway, kernel: Kernel) -
     loopback_filter.switch(ranged.paths, ranged.registry.ports(ranged.registry.policy()))
     kernel.refuses = True
     assert "ports" in ask(ranged, "alice", do="ports")
-    assert ranged.refresh().warnings == ["nft refuses the rules of the loopback guard: no such thing"]
+    assert ranged.refresh().warnings == ["nft rejects the rules of the loopback filter: no such thing"]
     kernel.refuses = False
     assert ranged.refresh().warnings == []
     assert "20000-20099" in Path(ranged.paths.guard).read_text()

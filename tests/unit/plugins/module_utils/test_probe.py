@@ -366,11 +366,11 @@ def test_which_addresses_are_of_this_machine() -> None:
     [
         (b"", "it closes the connection without an answer"),
         (b"HTTP/1.1 200 OK\r\nServer: x\r\n", "it closes the connection without an answer"),
-        (b"RFB 003.008\n", "it speaks no HTTP, but says 'RFB 003.008'"),
-        (b"SSH-2.0-x\x1b[31m\r\n", "it speaks no HTTP, but says 'SSH-2.0-x\\x1b[31m'"),
+        (b"RFB 003.008\n", "its answer is not HTTP: 'RFB 003.008'"),
+        (b"SSH-2.0-x\x1b[31m\r\n", "its answer is not HTTP: 'SSH-2.0-x\\x1b[31m'"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "it speaks TLS"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "its headers have more than 65,536 bytes"),
-        (b"HTTP/1.1 what\r\n\r\n", "it speaks no HTTP, but says 'HTTP/1.1 what'"),
+        (b"HTTP/1.1 what\r\n\r\n", "its answer is not HTTP: 'HTTP/1.1 what'"),
     ],
 )
 def test_an_answer_that_is_none(said: bytes, problem: str) -> None:
@@ -551,7 +551,7 @@ def test_a_link_with_https(
 def test_a_link_with_https_to_what_speaks_none(names: dict[str, list[str]]) -> None:
     names["tool"] = ["127.0.0.1"]
     with listening(saying(OK)) as port:
-        assert probe(link(port, "tool", scheme="https"), SITE).problem == "it speaks no TLS"
+        assert probe(link(port, "tool", scheme="https"), SITE).problem == "it does not use TLS"
         missing = {**SITE, "backend_ca": "/nowhere"}
         problem = "the gateway's file of authorities is missing"
         assert probe(link(port, "tool", scheme="https"), missing).problem == problem

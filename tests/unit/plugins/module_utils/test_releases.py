@@ -342,9 +342,9 @@ def test_roll_back_to_what_is_not_well(
 @pytest.mark.parametrize(
     ("user", "name", "number", "text"),
     [
-        ("alice", "tasks", 0, "app alice/tasks: there is no release before to go back to; kept: none"),
-        ("alice", "tasks", 9, "app alice/tasks: there is no release 9 to go back to; kept: none"),
-        ("alice", "none", 0, "app alice/none: it has no release that serves; deploy it first"),
+        ("alice", "tasks", 0, "app alice/tasks: there is no earlier release to roll back to; kept releases: none"),
+        ("alice", "tasks", 9, "app alice/tasks: there is no release 9 to roll back to; kept releases: none"),
+        ("alice", "none", 0, "app alice/none: it has no active release; deploy it first"),
         ("nobody-here", "tasks", 0, "app nobody-here/tasks: user 'nobody-here' has apps, but no account on this host"),
     ],
 )
@@ -452,7 +452,7 @@ def test_app_opens_no_database_that_is_not_there_or_whose_owner_is_unknown(
     host.databases = {}
     assert deploy(TASKS._replace(database="postgresql"), check=True).problems == [], "it may be made in the same run"
     assert deploy(TASKS._replace(database="postgresql")).problems == [
-        "app alice/tasks: database alice_tasks is not there; role database makes it, or tells why it did not"
+        "app alice/tasks: database alice_tasks does not exist; role database creates it, or reports why it cannot"
     ]
     host.databases = {"alice_tasks": "alice"}
     host.refused.add("psql")
@@ -623,7 +623,7 @@ def test_owner_restarts_own_apps_alone(
     assert ask(gateway, host, monkeypatch, do="restart_app", name="tasks") == {"release": 1}
     for name in ("bobs", "../bob/bobs", ""):
         (problem,) = ask(gateway, host, monkeypatch, do="restart_app", name=name)["problems"]
-        assert problem == f"you have no app {name!r}; there are: tasks"
+        assert problem == f"you have no app {name!r}; your apps: tasks"
     host.answer = 500
     told = ask(gateway, host, monkeypatch, do="restart_app", name="tasks")["unavailable"]
     assert told.startswith("app 'tasks': step health: GET /alice/tasks/ has no good answer after 30 s")
