@@ -202,7 +202,7 @@ def test_checking_changes_nothing(vizgate: Vizgate, serves: Callable[..., str | 
     before = vizgate.gate.state()
     done = vizgate("import-multivisdom", old, "--check", user="")
     assert done.code == 1
-    assert done.out.startswith(NOTE + "nothing was changed; without --check:\nadded ")
+    assert done.out.startswith(NOTE + "nothing was changed; without --check, this would be done:\nadded ")
     assert vizgate.gate.state() == before
     assert serves("/alice/train/") == 404
 

@@ -48,12 +48,12 @@ def foreign() -> Iterator[socket.socket]:
 def test_a_gateway_without_ranges_says_so(vizgate: Vizgate) -> None:
     done = vizgate("ports")
     assert (done.code, done.out) == (4, "")
-    assert "no port ranges on this gateway" in done.err
+    assert "this gateway has no port ranges" in done.err
 
 
 def test_the_own_range_and_what_is_in_it(ranged: Vizgate) -> None:
-    assert ranged.ok("ports") == f"ports {START}-{START + 9} are alice's; the first that is free is {START}\n"
-    assert ranged.ok("ports", user="bob").startswith(f"ports {START + 10}-{START + 19} are bob's")
+    assert ranged.ok("ports") == f"alice's port range is {START}-{START + 9}; the first free port is {START}\n"
+    assert ranged.ok("ports", user="bob").startswith(f"bob's port range is {START + 10}-{START + 19};")
     ranged.ok("add", "t", "--port", str(START))
     with socket.create_server(("127.0.0.1", START + 1)):
         told = json.loads(ranged.ok("ports", "--json"))

@@ -118,7 +118,7 @@ def find_app(name: str) -> Mapping[str, Any]:
         if app["name"] == name:
             return app
     names = ", ".join(app["name"] for app in apps)
-    raise refused(f"you have no app {name!a}; {f'there are: {names}' if names else 'there is none'}")
+    raise refused(f"you have no app {name!a}; your apps: {names or 'none'}")
 
 
 def start_helper(arguments: Sequence[str]) -> None:

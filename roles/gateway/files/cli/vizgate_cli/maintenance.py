@@ -104,7 +104,7 @@ def print_protection(plain: bool) -> None:
         click.secho(f"off: {measure.name}: {tables.clean(measure.why)}", fg="yellow")
         click.echo(f"  {tables.clean(measure.fix)}")
     if off:
-        click.echo("variables are those of the roles; run playbook site after a change")
+        click.echo("set these variables in the inventory, then run the playbook site")
 
 
 def _nothing(_registry: Registry) -> Declaration:

@@ -17,10 +17,10 @@ from ..output import plans, tables
 @click.argument("folder", metavar="[FOLDER]", required=False)
 @click.option("--check", is_flag=True, help="Only show what would be imported.")
 def import_multivisdom(folder: str | None, check: bool) -> None:
-    """Import the links and logins of multivisdom_proxy (root).
+    """Import the multivisdom script's links and logins (root).
 
-    Reads what its script has left in FOLDER, /etc/nginx/sites-available/multivisdom by default. Names that users already
-    have here stay as they are. Exit code 1 if something is refused; the rest is imported.
+    Reads the script's files in FOLDER, by default /etc/nginx/sites-available/multivisdom. If a user already has a link or
+    login with the same name, it is not changed. If some lines are refused, the rest is imported, and the exit code is 1.
 
     Example:
 
@@ -55,7 +55,7 @@ def import_multivisdom(folder: str | None, check: bool) -> None:
     for line in multivisdom.bounded(found.adapted):
         click.echo(f"note: {tables.clean(line)}")
     if check:
-        click.echo("nothing was changed; without --check:")
+        click.echo("nothing was changed; without --check, this would be done:")
     plans.print_plan({"plan": outcome.plan})
     if outcome.reload:
         tables.print_problems(

@@ -90,7 +90,7 @@ def add(name: str, **given: Any) -> None:
 def edit(name: str, new: str | None, **given: Any) -> None:
     """Change your link NAME.
 
-    What is not given stays; an empty value ("") goes back to the default.
+    Options that you omit keep their values; an empty value ("") restores the default.
 
     Example:
 
@@ -168,7 +168,7 @@ def kinds(kind: str | None, name: str | None, plain: bool) -> None:
 @click.option(
     "--move",
     is_flag=True,
-    help="Also hand the links over to inventory, at the next run of the playbook that declares them.",
+    help="Also transfer the links to source inventory, as soon as a users file declares them and the playbook has run.",
 )
 def export(move: bool) -> None:
     """Print your own links as a users file.
@@ -178,7 +178,7 @@ def export(move: bool) -> None:
     Example:
 
     \b
-      vizgate export > users/alice.yml
+      vizgate export > users/lab/alice.yml
     """
     links = [link for link in client.get_state()["links"] if link["source"] == "self"]
     if move:

@@ -24,8 +24,8 @@ from ..output import logs, tables
 def status(ctx: click.Context, names: tuple[str, ...], watch: bool, all_users: bool, plain: bool) -> None:
     """Show whether your links work, and how fast.
 
-    For each link: its source, whether it is in the gateway's files and served, whether its target listens and answers,
-    and which process that is. With NAMEs, only these; exit code 3 if one of them does not work.
+    For each link, shows its source, whether nginx serves it, whether its target listens and answers, and the process
+    that listens. With NAMEs, shows only these links; the exit code is 3 if one of them does not work.
 
     With --all, manual changes in the gateway's files are reported on stderr, but not with --watch. Its JSON is
     {"links": [...], "drift": [lines]}.
@@ -61,8 +61,8 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, all_users: b
 def ports(plain: bool) -> None:
     """Show your port range, and which programs listen there.
 
-    If users have port ranges, your links to this host can only use ports of your range, and no other account can
-    connect to them. You keep your range.
+    If this site has port ranges, your links to this host can only use ports of your range, and you keep your range. With
+    the site's loopback filter, no other user can connect to these ports.
 
     Example:
 
@@ -110,7 +110,7 @@ def log(name: str | None, follow: bool, lines: int, plain: bool) -> None:
 
     Each line has the time, the client's address, the login, the status, method and path, the duration, and the program
     that answered. With NAME, only requests to that link. Query strings are not logged, because tools put tokens there;
-    a websocket is logged when it ends. The log is that of today and yesterday.
+    a websocket is logged when it ends. The command reads the current log file and the previous one: at least one day.
 
     Example:
 

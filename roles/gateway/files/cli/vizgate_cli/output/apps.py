@@ -18,7 +18,7 @@ _RELEASE = ("version", "commit", "at")
 def print_apps(apps: Sequence[Mapping[str, Any]]) -> None:
     """Prints a user's apps, one per line."""
     if not apps:
-        click.echo("you have no apps; your users file declares them")
+        click.echo("you have no apps; apps are declared in your users file")
         return
     rows = [(app["name"], app["url"], app["state"], str(app["release"] or ""), app["version"]) for app in apps]
     tables.print_table(("app", "address", "state", "release", "version"), rows)

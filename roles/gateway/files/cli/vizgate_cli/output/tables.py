@@ -101,8 +101,8 @@ def print_links(state: Mapping[str, Any]) -> None:
 
 def print_ports(state: Mapping[str, Any]) -> None:
     """Prints a user's port range, and the ports of it that are in use."""
-    free = f"; the first that is free is {state['free']}" if state["free"] else ""
-    click.echo(f"ports {state['first']}-{state['last']} are {state['user']}'s{free}")
+    free = f"; the first free port is {state['free']}" if state["free"] else ""
+    click.echo(f"{state['user']}'s port range is {state['first']}-{state['last']}{free}")
     rows = []
     for row in state["ports"]:
         owner: Cell = (row["user"], "red") if row["user"] not in ("", "root", state["user"]) else row["user"]
