@@ -90,16 +90,16 @@ def test_a_machine_that_swallows_everything(gate: Rig, backends: Backends, hole:
         thread.join()
     assert all(4 < answer.seconds < 20 for answer in answers)
     for answer in answers:
-        assert_is_page(answer, 504, "hole takes too long", f"127.0.0.1:{hole}", "Restart it if it hangs")
+        assert_is_page(answer, 504, "hole takes too long", f"127.0.0.1:{hole}", "If the program hangs, restart it")
 
 
 def test_other_pages_say_what_to_do(gate: Rig) -> None:
     assert_is_page(gate.get("/alice/"), 401, "Log in", "Ask the owner")
-    assert_is_page(gate.get("/"), 404, "There is no such page", "/user/link/")
+    assert_is_page(gate.get("/"), 404, "Page not found", "/user/link/")
     known = gate.get("/alice/nolink/", ALICE)
-    assert_is_page(known, 404, "There is no such page", "Check the spelling", 'href="/alice/"')
+    assert_is_page(known, 404, "Page not found", "Check the spelling", 'href="/alice/"')
     for method in ("POST", "PUT", "DELETE"):
-        assert_is_page(gate.get("/alice/nolink/", ALICE, method=method, body=b"x"), 404, "There is no such page")
+        assert_is_page(gate.get("/alice/nolink/", ALICE, method=method, body=b"x"), 404, "Page not found")
 
 
 def test_a_backend_that_breaks_off(gate: Rig, backends: Backends) -> None:
@@ -169,7 +169,7 @@ def test_known_and_unknown_names_look_alike_on_it(gate: Rig) -> None:
 )
 def test_nothing_else_is_called_a_tool(gate: Rig, referer: str) -> None:
     headers = {"Referer": referer.format(own=f"http://127.0.0.1:{gate.port}"), "Upgrade-Insecure-Requests": "1"}
-    assert_is_page(gate.get("/Static/app.js", headers=headers), 404, "There is no such page")
+    assert_is_page(gate.get("/Static/app.js", headers=headers), 404, "Page not found")
     assert OUTSIDE not in gate.get("/Static/app.js", headers=headers).text
 
 
@@ -183,7 +183,7 @@ def test_no_page_shows_more_of_an_address_than_fits(gate: Rig) -> None:
 def test_what_belongs_to_the_page_is_not_outside(gate: Rig) -> None:
     for path in ("/alice/nolink", "/alice/nolink/", "/alice/nolink/x?/y"):
         answer = gate.get(path, ALICE, headers={"Referer": f"http://127.0.0.1:{gate.port}/alice/nolink/"})
-        assert_is_page(answer, 404, "There is no such page")
+        assert_is_page(answer, 404, "Page not found")
         assert OUTSIDE not in answer.text
 
 
@@ -222,7 +222,7 @@ def test_a_long_head_of_a_backend_passes(gate: Rig) -> None:
 def test_a_head_that_is_too_long_is_called_so(gate: Rig) -> None:
     for size in (33000, 60000):
         answer = gate.get(head_of(size), ALICE)
-        assert_is_page(answer, 502, "echo answers with too long a head", "32 kB", "Set-Cookie")
+        assert_is_page(answer, 502, "echo sends too long response headers", "32 kB", "Set-Cookie")
         assert "is not running" not in answer.text
 
 
@@ -249,7 +249,7 @@ def broken() -> Iterator[int]:
 def test_an_answer_that_breaks_off_is_called_so(gate: Rig, broken: int) -> None:
     gate.declare("alice", [Link("half", broken)])
     answer = gate.get("/alice/half/", ALICE)
-    assert_is_page(answer, 502, "half answers, but not with a page", f"127.0.0.1:{broken}", "breaks off")
+    assert_is_page(answer, 502, "half sends an invalid response", f"127.0.0.1:{broken}", "ends within the headers")
 
 
 def test_long_addresses_and_headers_pass(gate: Rig, backends: Backends) -> None:
@@ -267,9 +267,9 @@ def test_what_is_too_long_gets_a_page(gate: Rig) -> None:
 
 
 def test_what_is_no_request_gets_a_page(gate: Rig) -> None:
-    assert_is_page(gate.raw("/alice/echo/", ALICE, "Content-Length: none"), 400, "This is no request")
+    assert_is_page(gate.raw("/alice/echo/", ALICE, "Content-Length: none"), 400, "Bad request")
     claims = [f"X-Forwarded-{number}: x" for number in range(60)]
-    assert_is_page(gate.raw("/alice/echo/", ALICE, *claims), 400, "This is no request", "fifty headers")
+    assert_is_page(gate.raw("/alice/echo/", ALICE, *claims), 400, "Bad request", "fifty proxy headers")
 
 
 def test_a_long_password_is_refused_like_any_other(gate: Rig) -> None:

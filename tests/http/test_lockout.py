@@ -99,7 +99,7 @@ def test_a_login_is_locked_for_the_address_that_guesses(gate: Rig, backends: Bac
     assert guesses(gate, attacker, LIMIT) == [401] * LIMIT
     checks = checked(gate)
     locked = gate.get("/alice/echo/", ("alice", "one more"), source=attacker)
-    assert (locked.status, "has tried too many" in locked.text) == (429, True)
+    assert (locked.status, "too many wrong passwords" in locked.text) == (429, True)
     assert 200 <= int(locked.all("Retry-After")[0]) <= 300
     assert locked.all("WWW-Authenticate") == []
     # what a lock would be worth nothing without: the right password is not looked at, either

@@ -146,7 +146,7 @@ def test_few_passwords_of_one_client_are_checked(gate: Rig, backends: Backends, 
     assert {answer.status for answer in answers} == {401, 429}
     assert checked() <= 5 * (4 + steps)
     page = next(answer for answer in answers if answer.status == 429)
-    assert "Too many passwords at once" in page.text
+    assert "Too many login attempts" in page.text
     assert page.all("WWW-Authenticate") == []
     assert all(request.target == "/" for request in backends.alice.seen)
 

@@ -117,7 +117,7 @@ def test_nobody_on_this_host_forges_a_visitors_address(visitors: Visitors, path:
     before = len(visitors.service.asked)
     answer = visitors.site.get(path, "", "127.0.0.1", Cookie=f"{COOKIE}=of-alice", X_Forwarded_For="192.0.2.66")
     assert answer.status == 403
-    assert "Only proxies say where others come from" in answer.text
+    assert "Proxy headers are not accepted from this program" in answer.text
     if os.geteuid() != 0:
         pytest.skip("only root can be another account")
     place = f"http://127.0.0.1:{visitors.site.rig.port}{path}"
@@ -125,5 +125,5 @@ def test_nobody_on_this_host_forges_a_visitors_address(visitors: Visitors, path:
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, user=STRANGER, group=STRANGER, extra_groups=[], cwd="/"
     )
-    assert "Only proxies say where others come from" in done.stdout
+    assert "Proxy headers are not accepted from this program" in done.stdout
     assert len(visitors.service.asked) == before

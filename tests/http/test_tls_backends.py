@@ -137,7 +137,7 @@ def test_long_heads_pass_as_on_other_links(site: Site) -> None:
         assert [site.get(f"/alice/{name}/long?={size}").status for size in (5000, 31000)] == [200, 200]
         refused = site.get(f"/alice/{name}/long?=33000")
         assert refused.status == 502
-        assert f"<h1>{name} answers with too long a head</h1>" in refused.text
+        assert f"<h1>{name} sends too long response headers</h1>" in refused.text
 
 
 def test_verification_begins_with_the_change(site: Site) -> None:

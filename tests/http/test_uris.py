@@ -115,7 +115,7 @@ def test_the_backend_gets_what_the_client_wrote(gate: Rig, tail: str) -> None:
 def test_a_mistyped_link_is_a_404(gate: Rig, backends: Backends, target: str) -> None:
     answer = gate.raw(target)
     assert answer.status == 404
-    assert "There is no such page" in answer.text
+    assert "Page not found" in answer.text
     assert backends.alice.seen == backends.bob.seen == []
 
 
