@@ -10,9 +10,8 @@ class ModuleDocFragment:
 options:
   root:
     description:
-      - Folder that the gateway's paths are below; C(/) for a gateway that has the host to itself,
-        the rootless gateway's folder otherwise.
-      - Where it is not given, the host's variable C(gateway_rootless_dir) is used.
+      - Root folder of the gateway. C(/) for a system-wide gateway, or the folder of a rootless gateway.
+      - If it is omitted, the host's variable C(gateway_rootless_dir) is used.
     type: path
     default: /
 attributes:

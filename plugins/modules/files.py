@@ -98,8 +98,8 @@ options:
         default: false
   release:
     description:
-      - Code of the controller that the host switches to in one step. A program that starts meanwhile has all of it from
-        before or all of it from after, and a run that is interrupted leaves the code from before in use.
+      - Code on the controller that is installed and activated atomically. A program that starts meanwhile uses either the old or
+        the new code completely. If a run is interrupted, the old code stays active.
       - It is put into a folder of its own, C(releases/<digest of the files>), and compiled; then the link C(current) leads to
         that folder. C(previous) leads to the release before, which stays for programs that still run; older ones are removed.
       - It is in use before O(texts) and O(sources) are written.
