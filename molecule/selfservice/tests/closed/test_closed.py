@@ -64,7 +64,7 @@ def test_root_removes_everything_and_has_an_archive(host, terminal, get, name):
         "root",
         [
             ("Action: ", "6"),
-            ("The name of this host, to go on: ", "gate"),
+            ("To confirm, type the name of this host: ", "gate"),
             (f"'gate' is not the name of this host, {name}", name),
             ("Action: ", "0"),
         ],

@@ -164,7 +164,7 @@ def test_remove(alice, get, name):
         ("vizgate add there --socket /tmp/x", 1, "socket '/tmp/x' is not in /run/vizgate/sockets/alice; put it there"),
         ("vizgate edit none --port 9087", 1, "you have no link 'none' of your own; there are: train"),
         ("vizgate remove none --yes", 1, "you have no link 'none' of your own; there are: train"),
-        ("vizgate doctor none", 1, "link 'none': alice has none of this name"),
+        ("vizgate doctor none", 1, "link 'none': alice has no link of this name"),
         ("echo x | vizgate login add alice --password-stdin", 1, "login 'alice': you have one of that name"),
         ("vizgate remove train", 2, "Not a terminal: pass --yes to skip the confirmation."),
         ("vizgate login add other", 2, "Not a terminal: pass --password-stdin or --password-fd."),

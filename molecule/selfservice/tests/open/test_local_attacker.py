@@ -498,7 +498,7 @@ def helper():
 os.kill(int(pid), signal.SIGSTOP)
 stopped = until(5, lambda: state(pid) == "T")
 subprocess.run(json.loads(sys.argv[1]), stdin=subprocess.DEVNULL, check=True)
-ended = until(20, lambda: state(pid) in ("Z", "gone"))
+ended = until(40, lambda: state(pid) in ("Z", "gone"))
 # runuser and sudo stop with what they have started
 os.killpg(session.pid, signal.SIGKILL)
 session.wait()
@@ -692,12 +692,14 @@ def test_whoever_keeps_the_helper_waiting_is_left(python):
     code = """
 import fcntl
 pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-slow = [subprocess.Popen(HELPER, **pipes) for _ in range(4)]
-for helper in slow:
-    helper.stdin.write(b'{"do": ')
-    helper.stdin.flush()
-# until all four are there
+slow = []
+# until all four are under way; one that came too late is replaced
 for _ in range(50):
+    slow = [helper for helper in slow if helper.poll() is None]
+    while len(slow) < 4:
+        slow.append(subprocess.Popen(HELPER, **pipes))
+        slow[-1].stdin.write(b'{"do": ')
+        slow[-1].stdin.flush()
     fifth = ask({"do": "show"})
     if fifth[0]:
         break

@@ -37,7 +37,7 @@ def test_answers_that_cannot_be_are_asked_again(terminal, get):
             ("'9' is not a number from 0 to 4", None),
             ("Action: ", "2"),
             ("Link name: ", "board"),
-            ("link 'board': you have one of that name", None),
+            ("link 'board': you already have a link of this name", None),
             ("Link name: ", "a b"),
             ("link 'a b': the name is not of the form", None),
             ("Link name: ", "second"),
