@@ -116,7 +116,7 @@ options:
         required: true
         suboptions:
           src:
-            description: A folder of the controller, of which everything comes along, or a pattern like C(/opt/lib/*.py).
+            description: A folder of the controller, which is copied with all its files, or a pattern like C(/opt/lib/*.py).
             type: str
             required: true
           dest:

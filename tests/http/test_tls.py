@@ -225,7 +225,7 @@ def test_a_certificate_that_nobody_gives_is_refused_before_anything_is_touched(
     variables: dict[str, object], options: list[str], told: str
 ) -> None:
     with Rig.temporary({}, gateway_tls=True, **variables) as rig:
-        # whoever runs the tests, it is not for want of root that it is refused
+        # without this, a user other than root would get the error for missing root privileges
         options = [*options, "-e", '{"__gateway_privileged": true}']
         done = rig.run("ansible-playbook", "-i", str(rig.inventory), "playbooks/site.yml", *options)
         assert done.returncode != 0

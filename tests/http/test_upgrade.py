@@ -59,7 +59,7 @@ class Upgrade:
         return found
 
     def kept(self) -> list[bytes]:
-        """Files that no upgrade may write anew: of port ranges, and the key of cookies' names."""
+        """Files that an upgrade must not change: the port ranges, and the cookie name key."""
         return [(self.gate.root / "var/lib/vizgate" / name).read_bytes() for name in ("ports.json", "cookies.key")]
 
 

@@ -75,8 +75,8 @@ class Change(NamedTuple):
     audit_user: str = ""
     """The user in whose own audit log the change is noted, "" for the shared log."""
     followers: frozenset[str] = frozenset()
-    """Those of `users` who are rendered only because a host that they share has moved. The plan does not show them, as
-    whoever asks need not know what they have."""
+    """Those of `users` who are rendered only because a host that they share has moved. The plan does not show them:
+    the caller may not be allowed to see their links."""
 
     @property
     def moved(self) -> set[str]:

@@ -101,7 +101,7 @@ class Gateway:
     def withdraw(self, user: str, *, check: bool = False, diff: bool = True) -> Outcome:
         """Takes all links and logins of one user away, of all sources, and closes the user's history.
 
-        A later user of the name inherits nothing. Raises as `declare` does; a user of whom nothing is there is no error.
+        A later user of the name inherits nothing. Raises what `declare` raises; a user without declarations is no error.
         """
         with contextlib.nullcontext() if check else self.registry.locked():
             if not check:

@@ -112,7 +112,7 @@ def _moved(seen: Observed) -> Listener | None:
     # without a prefix nothing tells which link a program was started for
     for one in seen.known if seen.base else ():
         if one.port and one.port not in named and any(word.endswith(seen.base) for word in one.command.split(" ")):
-            reached = one.address in (seen.link.get("host"), "0.0.0.0", "::")  # noqa: S104
+            reached = one.address in (seen.link.get("host"), "0.0.0.0", "::")  # noqa: S104  # compared, not bound
             if reached and not policy_refusal(seen, port=one.port):
                 return one
     return None

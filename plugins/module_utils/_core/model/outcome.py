@@ -35,7 +35,7 @@ class Outcome:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Outcome) and all(getattr(self, key) == getattr(other, key) for key in self.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # it is mutable
 
     def __repr__(self) -> str:
         return f"Outcome({', '.join(f'{key}={getattr(self, key)!r}' for key in self.__slots__)})"

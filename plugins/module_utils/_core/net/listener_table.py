@@ -178,6 +178,6 @@ def listener_at(place: Place, known: Sequence[Listener]) -> Listener | None:
         # in a mount namespace of one's own, a socket can have any name; root gives the files of its own away
         return next((listener for listener in known if listener.path == place and listener.uid in (0, owner)), None)
     host, port = place
-    addresses = (host, "::") if ":" in host else (host, "0.0.0.0", "::")  # noqa: S104
+    addresses = (host, "::") if ":" in host else (host, "0.0.0.0", "::")  # noqa: S104  # compared, not bound
     same_port = {listener.address: listener for listener in known if listener.port == port and not listener.path}
     return next((same_port[address] for address in addresses if address in same_port), None)
