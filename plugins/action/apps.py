@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from ansible_collections.vizgate.gateway.plugins.module_utils._packed import pack
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_texts import UsersFolder
@@ -36,13 +36,9 @@ class ActionModule(GatewayAction):
                 for app in apps
             ]
             return {"changed": False, "apps": listed, "plan": []}
-        packed_apps = {user: [app.as_json() for app in apps] for user, apps in declared.apps.items()}
-        try:
-            packed = self._connection._shell.join_path(self._make_tmp_path(), "apps.json")
-            self._transfer_data(packed, json.dumps(packed_apps))
-            self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
-            args.update(root=self._root(task_vars or {}), packed=packed)
-            args.update(empty_folder=self._unconfirmed_empty_folder(src, folder.is_empty, task_vars or {}))
-            return self._run_module(args, task_vars or {})
-        finally:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
+        args.update(
+            root=self._root(task_vars or {}),
+            packed=pack({user: [app.as_json() for app in apps] for user, apps in declared.apps.items()}),
+            empty_folder=self._unconfirmed_empty_folder(src, folder.is_empty, task_vars or {}),
+        )
+        return self._run_module(args, task_vars or {})

@@ -1,22 +1,21 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the files on the controller and sends them, with the texts, to the host in one file."""
+"""Reads the files on the controller and sends them, with the texts, to the host together with the module."""
 
 from __future__ import annotations
 
 import glob
-import json
 import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.vizgate.gateway.plugins.module_utils._packed import pack
 
 
 class ActionModule(ActionBase):
     """The action of module files."""
 
-    TRANSFERS_FILES = True
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -33,14 +32,9 @@ class ActionModule(ActionBase):
             if not isinstance(text["text"], str):
                 wrong = f"the text of {text['path']} must be a string, but is of type {type(text['text']).__name__}"
                 return {**result, "failed": True, "msg": f"files: {wrong}; check the variable that it comes from"}
-        try:
-            packed = self._connection._shell.join_path(self._make_tmp_path(), "files.json")
-            self._transfer_data(packed, json.dumps({"files": files + texts, "release": release}))
-            self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
-            result.update(self._execute_module(module_args={**args, "packed": packed}, task_vars=task_vars))
-            return result
-        finally:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
+        args["packed"] = pack({"files": files + texts, "release": release})
+        result.update(self._execute_module(module_args=args, task_vars=task_vars))
+        return result
 
 
 def _texts(args: dict[str, Any]) -> list[dict[str, Any]]:

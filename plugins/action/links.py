@@ -15,6 +15,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import InvalidData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.policy import Policy
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.paths import Paths
+from ansible_collections.vizgate.gateway.plugins.module_utils._packed import pack
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._gateway_action import GatewayAction
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_folder import Refused
 from ansible_collections.vizgate.gateway.plugins.plugin_utils._users_texts import UsersFolder
@@ -55,15 +56,12 @@ class ActionModule(GatewayAction):
             return unchanged
 
         args.update(
-            root=paths.root, digest=digest, empty_folder=self._unconfirmed_empty_folder(src, folder.is_empty, task_vars)
+            root=paths.root,
+            packed=pack({user: data.as_json() for user, data in users.items()}),
+            digest=digest,
+            empty_folder=self._unconfirmed_empty_folder(src, folder.is_empty, task_vars),
         )
-        try:
-            packed = self._connection._shell.join_path(self._make_tmp_path(), "users.json")
-            self._transfer_data(packed, json.dumps({user: data.as_json() for user, data in users.items()}))
-            self._fixup_perms2((self._connection._shell.tmpdir, packed), execute=False)
-            return self._run_module({**args, "packed": packed}, task_vars)
-        finally:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return self._run_module(args, task_vars)
 
     @staticmethod
     def _parse(folder: UsersFolder, policy: dict[str, Any] | None) -> dict[str, Any]:

@@ -58,14 +58,30 @@ def make_folders(path: str) -> None:
         os.chmod(folder, 0o755)  # noqa: S103  # everybody reads what is in it
 
 
-def write(path: str, text: str, mode: int) -> None:
-    """Replaces a file in one step: programs and nginx may be reading it."""
+def write(path: str, text: str, mode: int, refusal: Callable[[str], str] = lambda path: "") -> str:
+    """Replaces a file in one step: programs and nginx may be reading it.
+
+    `refusal` says what is wrong with the new file, which has another path still; then the old file stays. Returns that.
+    """
     make_folders(os.path.dirname(path))
     descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
         os.fchmod(descriptor, mode)
-    os.replace(path + ".new", path)
+    wrong = refusal(path + ".new")
+    if wrong:
+        os.unlink(path + ".new")
+    else:
+        os.replace(path + ".new", path)
+    return wrong
+
+
+def restore(path: str, before: Text | None) -> None:
+    """Gives a file its former content and mode, or removes it if there was none."""
+    if before is None:
+        os.unlink(path)
+    else:
+        write(path, *before)
 
 
 def prune(dest: str, wanted: Collection[str], check: bool) -> list[str]:

@@ -89,8 +89,8 @@ options:
       - By default the host's variable C(gateway_users_dir_may_be_empty).
     type: bool
   packed:
-    description: Internal. File with the users' apps, written by the action plugin.
-    type: path
+    description: Internal. The users' apps, packed by the action plugin.
+    type: str
   empty_folder:
     description: Internal. The users folder, if it has no users files and I(may_be_empty) is not set.
     type: str
@@ -158,18 +158,16 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _module
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module, _packed
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import SOURCE, Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, parse_apps
 
 
-def declared(path: str) -> tuple[dict[str, tuple[App, ...]], dict[str, list[str]]]:
-    """Reads the users' apps from the action plugin's file; returns the apps, and the problems of users whose apps are invalid."""
-    with open(path, encoding="utf-8") as file:
-        users = json.load(file)
+def declared(packed: str) -> tuple[dict[str, tuple[App, ...]], dict[str, list[str]]]:
+    """Reads the users' apps as the action plugin packed them; returns the apps, and the problems of users whose apps are invalid."""
     found, refused = {}, {}
-    for user, apps in users.items():
+    for user, apps in _packed.unpack(packed).items():
         found[user], problems = parse_apps({"apps": apps})
         if problems:
             del found[user]
@@ -230,7 +228,7 @@ def main() -> None:
             "remove_data": {"type": "bool", "default": False},
             "forget": {"type": "bool", "default": False},
             "may_be_empty": {"type": "bool"},
-            "packed": {"type": "path"},
+            "packed": _packed.OPTION,
             "empty_folder": {"type": "str", "default": ""},
         },
         required_if=[("state", "rolled_back", ("app",))],

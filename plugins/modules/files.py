@@ -74,6 +74,9 @@ options:
         description: Whether an existing file keeps its content, for example a log or a key. The diff does not show the content.
         type: bool
         default: false
+      validate:
+        description: Command that checks the new content before the file is replaced, with C(%s) for its path. If it fails, the file stays.
+        type: str
   sources:
     description: Files on the controller, and their folders on the host.
     type: list
@@ -139,9 +142,14 @@ options:
     type: list
     elements: str
     default: []
+  verify:
+    description:
+      - Command that checks the host once O(texts) and O(sources) are written, whether or not one has changed. If it fails, the files
+        that have changed get their former content back, and the task fails with the command's output.
+    type: str
   packed:
-    description: Internal. File with the contents of all files, written by the action plugin.
-    type: path
+    description: Internal. The contents of all files, packed by the action plugin.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -167,6 +175,7 @@ EXAMPLES = r"""
       - {path: /etc/lab/secrets, group: lab, mode: "0750"}
     texts:
       - {path: /etc/lab/lab.conf, text: "{{ lookup('ansible.builtin.template', 'lab.conf.j2') }}"}
+      - {path: /etc/sudoers.d/lab, text: "%lab ALL=(root) /usr/sbin/lab-reset\n", mode: "0440", validate: /usr/sbin/visudo -cf %s}
 """
 
 RETURN = r"""
@@ -178,7 +187,6 @@ files:
   sample: [/usr/local/lib/lab/bin/start]
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -186,6 +194,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _host_files as host_files
+from ..module_utils import _packed
 
 COMPILE = (
     # with a careful umask of root's, users could not read the bytecode, and would compile at each start
@@ -201,6 +210,7 @@ def main() -> None:
         "text": place,
         "mode": {"type": "str", "default": "0644"},
         "keep": {"type": "bool", "default": False},
+        "validate": text,
     }
     copied = {"src": place, "dest": place, "mode": place}
     source = {**copied, "prune": {"type": "bool", "default": False}}
@@ -217,14 +227,14 @@ def main() -> None:
             "sources": {"type": "list", "elements": "dict", "default": [], "options": source},
             "release": {"type": "dict", "options": release},
             "absent": {"type": "list", "elements": "str", "default": []},
-            "packed": {"type": "path"},
+            "verify": {"type": "str"},
+            "packed": _packed.OPTION,
         },
         supports_check_mode=True,
     )
     if not module.params["packed"]:
         module.fail_json(msg="files: run it as vizgate.gateway.files, whose action sends what is in the files")
-    with open(module.params["packed"], encoding="utf-8") as stream:
-        packed = json.load(stream)
+    packed = _packed.unpack(module.params["packed"])
     changed = [folder["path"] for folder in module.params["folders"] if _folder_changes(module, **folder)]
     diff: list[dict[str, str]] = []
     release, check = module.params["release"], module.check_mode
@@ -232,11 +242,20 @@ def main() -> None:
         changes = _install(module, release, packed["release"])
         changed += changes.paths
         diff += changes.diff
+    replaced: list[tuple[str, host_files.Text | None]] = []
     for wanted in packed["files"]:
+        before = host_files.read(wanted["path"])
         change = _file_changes(module, **wanted)
         if change:
             changed.append(wanted["path"])
             diff.append(change)
+            replaced.append((wanted["path"], before))
+    if module.params["verify"] and not check:
+        wrong = _output_of_failure(module, module.params["verify"])
+        if wrong:
+            for path, before in replaced:
+                host_files.restore(path, before)
+            module.fail_json(msg=f"files: {module.params['verify']} fails, so all files stay as they were: {wrong}")
     wanted = {os.path.normpath(file["path"]) for file in packed["files"]}
     pruned = [source["dest"] for source in module.params["sources"] if source["prune"]]
     changed += sorted({path for dest in pruned for path in host_files.prune(dest, wanted, check)})
@@ -295,18 +314,31 @@ def _file_changes(
     owner: str | None = None,
     group: str | None = None,
     keep: bool = False,
+    validate: str | None = None,
 ) -> dict[str, str] | None:
     """Makes a file as it should be; returns the diff of what was, or in check mode would be, done."""
+
+    def refusal(new: str) -> str:
+        return _output_of_failure(module, validate.replace("%s", new)) if validate else ""
+
     stays = keep and os.path.exists(path)
     present, desired = None if stays else host_files.read(path), (text, int(mode, 8))
     is_written = not stays and present != desired
     if is_written and not module.check_mode:
-        host_files.write(path, *desired)
+        refused = host_files.write(path, *desired, refusal)
+        if refused:
+            module.fail_json(msg=f"files: the new {path} is refused, and the old one stays: {refused}")
     has_rights = os.path.exists(path) and _rights_change(module, path, owner, group, mode)
     if not is_written and not has_rights:
         return None
     difference = host_files.difference(path, present, desired)
     return {**difference, "before": "", "after": ""} if keep else difference
+
+
+def _output_of_failure(module: AnsibleModule, command: str) -> str:
+    """Runs a command; returns what it printed if it failed, otherwise ""."""
+    code, out, errors = module.run_command(command)
+    return (out + errors).strip() or f"{command} ends with {code}" if code else ""
 
 
 if __name__ == "__main__":

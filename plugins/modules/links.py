@@ -106,8 +106,8 @@ options:
       - By default the host's variable C(gateway_users_dir_may_be_empty).
     type: bool
   packed:
-    description: Internal. File with the users' data, written by the action plugin.
-    type: path
+    description: Internal. The users' data, packed by the action plugin.
+    type: str
   digest:
     description: Internal. Fingerprint of the users files.
     type: str
@@ -165,10 +165,9 @@ reload:
 """
 
 import hashlib
-import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vizgate.gateway.plugins.module_utils import _module
+from ansible_collections.vizgate.gateway.plugins.module_utils import _module, _packed
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 
 
@@ -182,7 +181,7 @@ def main() -> None:
             "validate_only": {"type": "bool", "default": False},
             "policy": {"type": "dict", "options": _module.policy_options()},
             "may_be_empty": {"type": "bool"},
-            "packed": {"type": "path"},
+            "packed": _packed.OPTION,
             "digest": {"type": "str"},
             "empty_folder": {"type": "str", "default": ""},
         },
@@ -192,8 +191,8 @@ def main() -> None:
     source, policy = module.params["source"], module.params["policy"]
 
     def work() -> _module.Outcome:
-        with open(module.params["packed"], encoding="utf-8") as file:
-            users = {user: _module.checked(_module.parse_user(data)) for user, data in json.load(file).items()}
+        packed = _packed.unpack(module.params["packed"])
+        users = {user: _module.checked(_module.parse_user(data)) for user, data in packed.items()}
         empty = module.params["empty_folder"]
         everything = gateway.registry.everything() if empty else {}
         _module.refuse_empty([user for user, sources in everything.items() if source in sources], source, empty)

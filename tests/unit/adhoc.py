@@ -20,7 +20,7 @@ from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION
 def run_module(
     home: Path, module: str, arguments: Mapping[str, object], *options: str, umask: int = -1
 ) -> tuple[dict[str, Any], str]:
-    """Runs `vizgate.gateway.<module>`. Returns its result, and everything that Ansible printed.
+    """Runs `vizgate.gateway.<module>`. Returns its result, and everything that Ansible printed. Checks that no temporary folder is left.
 
     `home` is Ansible's own folder; `options` are those of the command; a `umask` of -1 is that of the tests.
     """
@@ -46,5 +46,6 @@ def run_module(
     )
     start = re.search(r"^localhost \| [A-Z!]+ => ", done.stdout, re.MULTILINE)
     assert start, done.stdout + done.stderr
+    assert not list((home / "tmp").glob("*")), "hosts keep what Ansible leaves there"
     found: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout, start.end())[0]
     return found, done.stdout + done.stderr

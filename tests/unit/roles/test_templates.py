@@ -39,7 +39,7 @@ from ansible_collections.vizgate.gateway.tests.unit.support import (
 )
 
 POLICY = "{{ __gateway_policy | to_nice_json }}"
-"""As task "Write the site policy" has it."""
+"""As task "Write the settings and the cookie name key" has it."""
 
 ALICE = data({"name": "training", "kind": "visdom", "port": 8097}, logins=[{"name": "alice", "password_hash": HASH}])
 

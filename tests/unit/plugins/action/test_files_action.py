@@ -133,6 +133,41 @@ def test_a_kept_file_keeps_its_content_and_no_text_is_shown(tmp_path: Path) -> N
     assert files(tmp_path, arguments)["changed"] is False
 
 
+def test_a_text_that_its_command_refuses_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    text = {"path": str(path), "text": "right\n", "validate": "grep --line-number right %s"}
+    assert files(tmp_path, {"texts": [text]})["files"] == [str(path)]
+    wrong = {**text, "text": "wrong\n"}
+    assert files(tmp_path, {"texts": [wrong]}, "--check")["files"] == [str(path)]
+    found = files(tmp_path, {"texts": [wrong]})
+    assert (
+        found["msg"]
+        == f"files: the new {path} is refused, and the old one stays: grep --line-number right {path}.new ends with 1"
+    )
+    loud = {**wrong, "validate": "ls %s/nothing"}
+    assert f"cannot access '{path}.new/nothing'" in files(tmp_path, {"texts": [loud]})["msg"]
+    assert (path.read_text(), [found.name for found in tmp_path.glob("rules*")]) == ("right\n", ["rules"])
+
+
+def test_files_that_the_host_refuses_become_what_they_were(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    arguments: dict[str, object] = {
+        "texts": [{"path": str(old), "text": "right\n", "mode": "0600"}],
+        "verify": f"grep right {old}",
+    }
+    assert files(tmp_path, arguments)["changed"] is True
+    arguments["texts"] = [{"path": str(path), "text": "wrong\n"} for path in (old, new)]
+    assert files(tmp_path, arguments, "--check")["files"] == [str(old), str(new)]
+    found = files(tmp_path, arguments)
+    assert (
+        found["msg"] == f"files: grep right {old} fails, so all files stay as they were: grep right {old} ends with 1"
+    )
+    assert (old.read_text(), old.stat().st_mode & 0o777, new.exists()) == ("right\n", 0o600, False)
+    old.write_text("wrong\n")
+    arguments["texts"] = []
+    assert "so all files stay" in files(tmp_path, arguments)["msg"], "unchanged files are checked as well"
+
+
 def test_options_that_lack_something_touch_nothing(tmp_path: Path) -> None:
     folder, text = {"path": f"{tmp_path}/new"}, {"path": f"{tmp_path}/a"}
     found = files(tmp_path, {"folders": [folder], "texts": [text]})

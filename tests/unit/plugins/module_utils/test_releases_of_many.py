@@ -16,6 +16,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deploye
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
+from ansible_collections.vizgate.gateway.plugins.module_utils._packed import pack
 from ansible_collections.vizgate.gateway.plugins.modules.apps import declared
 from ansible_collections.vizgate.gateway.tests.unit.plugins.module_utils.test_releases import TASKS, FakeHost
 
@@ -119,11 +120,9 @@ def test_one_user_takes_only_so_long(gateway: Gateway, host: FakeHost) -> None:
     ]
 
 
-def test_apps_that_cannot_be_read_are_a_problem_and_stay(gateway: Gateway, host: FakeHost, tmp_path: Path) -> None:
+def test_apps_that_cannot_be_read_are_a_problem_and_stay(gateway: Gateway, host: FakeHost) -> None:
     converge(gateway, host, BOTH)
-    packed = tmp_path / "packed"
-    packed.write_text(json.dumps({"alice": [{"name": "tasks"}], "bob": [TASKS.as_json()]}), encoding="utf-8")
-    apps, refused = declared(str(packed))
+    apps, refused = declared(pack({"alice": [{"name": "tasks"}], "bob": [TASKS.as_json()]}))
     assert (apps, list(refused)) == ({"bob": (TASKS,)}, ["alice"])
     assert refused["alice"] == [
         "user 'alice': app 'tasks': it has no repo",
