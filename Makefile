@@ -84,8 +84,8 @@ fresh: .venv/test ## README's commands on bare machines, in containers
 test-fast: ## everything that needs no container
 	tests/suite --begin
 	tests/packages
-	-$(MAKE) --keep-going lint unit http kinds
-	-$(MAKE) --keep-going --jobs 2 --output-sync=target browser command apps
+	-$(MAKE) --keep-going lint unit http
+	-$(MAKE) --keep-going --jobs 2 --output-sync=target kinds browser command apps
 	-$(MAKE) demo-stop
 	tests/suite --summary $(SUITES)
 
