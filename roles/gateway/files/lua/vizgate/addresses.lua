@@ -1,17 +1,11 @@
 -- Addresses, and whether they are this host's.
-local bit = require "bit"
 local ffi = require "ffi"
+local netlink = require "vizgate.netlink"
 
-local AF_INET, AF_INET6, AF_NETLINK = 2, 10, 16
-local SOCK_RAW, NONBLOCK_CLOEXEC = 3, 0x80800
+local ROUTE = 0                 -- netlink's protocol for routes
 local RTM_NEWROUTE, RTM_GETROUTE, NLM_F_REQUEST, RTA_DST, RTN_UNICAST = 24, 26, 1, 1, 1
 
 ffi.cdef [[
-int inet_pton(int family, const char *text, void *address);
-int socket(int family, int type, int protocol);
-long send(int file, const void *data, size_t size, int flags);
-long recv(int file, void *data, size_t size, int flags);
-int close(int file);
 struct vizgate_route {
     uint32_t size; uint16_t type, flags; uint32_t sequence, sender;
     uint8_t family, bits, source_bits, service, table, protocol, scope, kind; uint32_t route_flags;
@@ -25,7 +19,7 @@ local _M = {}
 -- Nothing for other texts.
 local function parse(host)
     local six, bytes = host:find(":", 1, true), ffi.new("uint8_t[16]")
-    if ffi.C.inet_pton(six and AF_INET6 or AF_INET, host, bytes) ~= 1 then
+    if ffi.C.inet_pton(six and netlink.INET6 or netlink.INET, host, bytes) ~= 1 then
         return
     end
     local text = ffi.string(bytes, six and 16 or 4)
@@ -36,14 +30,14 @@ _M.parse = parse
 -- Whether a connection to this address, in bytes, would stay on this host. The kernel's routes say so; they know of addresses
 -- that come and go.
 local function is_local(address)
-    local file = ffi.C.socket(AF_NETLINK, bit.bor(SOCK_RAW, NONBLOCK_CLOEXEC), 0)
+    local file = netlink.open(ROUTE)
     if file < 0 then
         return true
     end
     local question = ffi.new("struct vizgate_route")
     local answer = ffi.new("union { struct vizgate_route route; char room[4096]; }")
     question.size, question.type, question.flags = 32 + #address, RTM_GETROUTE, NLM_F_REQUEST
-    question.family, question.bits = #address == 4 and AF_INET or AF_INET6, #address * 8
+    question.family, question.bits = #address == 4 and netlink.INET or netlink.INET6, #address * 8
     question.attribute_size, question.attribute = 4 + #address, RTA_DST
     ffi.copy(question.address, address, #address)
     local got = ffi.C.send(file, question, question.size, 0) == question.size

@@ -7,20 +7,15 @@
 local bit = require "bit"
 local config = require "vizgate.config"
 local ffi = require "ffi"
+local netlink = require "vizgate.netlink"
 
-local INET, INET6, NETLINK = 2, 10, 16
-local RAW_NONBLOCK_CLOEXEC = 3 + 0x800 + 0x80000
+local INET, INET6 = netlink.INET, netlink.INET6
 local BY_FAMILY, REQUEST, ERROR, NOT_FOUND = 20, 1, 2, -2
 local TCP, ESTABLISHED, LISTEN = 6, 1, 10
 local LOOPBACK = 1              -- the interface, always the first, by which the host's connections to itself come
 local HEAD = 20                 -- bytes of the shortest answer, an error
 
 ffi.cdef [[
-int inet_pton(int family, const char *text, void *address);
-int socket(int family, int type, int protocol);
-long send(int file, const void *data, size_t size, int flags);
-long recv(int file, void *data, size_t size, int flags);
-int close(int file);
 struct vizgate_question {
     uint32_t size; uint16_t kind, flags; uint32_t number, sender;
     uint8_t family, protocol, extensions, unused; uint32_t states;
@@ -77,7 +72,7 @@ end
 local function ask(family, words, port, peer, peer_port)
     local state = peer and ESTABLISHED or LISTEN
     if kernel < 0 then
-        kernel = C.socket(NETLINK, RAW_NONBLOCK_CLOEXEC, config.sock_diag)
+        kernel = netlink.open(config.sock_diag)
     end
     if kernel < 0 then
         return nil
