@@ -161,6 +161,8 @@ def test_every_problem_has_a_line(vizgate: Vizgate) -> None:
     ],
 )  # fmt: skip
 def test_wrong_usage(vizgate: Vizgate, gate: Rig, words: list[str], error: str) -> None:
+        (["ad"], "No such command 'ad'; did you mean 'add'?"),
+        (["login", "pasword", "x"], "No such command 'pasword'; did you mean 'password'?"),
     before = gate.state()
     done = vizgate(*words)
     assert (done.code, done.out) == (2, "")

@@ -31,6 +31,18 @@ class Commands(click.Group):
             tables.print_problems(failed.lines)
             ctx.exit(failed.code)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # click suggests nothing before 8.4, and never a command that is not imported yet
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from vizgate.text import did_you_mean  # only by who has mistyped
+
+            advice = did_you_mean(args[0], known, 0.6)
+            ctx.fail(f"No such command {args[0]!a}{'; ' + advice if advice else '.'}")
+        return super().resolve_command(ctx, args)
+
 
 def is_interactive() -> bool:
     """Whether the user can be asked a question."""
