@@ -175,8 +175,7 @@ class Deployer:
         self.store.secret_file(place.file(f"{number}.env"), units.environment_file(variables))
         try:
             commit = ""
-            settings = self.settings
-            for step in units.steps(place, app, number, settings.uv, settings.python, settings.conda):
+            for step in units.steps(place, app, number, self.settings):
                 lines = self.runner.run(place, app, step, number)
                 if step.name == "fetch":
                     commit = next((line[7:] for line in reversed(lines) if line.startswith("commit ")), "")[:64]

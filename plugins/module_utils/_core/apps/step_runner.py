@@ -32,10 +32,9 @@ class StepRunner:
         command = units.command(
             place,
             app,
-            step,
+            step._replace(seconds=seconds),
             environment=files.get(step.environment, ""),
             memory=self.settings.step_memory,
-            seconds=seconds,
         )
         start = self.host.now()
         code, reason, lines = self.host.run(command, seconds + GRACE_SECONDS)

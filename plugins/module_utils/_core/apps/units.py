@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..model.app import POSTGRESQL, SQLITE, SUPERVISORD, App, database_name
 from . import sandbox
+from .releases import Settings
 from .scripts import BUILD, FETCH
 
 HOME = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
@@ -284,7 +285,7 @@ class Step(NamedTuple):
     """Whether systemd says nothing about it."""
 
 
-def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str = "") -> list[Step]:
+def steps(place: Place, app: App, number: int, settings: Settings) -> list[Step]:
     """What is done as the owner before a release starts."""
     found = [
         Step(
@@ -302,9 +303,9 @@ def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str 
                 "uvicorn[standard]" if app.asgi else "gunicorn",
                 place.shared,
                 place.cache,
-                uv,
-                python,
-                conda,
+                settings.uv,
+                settings.python,
+                settings.conda,
                 app.conda,
                 *app.shared,
             ),
@@ -318,8 +319,8 @@ def steps(place: Place, app: App, number: int, uv: str, python: str, conda: str 
     return found
 
 
-def command(place: Place, app: App | None, step: Step, *, environment: str, memory: str, seconds: int) -> list[str]:
-    """The words of the command that runs a step; what it prints is the step's own output.
+def command(place: Place, app: App | None, step: Step, *, environment: str, memory: str) -> list[str]:
+    """The words of the command that runs a step for at most its `seconds`; what it prints is the step's own output.
 
     `environment` is a file of variables, which must not be in words that everybody on the host reads; `app` is for
     steps that are fenced.
@@ -335,7 +336,7 @@ def command(place: Place, app: App | None, step: Step, *, environment: str, memo
         properties += [("User", place.user), ("UMask", "0077"), ("NoNewPrivileges", "yes"), ("PrivateTmp", "yes")]
         properties += [("ProtectSystem", "full")]
     properties += [("EnvironmentFile", environment)] if environment else []
-    properties += [("RuntimeMaxSec", str(seconds)), ("WorkingDirectory", step.folder)]
+    properties += [("RuntimeMaxSec", str(step.seconds)), ("WorkingDirectory", step.folder)]
     # what does not end when it is told to is killed
     properties += [("TimeoutStopSec", str(STEP_STOP_SECONDS))]
     words = ["systemd-run", "--pipe", "--wait", "--collect", "--service-type=exec", f"--unit={place.step_unit}"]

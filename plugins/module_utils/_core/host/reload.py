@@ -66,6 +66,7 @@ class Reloader:
     In `folder`, which belongs to nobody else, a locked file notes the last reload.
     """
 
+    # one parameter for each option of the program vizgate-reload, which passes them on by name
     def __init__(
         self, folder: str, pid_file: str, test: Sequence[str], interval: float, generations: int, unit: str = ""
     ) -> None:

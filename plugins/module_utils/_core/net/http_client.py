@@ -112,6 +112,7 @@ def gateway_headers(site_url: str, base: str) -> dict[str, str]:
     }
 
 
+# seven parameters, because a request has as many parts; all after the third are named and have defaults
 def ask(
     place: Place,
     path: str,

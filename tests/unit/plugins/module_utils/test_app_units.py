@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import sandbox, scripts, units
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.units import Place, Step
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App, Limits
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.targets import SOCKET_CHARACTERS
@@ -105,8 +106,8 @@ def test_root_runs_nothing_of_the_users() -> None:
 def test_pid_1_binds_nothing_that_the_owner_could_replace(app: App) -> None:
     lines = units.unit(place(), app, 3).splitlines()
     others = [Step("migrate", "x", writable=("/w",)), Step("tail", "x", writable=(place().log_folder,))]
-    for step in [*units.steps(place(), app, 3, "/uv", "/python", "/conda"), *others]:
-        lines += units.command(place(), app, step, environment="/e", memory="1G", seconds=9)
+    for step in [*units.steps(place(), app, 3, Settings()), *others]:
+        lines += units.command(place(), app, step, environment="/e", memory="1G")
     settings = [line.partition("=") for line in lines if "=" in line]
     binding = ("BindPaths", "BindReadOnlyPaths", "ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths")
     bound = {path.lstrip("-") for key, _, value in settings if key in binding for path in value.split()}
@@ -118,8 +119,8 @@ def test_pid_1_binds_nothing_that_the_owner_could_replace(app: App) -> None:
 
 
 def test_step_that_is_under_way_survives_a_reload_of_systemd() -> None:
-    for step in units.steps(place(), APP, 3, "/uv", "/python"):
-        words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    for step in units.steps(place(), APP, 3, Settings()):
+        words = units.command(place(), APP, step, environment="/root.env", memory="2G")
         # systemd writes it into a unit file as it is; the command's own words it escapes
         assert f"--description=vizgate app alice/{APP.name}, step {step.name}" in words
 
@@ -163,19 +164,19 @@ def test_environment_file_is_read_as_it_was_meant() -> None:
 
 
 def test_steps_are_run_as_the_owner_and_secrets_are_in_no_word() -> None:
-    step = Step("migrate", "flask db upgrade", (), "/x", (place().shared,), units.APP)
-    words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    step = Step("migrate", "flask db upgrade", (), "/x", (place().shared,), units.APP, seconds=9)
+    words = units.command(place(), APP, step, environment="/root.env", memory="2G")
     assert {"User=alice", "NoNewPrivileges=yes", "RuntimeMaxSec=9", "EnvironmentFile=/root.env"} < set(words)
     assert {"ReadWritePaths=/home/alice", "MemoryMax=1G"} < set(words)
     assert words[words.index("--write") + 1] == place().shared
     step = Step("fetch", 'echo "$1 ${HOME}"', ("$(id)",))
-    words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    words = units.command(place(), APP, step, environment="/root.env", memory="2G")
     assert "User=alice" in words
 
 
 def test_systemd_finds_nothing_to_replace_in_the_words_of_a_step() -> None:
     step = Step("fetch", "echo \"$0 $1 ${HOME} 100%n\"\necho '$2'", ("$(id) ${HOME} 'a\"", ""))
-    words = units.command(place(), APP, step, environment="/root.env", memory="2G", seconds=9)
+    words = units.command(place(), APP, step, environment="/root.env", memory="2G")
     assert not [word for word in words if "$" in word or "\n" in word or "%" in word]
     command = words[words.index("/bin/sh") :]
     said = subprocess.run(
@@ -228,7 +229,7 @@ def run(step: Step, folder: Path | str = "/", **variables: str) -> subprocess.Co
 def fetched(home: Path, repository: Path, version: str, subdirectory: str = "server") -> str:
     """Release 1 of an app in a home; what the step has said."""
     app = App("tasks", str(repository), "wsgi:app", version=version, subdirectory=subdirectory)
-    step = units.steps(place(name="tasks", home=str(home)), app, 1, "uv", "python3")[0]
+    step = units.steps(place(name="tasks", home=str(home)), app, 1, Settings())[0]
     done = run(step, HOME=str(home))
     return done.stdout + done.stderr
 
@@ -266,7 +267,7 @@ def test_shared_folders_survive_releases(tmp_path: Path) -> None:
         (source / "uploads").mkdir(parents=True)
         (source / "uploads" / "seed.txt").write_text(str(number), encoding="utf-8")
         (source / "requirements.txt").write_text("", encoding="utf-8")
-        done = run(units.steps(where, app, number, str(uv), "python3")[1], source)
+        done = run(units.steps(where, app, number, Settings(uv=str(uv), python="python3"))[1], source)
         assert done.returncode == 0, done.stderr
         assert (source / "uploads" / "seed.txt").read_text(encoding="utf-8") == "1", "what the first brought along"
         (source / "deep" / "er" / f"{number}.txt").write_text("data", encoding="utf-8")
@@ -324,7 +325,9 @@ def test_what_an_environment_is_made_of(tmp_path: Path, programs: Path, app: App
     source = Path(where.release(1)) / "src"
     source.mkdir(parents=True)
     (source / "requirements.txt").touch()
-    build = units.steps(where, app, 1, f"{programs}/uv", "python3", f"{programs}/conda-environment")[1]
+    build = units.steps(
+        where, app, 1, Settings(uv=f"{programs}/uv", python="python3", conda=f"{programs}/conda-environment")
+    )[1]
     done = run(build, source)
     assert done.returncode == 0, done.stderr
     options = f"install --compile-bytecode --python {where.release(1)}/env/bin/python"
@@ -347,7 +350,7 @@ def test_build_says_what_is_not_there(tmp_path: Path, programs: Path, app: App, 
     where = place(home=str(tmp_path))
     source = Path(where.release(1)) / "src"
     source.mkdir(parents=True)
-    build = units.steps(where, app, 1, f"{programs}/uv", "python3", "/nowhere/conda-environment")[1]
+    build = units.steps(where, app, 1, Settings(uv=f"{programs}/uv", conda="/nowhere/conda-environment"))[1]
     done = run(build, source)
     assert (done.returncode, done.stderr) == (1, text.format(source=source) + "\n")
     assert not (tmp_path / "called").exists(), "nothing was made in vain"

@@ -16,6 +16,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import 
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.host import Host
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import SOURCE, Outcome, Settings
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.step_runner import GRACE_SECONDS
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors import CommandFailed, Exceeded
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.selfservice.dispatch import answer
@@ -57,6 +58,7 @@ class FakeHost(Host):
     def run(self, command: Any, seconds: float) -> tuple[int, str, list[str]]:
         words = list(command)
         step = words[words.index("/bin/sh") + 3]
+        assert f"RuntimeMaxSec={seconds - GRACE_SECONDS}" in words
         for file in [word.partition("=")[2] for word in words if word.startswith("EnvironmentFile=")]:
             assert os.stat(file).st_mode & 0o777 == 0o600
         if step == "tail":
