@@ -104,9 +104,11 @@ def run(module: AnsibleModule, work: Callable[[], Outcome]) -> None:
     outcome = attempt(module, work)
     for step in outcome.plan:
         if step["action"] == "unresolved":
-            module.warn(f"{step['url']}: host of {step['target']} has no address; the link is a 502 page until it has")
+            module.warn(
+                f"{step['url']}: host of {step['target']} has no address; the link answers 502 until it has one"
+            )
         elif step["action"] == "repair":
-            module.warn(f"{step['target']} was not as declared, and has been put right")
+            module.warn(f"{step['target']} differed from the declared state and was repaired")
     for warning in outcome.warnings:
         module.warn(warning)
     if outcome.reload:
@@ -131,7 +133,7 @@ def declare_one(module: AnsibleModule, kind: str, keys: Sequence[str]) -> None:
     item = {key: module.params[key] for key in keys if module.params[key] is not None}
     if source in ("inventory", "self"):
         module.fail_json(
-            msg=f"source '{source}' is not for single declarations, its owner would undo them; take another"
+            msg=f"source '{source}' is reserved: 'inventory' is for users files, 'self' for users' own links; use another source"
         )
 
     def declaration(registry: Registry) -> dict[str, UserData]:

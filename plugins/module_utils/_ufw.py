@@ -75,7 +75,9 @@ def _rule(rule: Mapping[str, str]) -> Rule:
         raise InvalidData([f"{label}: it is neither a port nor a range like 6000-6007 in 1-65535"])
     port = f"{int(match[1])}:{int(match[2])}" if match[2] else str(int(match[1]))
     if not _COMMENT.fullmatch(comment):
-        raise InvalidData([f"{label}: comment {shown(comment)} has others than letters, digits, spaces and ._:/@+-"])
+        raise InvalidData(
+            [f"{label}: comment {shown(comment)} has characters other than letters, digits, spaces and ._:/@+-"]
+        )
     text = f"{OURS}: {comment}" if comment else OURS
     if source in ("", "any"):
         return Rule(f"{port}/{proto or 'tcp'}", comment=text)
@@ -122,8 +124,8 @@ def _refuse_to_close(there: Sequence[Rule], coming: Sequence[Rule]) -> None:
     if closing:
         raise InvalidData(
             [
-                f"ufw is off, and with it on the rule '{rule.action} {rule.place}' would close a port that is to be open;"
-                f" remove it: ufw delete {rule.action} {rule.place}"
+                f"ufw is disabled; if it were enabled, its rule '{rule.action} {rule.place}' would close a port that must be open;"
+                f" remove the rule: ufw delete {rule.action} {rule.place}"
                 for rule in closing
             ]
         )

@@ -92,7 +92,7 @@ def test_old_hashes_are_listed_until_their_users_set_passwords(
     vizgate: Vizgate, serves: Callable[..., str | int], original: str
 ) -> None:
     vizgate.ok("import-multivisdom", original, user="")
-    old = "the hash of its password has an old format and has no end yet"
+    old = "the hash of its password has an old format and is still accepted"
     said = vizgate.ok("login", "list")
     assert [line.partition(":")[0] for line in said.splitlines() if old in line] == list(LOGINS)
     vizgate.ok("login", "password", "second", "--password-stdin", typed="new")
@@ -139,7 +139,7 @@ def test_a_policy_ends_old_hashes(vizgate: Vizgate, gate: Rig, serves: Callable[
     try:
         set_policy(gate, today)
         assert serves("/alice/train/", ("first", "password of first")) == "tool"
-        assert f"opens links until {today}; vizgate login password first" in vizgate.ok("login", "list")
+        assert f"is accepted until {today}; vizgate login password first" in vizgate.ok("login", "list")
         set_policy(gate, yesterday)
         # what was remembered of the login is worth nothing either
         assert serves("/alice/train/", ("first", "password of first")) == 401
@@ -147,7 +147,7 @@ def test_a_policy_ends_old_hashes(vizgate: Vizgate, gate: Rig, serves: Callable[
         assert serves("/alice/train/", ("second", "new")) == "tool"
         assert serves("/alice/train/", ALICE) == "tool"
         assert "$apr1$" not in passwords.read_text()
-        assert f"opened links until {yesterday}; vizgate login password first" in vizgate.ok("login", "list")
+        assert f"was accepted until {yesterday}; vizgate login password first" in vizgate.ok("login", "list")
         # a change of another kind brings none back
         vizgate.ok("login", "add", "fourth", "--password-stdin", typed="fourth")
         assert "$apr1$" not in passwords.read_text()
@@ -234,5 +234,5 @@ def test_where_nothing_is_refused_it_ends_well(vizgate: Vizgate, tmp_path: Path)
 def test_a_folder_that_is_not_there(vizgate: Vizgate) -> None:
     done = vizgate("import-multivisdom", user="")
     folder = vizgate.gate.root / "etc/nginx/sites-available/multivisdom"
-    reason = f"folder '{folder}' cannot be read (No such file or directory); name the old script's\n"
+    reason = f"folder '{folder}' cannot be read (No such file or directory); give the folder that the multivisdom script wrote\n"
     assert (done.code, done.out, done.err) == (1, "", reason)

@@ -115,9 +115,12 @@ def test_a_link_to_a_socket(vizgate: Vizgate, backend: Backend, socket: str, ser
         (["add", "t", "--port", "99999"], "link 't': port 99999 is not in 1-65535"),
         (["add", "t", "--port", "9000", "--kind", "vsdom"], "link 't': kind 'vsdom' is not known; did you mean 'visdom'?"),
         (["add", "t", "--port", "9000", "--kind", "ttyd"], f"link 't': kind 'ttyd' is not known; {OTHERS}"),
-        (["add", "mine", "--port", "9000"], "link 'mine': you have one of that name; change or remove it, or take another name"),
-        (["edit", "min", "--port", "9000"], "you have no link 'min' of your own; there are: mine"),
-        (["remove", "min", "--yes"], "you have no link 'min' of your own; there are: mine"),
+        (
+            ["add", "mine", "--port", "9000"],
+            "link 'mine': you already have a link with this name; change or remove it, or choose another name",
+        ),
+        (["edit", "min", "--port", "9000"], "you have no link 'min' of your own; your own links: mine"),
+        (["remove", "min", "--yes"], "you have no link 'min' of your own; your own links: mine"),
         (["open", "min"], "link 'min': alice has no link of this name; did you mean 'mine'?"),
         (["open", "other"], "link 'other': alice has no link of this name; vizgate list shows your links"),
         (["status", "other"], "link 'other': alice has no link of this name; vizgate list shows your links"),
@@ -125,7 +128,7 @@ def test_a_link_to_a_socket(vizgate: Vizgate, backend: Backend, socket: str, ser
         (["kinds", "--for", "other"], "link 'other': alice has no link of this name; vizgate list shows your links"),
         (["kinds", "vsdom"], f"kind 'vsdom' is not known; {OTHERS}"),
         (["add", "t\n\x1b[31m", "--port", "9"], "link 't\\n\\x1b[31m': the name is not of the form [a-z0-9][a-z0-9._-]{0,62}"),
-        (["login", "remove", "guest"], "you have no login 'guest' of your own; there is none"),
+        (["login", "remove", "guest"], "you have no login 'guest' of your own; your own logins: none"),
     ],
 )  # fmt: skip
 def test_refused(vizgate: Vizgate, gate: Rig, words: list[str], problem: str) -> None:
@@ -158,11 +161,11 @@ def test_every_problem_has_a_line(vizgate: Vizgate) -> None:
         (["kinds", "http", "--for", "t"], "Give --for NAME alone."),
         (["remove-everything"], "Not a terminal: pass --confirm HOSTNAME."),
         (["xyzzy"], "No such command 'xyzzy'."),
+        (["ad"], "No such command 'ad'; did you mean 'add'?"),
+        (["login", "pasword", "x"], "No such command 'pasword'; did you mean 'password'?"),
     ],
 )  # fmt: skip
 def test_wrong_usage(vizgate: Vizgate, gate: Rig, words: list[str], error: str) -> None:
-        (["ad"], "No such command 'ad'; did you mean 'add'?"),
-        (["login", "pasword", "x"], "No such command 'pasword'; did you mean 'password'?"),
     before = gate.state()
     done = vizgate(*words)
     assert (done.code, done.out) == (2, "")

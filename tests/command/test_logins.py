@@ -90,4 +90,4 @@ def test_a_password_that_cannot_be_read(vizgate: Vizgate) -> None:
 
 def test_logins_of_inventory_are_not_the_users(vizgate: Vizgate) -> None:
     done = vizgate("login", "remove", "alice")
-    assert (done.code, done.err) == (1, "you have no login 'alice' of your own; there is none\n")
+    assert (done.code, done.err) == (1, "you have no login 'alice' of your own; your own logins: none\n")

@@ -205,7 +205,7 @@ def test_remove_everything(menu: Terminal, gate: Rig) -> None:
     menu.expect(f"Error: 'elsewhere' is not the name of this host, {HOST}\n")
     assert gate.core.registry.everything() == everything
     menu.answer(question, HOST)
-    menu.expect(" has what was there\n")
+    menu.expect("the previous state is archived in ")
     menu.answer("Action: ", "0")
     assert menu.end() == 0
     try:

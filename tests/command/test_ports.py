@@ -91,7 +91,7 @@ def test_a_link_in_quarantine_is_told_its_owner(ranged: Vizgate, foreign: socket
     ranged.ok("add", "t", "--port", str(START))
     done = ranged("list")
     assert done.err == (
-        f"link 't' is in quarantine: 127.0.0.1:{START} belongs to 61234; vizgate doctor t says what to do\n"
+        f"link 't' is in quarantine: 127.0.0.1:{START} is used by a program of 61234; vizgate doctor t says what to do\n"
     )
     done = ranged("status", "t")
     assert done.code == 3
@@ -100,9 +100,7 @@ def test_a_link_in_quarantine_is_told_its_owner(ranged: Vizgate, foreign: socket
     assert (link["quarantined"], link["works"]) == ("61234", False)
     done = ranged("doctor", "t")
     assert done.code == 3
-    assert done.out.startswith(
-        f"error: 127.0.0.1:{START} belongs to 61234, not to alice: the gateway keeps the link in"
-    )
+    assert done.out.startswith(f"error: 127.0.0.1:{START} is used by a program of 61234, not of alice: the link is in")
     assert f"edit t --port {START + 1}" in done.out
     foreign.close()
     assert ranged("list").err == ""

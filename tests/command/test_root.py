@@ -66,7 +66,7 @@ def test_remove_everything(vizgate: Vizgate, gate: Rig, backend: Backend, serves
     (archive,) = archives(gate)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[:2] == [
-        f"{archive} has what was there",
+        f"the previous state is archived in {archive}",
         f"removed {vizgate.site}/alice/t/ -> 127.0.0.1:{backend.port}",
     ]
     assert {line.partition(" of ")[0] for line in done.out.splitlines()[2:] if " login " in line} == {

@@ -28,7 +28,9 @@ def test_hand_edits_are_told_and_put_right_by_site(gate: Rig) -> None:
     assert '-"alice/rogue" "strip 127.0.0.1:22";' in done.stdout
     for path, text in right.items():
         assert path.read_text() == text
-        assert f"{path} was not as declared, and has been put right" in (done.stdout + done.stderr).replace("\n", " ")
+        assert f"{path} differed from the declared state and was repaired" in (done.stdout + done.stderr).replace(
+            "\n", " "
+        )
     assert gate.get("/alice/rogue/", ALICE).status == 404
     assert gate.core.drift() == []
     gate.fit()

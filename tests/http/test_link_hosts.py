@@ -390,7 +390,9 @@ def test_no_converge_takes_the_host_names_away(gate: Rig, backends: Backends) ->
 
     gate.declare("alice", [Link("run", backends.alice.port, prefix="host")])
     before = gate.state()
-    assert "alice.yml:2: link 'study': prefix 'host' needs a gateway whose users have host names" in converge()
+    assert (
+        "alice.yml:2: link 'study': prefix 'host' needs url_style subdomain, but this gateway uses paths" in converge()
+    )
     others = Rig.write_users(gate.folder / "others", {"carol": {"links": [{"name": "run", "port": 9000}]}})
     said = converge(gateway_users_dir=str(others))
     assert "these links use host names (prefix host): /alice/run/. Keep gateway_url_style subdomain" in said

@@ -310,6 +310,6 @@ def test_hundreds_of_requests_of_one_user_at_once(gate: Rig, accounts: list[Acco
         told = [job.result() for job in racing]
     assert [next(iter(answer)) for answer in told].count("plan") == 120
     refused = {answer["problems"][0].partition(": ")[2] for answer in told if "problems" in answer}
-    assert refused == {"you have one of that name; change or remove it, or take another name"}
+    assert refused == {"you already have a link with this name; change or remove it, or choose another name"}
     assert {link["name"] for link in ask(gate, "ann", "show")["links"] if link["live"]} == {f"r{n}" for n in range(120)}
     assert waited < 3

@@ -74,7 +74,7 @@ RIGHT = {
     "visdom": (
         Link((KIND % ("visdom", "http"),), "http"),
         Link((KIND % ("visdom", "jupyter"),), "jupyter"),
-        Link(("visdom has to see {base}/ in its addresses, which the link strips",), prefix="strip"),
+        Link(("visdom needs {base}/ in request paths, but the link strips it",), prefix="strip"),
     ),
     "tensorboard": (Link((KIND % ("tensorboard", "http"),), "http"),),
     "jupyter": (
@@ -124,7 +124,7 @@ def test_what_is_started_right(kind: str, tools: Path, tmp_path: Path) -> None:
 
 
 FLAG = "it answers 404 at {base}/ and 200 at /: %s was not started for {base}"
-CIRCLE = "{base}/ redirects in a circle: %s was not started for {base}"
+CIRCLE = "{base}/ is in a redirect loop: %s was not started for {base}"
 BOKEH = "bokeh serve app.py --address 127.0.0.1 --port {port}"
 JUPYTER = "jupyter lab --no-browser --ServerApp.port={port} --ServerApp.port_retries=0"
 STREAMLIT = (
@@ -157,13 +157,22 @@ WRONG = {
     "jupyter as anybody starts it": (
         "jupyter",
         JUPYTER,
-        Link((CIRCLE % "jupyter" + "; it refuses requests for {origin} (403), and would take them for localhost",)),
+        Link(
+            (
+                CIRCLE % "jupyter"
+                + "; it refuses requests with Host {origin} (403), but accepts them with Host localhost",
+            )
+        ),
     ),
     "jupyter with its token": (
         "jupyter",
         JUPYTER + " --ServerApp.base_url={prefix} --ServerApp.allow_remote_access=True",
         Link(
-            (KIND % ("jupyter", "http"), "jupyter asks for its token, which would displace the gateway's login"), "http"
+            (
+                KIND % ("jupyter", "http"),
+                "jupyter asks for a token, and its page then sends the token instead of the gateway's login",
+            ),
+            "http",
         ),
     ),
     "bokeh without its flags": (

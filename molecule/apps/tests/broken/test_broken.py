@@ -8,8 +8,8 @@ BROKEN = {
     "no-such-version": ("step fetch: exit code 1", "version 'no-such-version' is no tag, branch or commit"),
     "bad-requirement": ("step build: exit code 1", "no-such-package-of-anybody"),
     "bad-migration": ("step migrate: exit code 3", "the table is on fire"),
-    "bad-health": ("step health: GET /carol/c1/healthz has no good answer after 15 s, the last was: status 503", ""),
-    "crash": ("step health: it does not stay up", "this cannot go on"),
+    "bad-health": ("step health: GET /carol/c1/healthz did not succeed within 15 s; last result: status 503", ""),
+    "crash": ("step health: the app does not keep running", "this cannot go on"),
     "hungry": ("step health: ", ""),
 }
 

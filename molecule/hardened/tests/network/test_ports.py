@@ -128,7 +128,7 @@ def test_a_squatter_is_quarantined_until_it_goes(port, program, get, run):
     assert (code, link["quarantined"], link["works"]) == (3, "mallory", False)
     code, told, _errors = run("alice", "vizgate doctor t")
     assert code == 3
-    assert f"127.0.0.1:{port} belongs to mallory, not to alice" in told
+    assert f"127.0.0.1:{port} is used by a program of mallory, not of alice" in told
     assert f"vizgate edit t --port {port + 1}" in told
     assert "'t' is in quarantine" in run("alice", "vizgate list")[2]
     assert "mallory" in run("alice", "vizgate ports")[1]

@@ -46,7 +46,7 @@ def test_root_removes_everything_by_script_and_puts_it_back(host, get, name):
     assert f"removed login bob of http://{name}:1234/bob/" in output
     assert (own().status, bobs().status) == (401, 401)
 
-    archive = output[0].partition(" has what was there")[0]
+    archive = output[0].removeprefix("the previous state is archived in ")
     host.check_output(f"tar -xzf {archive} -C /")
     edited = "/etc/nginx/vizgate/links.d/bob.map"
     host.check_output(f"echo '# edited' >{edited}; systemctl stop nginx vizgate-auth vizgate-resolve.timer")
@@ -72,7 +72,7 @@ def test_root_removes_everything_and_has_an_archive(host, terminal, get, name):
     assert f"removed http://{name}:1234/alice/own/ -> 127.0.0.1:9088\n" in shown
     assert [get(path, "alice").status for path in ("/alice/own/", "/alice/train/")] == [401, 401]
     assert get("/bob/training/", "bob").status == 401
-    archive = next(line.partition(" has ")[0] for line in shown.splitlines() if "has what was there" in line)
+    archive = next(line.partition("archived in ")[2] for line in shown.splitlines() if "archived in " in line)
     assert host.file(archive).mode == 0o600
     held = host.check_output(f"tar -xOf {archive} var/lib/vizgate/users/alice/self.json")
     assert {link["name"] for link in json.loads(held)["links"]} == {"old", "own", "train"}

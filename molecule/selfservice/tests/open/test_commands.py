@@ -138,7 +138,7 @@ def test_doctor_says_whose_process_it_is(host, alice):
     host.check_output(f"mkdir -p /var/empty-page; systemd-run --quiet --uid=bob --unit=bobs-page {page}")
     host.check_output("timeout 10 sh -c 'until ss -Hltn | grep -q :9095; do sleep 0.05; done'")
     alice("vizgate add bobs --port 9095")
-    said = "127.0.0.1:9095 belongs to bob, not to alice: what visitors see is bob's"
+    said = "127.0.0.1:9095 is used by a program of bob, not of alice: visitors see the pages of that program"
     # a page that responds may be intended; one that does not respond is reported
     for kind, severity, code in (("http", "warning", "0"), ("visdom", "error", "3")):
         alice(f"vizgate edit bobs --kind {kind} --description {kind}")
@@ -157,15 +157,19 @@ def test_remove(alice, get, name):
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        ("vizgate add train --port 9087", 1, "link 'train': you have one of that name"),
+        ("vizgate add train --port 9087", 1, "link 'train': you already have a link with this name"),
         ("vizgate add 'a b' --port 9087", 1, "link 'a b': the name is not of the form"),
         ("vizgate add low --port 22", 1, "user 'alice': link 'low': port 22 is not in allowed_ports: 1024-65535"),
         ("vizgate add far --port 9087 --host 8.8.8.8", 1, "host '8.8.8.8' is not in allowed_hosts"),
         ("vizgate add there --socket /tmp/x", 1, "socket '/tmp/x' is not in /run/vizgate/sockets/alice; put it there"),
-        ("vizgate edit none --port 9087", 1, "you have no link 'none' of your own; there are: train"),
-        ("vizgate remove none --yes", 1, "you have no link 'none' of your own; there are: train"),
+        ("vizgate edit none --port 9087", 1, "you have no link 'none' of your own; your own links: train"),
+        ("vizgate remove none --yes", 1, "you have no link 'none' of your own; your own links: train"),
         ("vizgate doctor none", 1, "link 'none': alice has no link of this name"),
-        ("echo x | vizgate login add alice --password-stdin", 1, "login 'alice': you have one of that name"),
+        (
+            "echo x | vizgate login add alice --password-stdin",
+            1,
+            "login 'alice': you already have a login with this name",
+        ),
         ("vizgate remove train", 2, "Not a terminal: pass --yes to skip the confirmation."),
         ("vizgate login add other", 2, "Not a terminal: pass --password-stdin or --password-fd."),
         ("vizgate", 2, "Usage: vizgate"),
@@ -209,8 +213,8 @@ def test_old_script_is_imported_for_its_accounts(host, get):
         assert "added login older of " in done.stdout
         assert done.stdout.endswith("1 links and 1 logins imported, 3 lines refused\n")
         assert done.stderr.splitlines() == [
-            "bob.conf: it belongs to mallory, not to bob; look into it, then chown it to bob",
-            "bob.htpasswd: it belongs to mallory, not to bob; look into it, then chown it to bob",
+            "bob.conf: it belongs to mallory, not to bob; check what the file contains, then chown it to bob",
+            "bob.htpasswd: it belongs to mallory, not to bob; check what the file contains, then chown it to bob",
             "nobody-here.conf: user 'nobody-here' has no account on this host;"
             " create one, or declare the links in inventory",
         ]

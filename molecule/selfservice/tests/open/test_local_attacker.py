@@ -707,8 +707,8 @@ reasons = sorted({helper.stderr.read().decode() for helper in slow})
 print(json.dumps([fifth, left, reasons, ask({"do": "show"})[0]]))
 """
     fifth, left, reasons, code = python("mallory", code)
-    assert reasons == ["its caller kept it waiting for 20 s, or this host is too busy; try again\n"]
-    reason = "4 requests of yours are under way; try again when they are done"
+    assert reasons == ["its caller sent or read nothing for 20 s, or this host is too busy; try again\n"]
+    reason = "you already have 4 requests in progress; try again when they have finished"
     assert fifth == [1, json.dumps({"unavailable": f"{HELPER}: {reason}"}) + "\n", ""]
     assert left == [0, 0]
     assert code == 0
@@ -738,8 +738,8 @@ print(json.dumps([added, said, sorted(name for name in names() if name.startswit
     # concurrent requests may use the same name, and only one succeeds
     assert 1 <= len(added) <= 20
     assert set(said) <= {
-        "you have one of that name; change or remove it, or take another name",
-        "4 requests of yours are under way; try again when they are done",
+        "you already have a link with this name; change or remove it, or choose another name",
+        "you already have 4 requests in progress; try again when they have finished",
     }
     assert "plan" in ask("bob", "add", link={"name": "between", "port": 9087})
     assert "plan" in ask("bob", "remove", name="between")
@@ -940,7 +940,7 @@ def test_a_reserved_name_has_no_links(host, account, name):
 @pytest.mark.parametrize("name", ["proxy", "vizgate"])
 def test_a_reserved_name_that_a_service_has_is_not_asked_further(host, name):
     said = host.run(f"""echo '{{"do": "show"}}' | runuser -u {name} -- sudo -n {HELPER}""")
-    assert f"{name} is a service's account" in json.loads(said.stdout)["unavailable"]
+    assert f"{name} is a system account" in json.loads(said.stdout)["unavailable"]
 
 
 @pytest.mark.parametrize("name", ["Carol", "carol.x", "c" * 32 + "x"])
@@ -958,7 +958,7 @@ def test_a_name_that_is_no_address_has_no_links(host, account, name):
 def test_a_second_root_is_nobody(host, account):
     account("toor", "-o", "-u", "0")
     said = host.run(f"""echo '{{"do": "show"}}' | runuser -u toor -- sudo -n {HELPER}""")
-    assert json.loads(said.stdout) == {"unavailable": f"{HELPER}: sudo does not say which user asks"}
+    assert json.loads(said.stdout) == {"unavailable": f"{HELPER}: sudo did not pass the uid of the caller (SUDO_UID)"}
     # userdel would refuse, because every process of root belongs to this account as well
     host.check_output("sed -i /^toor:/d /etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/subuid /etc/subgid")
 
@@ -1040,7 +1040,7 @@ ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\r\n\x00\u202e\u2028{{ 7*7 }}$(
 def test_no_text_of_hers_reaches_a_terminal_as_it_is(host, ask, terminal, command):
     """Also in root's terminal."""
     results = ask("mallory", "add", link={"name": "escapes", "port": 9087, "description": ESCAPES})
-    assert "plan" in results or "you have one of that name" in results["problems"][0]
+    assert "plan" in results or "you already have a link with this name" in results["problems"][0]
     line = f"vizgate {'' if '--all' in command else '--user mallory '}{command}"
     for shown in (host.check_output(line), terminal("root", [], line)):
         # the command itself uses colours

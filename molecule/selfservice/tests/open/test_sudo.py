@@ -117,8 +117,8 @@ def test_helper_takes_its_caller_for_what_sudo_says(run, account):
         (f"SUDO_UID=$(id -u alice) {HELPER} show", "it takes no arguments"),
         (f"runuser -u alice -- env SUDO_UID=0 {HELPER}", "it has to be run by sudo"),
         (f"SUDO_UID=64999 {HELPER}", "uid 64999 has no account"),
-        (f"SUDO_UID=0 {HELPER}", "sudo does not say which user asks"),
-        (HELPER, "sudo does not say which user asks"),
+        (f"SUDO_UID=0 {HELPER}", "sudo did not pass the uid of the caller (SUDO_UID)"),
+        (HELPER, "sudo did not pass the uid of the caller (SUDO_UID)"),
     ],
 )
 def test_helper_refuses_other_calls_than_by_sudo(host, line, reason):

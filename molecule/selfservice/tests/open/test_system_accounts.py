@@ -59,14 +59,14 @@ def test_the_helper_does_nothing_for_it(host, account):
     done = host.run("echo %s | runuser -u %s -- sudo -n %s", request, account, HELPER)
     assert done.rc == 1, done.stderr
     said = json.loads(done.stdout)["unavailable"]
-    assert f"{account} is a service's account (uid {host.check_output('id -u %s', account)})" in said
+    assert f"{account} is a system account (uid {host.check_output('id -u %s', account)})" in said
     assert host.check_output("ls -R /var/lib/vizgate/users /run/vizgate/sockets | md5sum") == before
 
 
 def test_the_command_says_why(host):
     done = host.run("runuser -u www-data -- env HOME=/var/www vizgate add x --port 9087")
     assert done.rc != 0
-    assert "www-data is a service's account (uid 33)" in done.stdout + done.stderr
+    assert "www-data is a system account (uid 33)" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
@@ -74,7 +74,7 @@ def test_it_gets_no_links_from_a_users_file(host, core, account):
     uid = host.check_output("id -u %s", account)
     (problem,) = core(f"declare('inventory', '{account}', (Link('x', 9087),))")
     assert problem == (
-        f"user '{account}': this host's account of that name is a service's (uid {uid}); take another name"
+        f"user '{account}': this host has a system account with that name (uid {uid}); choose another name"
     )
     assert core(f"declare('inventory', '{account}', ())") == []
 
@@ -88,4 +88,4 @@ def test_people_and_names_without_an_account_do(core, user):
 def test_no_app_runs_as_it(core, account):
     checked, done = core(f"deploy('{account}')")
     assert checked == done
-    assert f"user '{account}': this host's account of that name is a service's" in done[0]
+    assert f"user '{account}': this host has a system account with that name" in done[0]

@@ -87,7 +87,7 @@ class Publisher:
             self._roll_back(present, former)
         except OSError as error:
             raise NotServed(
-                f"nginx does not serve the change yet ({reason}), and it cannot be put back ({error})"
+                f"nginx does not serve the change yet ({reason}), and the rollback failed ({error})"
             ) from None
         for path in present:
             if path.startswith(self.paths.users):

@@ -95,7 +95,7 @@ class Deployer:
         for name, app in sorted(wanted.items(), key=lambda item: (item[1] is not None, item[0])):
             if self.host.now() >= end:
                 outcome.problems.append(
-                    f"app {user}/{name}: not begun, as the user's apps took {seconds} s; run it again"
+                    f"app {user}/{name}: skipped, because the user's apps have used up their {seconds} s; try again"
                 )
             elif app is None:
                 self._attempt_removal(outcome, user, name, check)
@@ -119,7 +119,7 @@ class Deployer:
         except (Unavailable, OSError) as error:
             outcome.problems.append(f"{label}: {error}")
         except Exception as error:  # a defect that one app meets must not keep all others where they are
-            outcome.problems.append(f"{label}: {error!r}, which is a defect of vizgate's; please report it")
+            outcome.problems.append(f"{label}: {error!r}; this is a bug in vizgate, please report it")
 
     def _converge(self, user: str, app: App, *, update: bool, check: bool) -> list[dict[str, str]]:
         if check and not name_problem("user", user) and self.host.account(user) is None:

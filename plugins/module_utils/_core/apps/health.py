@@ -41,10 +41,10 @@ def _unhealthy(runner: StepRunner, place: Place, release: Release, keeper: Keepe
     while runner.host.now() < end:
         state, restarts = keeper.state(release.number)
         if state in ("failed", "inactive") or restarts >= CRASHES:
-            return f"it does not stay up: release {release.number} is {state}, and was restarted {restarts} times"
+            return f"the app does not keep running: release {release.number} is {state} after {restarts} restarts"
         answer = runner.host.ask(place.socket(release.number), path, headers)
         if answer in good:
             return ""
         runner.host.sleep(0.2)
     said = f"status {answer}" if isinstance(answer, int) else answer
-    return f"GET {path} has no good answer after {runner.settings.health_seconds} s, the last was: {said}"
+    return f"GET {path} did not succeed within {runner.settings.health_seconds} s; last result: {said}"

@@ -48,7 +48,7 @@ def _as_nginx() -> Iterator[None]:
         libc.setfsuid(account.pw_uid)
         # neither call tells whether it has worked; one with a number that nobody has tells what holds
         if libc.setfsuid(-1) != account.pw_uid:
-            raise OSError(f"the rights of {NGINX} are not to be had")
+            raise OSError(f"cannot switch to the uid and gid of {NGINX}")
         yield
     finally:
         libc.setfsuid(0)

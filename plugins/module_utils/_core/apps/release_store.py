@@ -46,9 +46,9 @@ class ReleaseStore:
         if account is None:
             problem = problem or f"user '{user}' has apps, but no account on this host; role accounts creates it"
         elif account[0] == 0:
-            problem = f"user '{user}' is root by another name, and may have no apps"
+            problem = f"user '{user}' has uid 0 and cannot have apps"
         elif not units.HOME.fullmatch(account[2]):
-            problem = f"user '{user}': the home {account[2]!r} has others than letters, digits, '.', '_' and '-'"
+            problem = f"user '{user}': the home {account[2]!r} has characters other than letters, digits, '.', '_', '-' and '/'"
         elif not leaving:
             problem = account_problem(user, account[0]) or self.host.home_problem(user, account[2])
         if problem or account is None:
@@ -76,7 +76,9 @@ class ReleaseStore:
         except FileNotFoundError:
             return Record()
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise InvalidData([f"{path} is damaged ({error!r}); remove it, and the app is deployed anew"]) from None
+            raise InvalidData(
+                [f"{path} is damaged ({error!r}); remove it, then the next run deploys the app again"]
+            ) from None
 
     def known(self) -> list[tuple[str, str]]:
         """User and name of every app that is there."""

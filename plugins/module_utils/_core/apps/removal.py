@@ -80,13 +80,13 @@ def remove_files(owner: Owner, *, keep_data: bool) -> list[str]:
             keeper.remove_all()
         except (StepFailed, CommandFailed) as error:
             unit = f"vizgate-supervisord@{place.user}.service"
-            problems.append(f"{error}; processes of it may still run, until: systemctl restart {unit}")
+            problems.append(f"{error}; processes of the app may still run; end them with: systemctl restart {unit}")
     script = scripts.KEEP_DATA if keep_data else scripts.REMOVE_ALL
     try:
         owner.run(Step("remove", script, (place.folder,), seconds=STEP_SECONDS))
     except StepFailed as error:
         said = "".join(f"\n    {line}" for line in error.lines)
-        problems.append(f"{error}; what is left in {place.folder} is for {place.user} to remove{said}")
+        problems.append(f"{error}; {place.user} has to remove the rest of {place.folder}{said}")
     return problems
 
 

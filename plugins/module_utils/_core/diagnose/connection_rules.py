@@ -48,7 +48,7 @@ def no_answer(seen: Observed) -> Finding:
         )
     if probe.problem.startswith(UNTRUSTED):
         text = f"{describe_process(seen)} answers on {seen.place}, but {probe.problem}; ask the administrator to add its CA certificate to"
-        return error(f"{text} gateway_backend_ca, or go without", edit_command(seen, verify=False))
+        return error(f"{text} gateway_backend_ca, or switch off the verification", edit_command(seen, verify=False))
     if probe.listening is False:
         return _nobody(seen)
     if probe.listening and probe.problem.startswith(LATE):
@@ -62,7 +62,8 @@ def no_answer(seen: Observed) -> Finding:
             shlex.join(["curl", "-u", seen.user, where]),
         )
     if probe.problem == REFUSED:
-        return error(f"nothing listens on {seen.place}, or only for {link['host']} itself; start it there", start)
+        text = f"nothing listens on {seen.place}, or the tool listens only on the loopback of {link['host']}; start it there"
+        return error(text, start)
     if not probe.listening:
         return error(
             f"{seen.place} cannot be reached from the gateway ({probe.problem}); see whether it listens",

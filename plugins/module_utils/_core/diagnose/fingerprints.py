@@ -52,8 +52,8 @@ _NO_BASE_PATH = {
 }
 """Tools whose pages ask for addresses of the site's root, and that have no option for another place."""
 NO_BASE_PATH_HELP = (
-    "it needs a host name of its own, which links can have where the administrator has set gateway_url_style: subdomain;"
-    " until then a tunnel from your own machine leads to http://127.0.0.1:8080/"
+    "it needs its own host name: ask the administrator to set gateway_url_style: subdomain; until then open an SSH tunnel"
+    " from your own machine, and use http://127.0.0.1:8080/"
 )
 """What is said of them on a gateway whose users have paths."""
 

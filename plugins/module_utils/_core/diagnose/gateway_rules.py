@@ -70,8 +70,8 @@ def foreign_listener(seen: Observed, working: bool) -> Finding | None:
     if quarantined:
         port = free_port(seen)
         return error(
-            f"{seen.place} belongs to {quarantined}, not to {seen.user}: the gateway keeps the link in quarantine until"
-            " that ends",
+            f"{seen.place} is used by a program of {quarantined}, not of {seen.user}: the link is in quarantine until"
+            " that program stops",
             change_port(seen, port),
         )
     owner = seen.probe.user
@@ -84,6 +84,6 @@ def foreign_listener(seen: Observed, working: bool) -> Finding | None:
     severity = warning if working else error
     port = free_port(seen)
     return severity(
-        f"{seen.place} belongs to {owner}, not to {seen.user}: what visitors see is {owner}'s",
+        f"{seen.place} is used by a program of {owner}, not of {seen.user}: visitors see the pages of that program",
         change_port(seen, port),
     )

@@ -79,7 +79,7 @@ def measures(found: Facts) -> list[Measure]:
         Measure(
             "loopback filter",
             found.guard == "loaded",
-            "any account of this host connects to any user's port, past the gateway and its logins",
+            "any account of this host can connect to any user's port, past the gateway and its logins",
             "systemctl restart vizgate-guard, which loads what is written"
             if found.guard == "written"
             else "set firewall_state: present, with port ranges; firewall_loopback_guard is true by default",
@@ -118,19 +118,20 @@ def measures(found: Facts) -> list[Measure]:
             "strong password hashes",
             not found.legacy,
             f"these logins have weak hashes (imported from the multivisdom script), which are fast to crack: {_some(found.legacy)}",
-            "ask for new passwords (vizgate login password NAME); gateway_legacy_hashes_until ends the others",
+            "ask for new passwords (vizgate login password NAME); gateway_legacy_hashes_until sets the last day on which the"
+            " weak hashes are accepted",
         ),
         Measure(
             "verified targets",
             not found.unverified,
             f"these links accept any certificate, so an attacker in the network can read the traffic: {_some(found.unverified)}",
-            "remove verify: false, and set gateway_backend_ca where the authority is your own",
+            "remove verify: false; for a private CA also set gateway_backend_ca",
         ),
         Measure(
             "origins",
             policy.url_style == SUBDOMAIN,
             "all users' pages have the same origin, so the gateway cannot refuse requests that scripts on other users' pages send",
-            "set gateway_url_style: subdomain, which takes a wildcard name and certificate",
+            "set gateway_url_style: subdomain, which needs a wildcard DNS record and certificate",
         ),
     ]
     return [*everywhere, *rest] if found.rootless else [*host, *everywhere, *bans, *rest]

@@ -59,7 +59,8 @@ def _working(seen: Observed) -> Iterator[Finding]:
 def _usable(seen: Observed, page: Page) -> Iterator[Finding]:
     """Whether the page of a tool, which has all its parts, can be worked with."""
     if asks_for_password(page) and "Token authentication is enabled" in page.body:
-        yield error("jupyter asks for its token, which would displace the gateway's login", start_command(seen))
+        text = "jupyter asks for a token, and its page then sends the token instead of the gateway's login"
+        yield error(text, start_command(seen))
     if page.strays:
         text = f"the page loads, but a form, an image or a setting of it leads to {page.strays[0]}, outside of the link"
         what = f"base path {seen.base}" if seen.base else f"own address {'://'.join(seen.site)}/"
@@ -120,7 +121,7 @@ def _broken(seen: Observed) -> Iterator[Finding]:
 def _refusal(seen: Observed, page: Page) -> str:
     """That the tool does not let the gateway's visitors in, or ""."""
     if page.host_refused:
-        return f"it refuses requests for {seen.site[1]} ({page.status}), and would take them for localhost"
+        return f"it refuses requests with Host {seen.site[1]} ({page.status}), but accepts them with Host localhost"
     if page.status in (401, 403):
         return f"it asks for its own login ({page.status}), but the gateway does not pass the Authorization header on"
     return ""
@@ -154,7 +155,7 @@ def _prefix(seen: Observed, page: Page, other: Page) -> Iterator[Finding]:
     """The page, or what belongs to it, is not where the link's prefix mode looks for it."""
     keeps = KINDS[seen.kind].prefix == KEEP
     if keeps and page.mode == STRIP:
-        text = f"{seen.kind} has to see {seen.base}/ in its addresses, which the link strips"
+        text = f"{seen.kind} needs {seen.base}/ in request paths, but the link strips it"
         yield error(text, edit_command(seen, prefix=KEEP))
         page, other = other, page
         if page.works:
@@ -179,7 +180,7 @@ def _prefix(seen: Observed, page: Page, other: Page) -> Iterator[Finding]:
 
 def _symptom(page: Page, other: Page | None) -> str:
     if page.loops:
-        return f"{page.path} redirects in a circle"
+        return f"{page.path} is in a redirect loop"
     if page.outside:
         return f"the page loads, but looks for {page.outside[0].partition('?')[0]} outside of the link"
     if page.missing:

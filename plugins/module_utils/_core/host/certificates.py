@@ -149,7 +149,7 @@ def _blocks(chain: str, key: str) -> list[str]:
 def _validate_names(names: Sequence[str]) -> None:
     problems = [problem for problem in map(_name_problem, names) if problem]
     if problems or not names:
-        raise InvalidData(problems or ["names: there is none"])
+        raise InvalidData(problems or ["names: the list is empty"])
 
 
 def _name_problem(name: str) -> str | None:

@@ -72,7 +72,7 @@ def make_folder(folder: str, user: str, rootless: bool) -> None:
         os.makedirs(folder, mode=0o700)
         return
     if not os.statvfs(parent).f_flag & NO_SYMLINKS:
-        raise OSError(f"{parent} follows symbolic links; run role gateway again, which mounts it otherwise")
+        raise OSError(f"{parent} is not mounted with nosymfollow; run role gateway again, which does that")
     _remove(folder)
     owner = _uid(user)
     if owner is None:

@@ -22,7 +22,7 @@ def is_system(uid: int) -> bool:
 def account_problem(user: str, uid: int) -> str | None:
     """Why an account may publish nothing, or nothing."""
     if is_system(uid):
-        return f"user '{user}': this host's account of that name is a service's (uid {uid}); take another name"
+        return f"user '{user}': this host has a system account with that name (uid {uid}); choose another name"
     return None
 
 

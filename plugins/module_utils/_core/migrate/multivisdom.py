@@ -86,7 +86,7 @@ class _File:
             try:
                 yield number, line.decode().strip()
             except UnicodeDecodeError:
-                self.refuse(number, "this line is not UTF-8; write it anew")
+                self.refuse(number, "this line is not UTF-8; correct it")
 
     def report(self, found: Found) -> None:
         found.items.setdefault(self.user, []).extend(self.items)
@@ -123,7 +123,9 @@ def read(folder: str, policy: Policy, account: Callable[[str], int | None] | Non
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise InvalidData(
-            [f"folder {shown(folder)} cannot be read ({error.strerror}); name the old script's"]
+            [
+                f"folder {shown(folder)} cannot be read ({error.strerror}); give the folder that the multivisdom script wrote"
+            ]
         ) from None
     try:
         for name in sorted(os.listdir(directory)):
@@ -230,7 +232,9 @@ def _content(directory: int, name: str, user: str, owner: int | None) -> bytes:
             raise _Refused("it is a symbolic link, which is not followed; put the file itself there") from None
         raise _Refused(f"it cannot be read ({error.strerror})") from None
     if len(data) > FILE_BYTES:
-        raise _Refused(f"it has more than {FILE_BYTES} bytes, which the old script has never written; look into it")
+        raise _Refused(
+            f"it has more than {FILE_BYTES} bytes, which the old script has never written; check what it contains"
+        )
     return data
 
 
@@ -239,15 +243,17 @@ def _check_file(found: os.stat_result, folder: os.stat_result, user: str, owner:
         raise _Refused("it is no regular file")
     if owner is None:
         return
-    advice = "look into it, then"
+    advice = "check what the file contains, then"
     if found.st_uid not in (0, owner):
         raise _Refused(f"it belongs to {_name(pwd.getpwuid, found.st_uid)}, not to {user}; {advice} chown it to {user}")
     # whoever can write the folder can give a file of root's any user's name
     if found.st_uid == 0 and (folder.st_uid != 0 or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
         fix = f"chown it to {user}" if owner else "move it to a folder that only root can write"
-        raise _Refused(f"it belongs to root, and others may have given it its name; {advice} {fix}")
+        raise _Refused(f"it belongs to root, but other users can rename files in this folder; {advice} {fix}")
     if found.st_nlink > 1:
-        raise _Refused(f"it has {found.st_nlink} names, so others may have put it there; {advice} copy it to its place")
+        raise _Refused(
+            f"it has {found.st_nlink} hard links, so another user may have created it; {advice} replace it with a copy"
+        )
     group = _name(grp.getgrgid, found.st_gid)
     if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid and group != user):
         others = "everybody" if found.st_mode & stat.S_IWOTH else f"group {group}"
@@ -379,8 +385,8 @@ def _read_logins(file: _File, data: bytes, policy: Policy) -> None:
                     until = f" until {policy.legacy_hashes_until}" if policy.legacy_hashes_until else ""
                     file.adapt(
                         number,
-                        f"login {shown(name)}: its hash is of an old kind, quickly guessed by who gets hold of it; it opens"
-                        f" {file.user}'s links{until}; 'vizgate login password {name}' makes a better one",
+                        f"login {shown(name)}: its password hash is weak (old format); it is accepted"
+                        f" for {file.user}'s links{until}; 'vizgate login password {name}' replaces it",
                     )
 
 

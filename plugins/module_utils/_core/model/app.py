@@ -170,7 +170,7 @@ class _Checker:
                     continue
             texts.append((str(name), str(value)))
             if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-                self.refuse((key, name), f"{key}: {shown(name)} is no variable's name")
+                self.refuse((key, name), f"{key}: {shown(name)} is not a valid name of an environment variable")
             elif name in _TAKEN_VARIABLES or name.startswith("VIZGATE_"):
                 self.refuse((key, name), f"{key}: {name} is set by the gateway; choose another name")
             elif isinstance(value, bool) or not isinstance(value, (str, int, float)):

@@ -55,8 +55,9 @@ _KINDS = (
         KEEP,
         "jupyter lab --no-browser --ServerApp.ip={host} --ServerApp.port={port} --ServerApp.port_retries=0"
         " --ServerApp.base_url={prefix} --ServerApp.allow_remote_access=True --IdentityProvider.token=",
-        "the empty token is a must, as its own would displace the gateway's login; who reaches the port past the"
-        " gateway has a shell, so on a shared host set a password with 'jupyter server password'",
+        "the token must be empty, because Jupyter's page would send it in the Authorization header, instead of the gateway's"
+        " login; everybody who can connect to the port directly gets a shell, so on a shared host set a password with"
+        " 'jupyter server password'",
     ),
     Kind(
         "bokeh",

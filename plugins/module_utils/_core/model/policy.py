@@ -109,8 +109,8 @@ class Policy(NamedTuple):
             return None
         if "--" in user:
             return (
-                f"user {shown(user)}: in host names '--' stands between a link and its user (url_style {SUBDOMAIN},"
-                f" {self.origin}); take another name"
+                f"user {shown(user)}: '--' separates link and user in host names, so a user name cannot have it"
+                f" (url_style {SUBDOMAIN}, {self.origin}); take another name"
             )
         if "_" in user or user.endswith("-"):
             return (
@@ -147,7 +147,7 @@ class Policy(NamedTuple):
         """Why a link can have no host name of its own, or nothing."""
         if self.url_style != SUBDOMAIN:
             return (
-                f"prefix 'host' needs a gateway whose users have host names, and here they have paths (url_style"
+                f"prefix 'host' needs url_style {SUBDOMAIN}, but this gateway uses paths (url_style"
                 f" {self.url_style}, {self.origin}); use 'keep' or 'strip', or ask the administrator to set"
                 f" gateway_url_style: {SUBDOMAIN}"
             )

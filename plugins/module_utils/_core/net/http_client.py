@@ -203,7 +203,7 @@ def _tls_words(error: OSError, seconds: float) -> str:
     import ssl
 
     if isinstance(error, FileNotFoundError):
-        return "the gateway's file of authorities is missing"
+        return "the gateway's file of CA certificates is missing"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{UNTRUSTED}: {printable(error.verify_message)}"
     if isinstance(error, ssl.SSLError):

@@ -52,7 +52,7 @@ class Ports(NamedTuple):
         numbers = [holder.number for holder in holders.values() if holder.number is not None]
         if not isinstance(data, Mapping) or len(holders) != len(data) or len(set(numbers)) != len(numbers):
             raise InvalidData(
-                [f"{origin} is damaged; put it back from a backup, or remove it: ranges are assigned anew"]
+                [f"{origin} is damaged; restore it from a backup, or remove it, then new ranges are assigned"]
             )
         return cls(policy.port_range_start, policy.port_range_size, policy.port_range_users, holders)
 
@@ -117,14 +117,15 @@ class Ports(NamedTuple):
         if own:
             return (
                 f"link {shown(link.name)}: port {link.port} of this host is not in {user}'s own range: {has};"
-                " vizgate ports tells which are free"
+                " vizgate ports shows a free port"
             )
         if link.port not in self.whole:
             return None
         holder = self.holder_of(link.port)
-        whose = f"{holder}'s range" if holder else "a range that is nobody's yet"
+        whose = f"{holder}'s range" if holder else "an unassigned range"
         return (
-            f"link {shown(link.name)}: port {link.port} of this host is in {whose}; {has}, or take one below or above"
+            f"link {shown(link.name)}: port {link.port} of this host is in {whose}; {has};"
+            f" ports outside of {self.whole.start}-{self.whole.stop - 1} are not restricted"
         )
 
 

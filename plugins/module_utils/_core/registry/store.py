@@ -133,7 +133,7 @@ class Registry:
         """Users' port ranges, if the policy has any."""
         if not policy.port_range_start:
             return None
-        fix = "put it back from a backup, or remove it: ranges are assigned anew"
+        fix = "restore it from a backup, or remove it, then new ranges are assigned"
         return Ports.parse(policy, self._json(self.paths.ports, {}, fix), self.paths.ports)
 
     def policy(self, new_policy: Policy | None = None) -> Policy:
@@ -143,7 +143,7 @@ class Registry:
             return Policy.parse(found, self.paths.policy)
         if new_policy:
             return new_policy
-        raise InvalidData([f"{self.paths.policy} is missing: is there a gateway here? Role gateway makes one"])
+        raise InvalidData([f"{self.paths.policy} is missing: no gateway is installed here; role gateway installs one"])
 
     def url_style(self) -> str:
         """The policy's url_style, also of a gateway whose policy is refused or not there yet."""

@@ -153,15 +153,16 @@ def _find(items: list[Any], what: str, name: str) -> Any:
         if item["name"] == name:
             return item
     names = ", ".join(item["name"] for item in items)
-    raise InvalidData(
-        [f"you have no {what} {shown(name)} of your own; {f'there are: {names}' if names else 'there is none'}"]
-    )
+    raise InvalidData([f"you have no {what} {shown(name)} of your own; your own {what}s: {names or 'none'}"])
 
 
 def _refuse_another(items: list[Any], what: str, name: object, limit: int) -> None:
     if any(item["name"] == name for item in items):
         raise InvalidData(
-            [f"{what} {shown(name)}: you have one of that name; change or remove it, or take another name"]
+            [
+                f"{what} {shown(name)}: you already have a {what} with this name;"
+                " change or remove it, or choose another name"
+            ]
         )
     if len(items) >= limit:
         raise InvalidData(

@@ -64,15 +64,13 @@ def detach() -> int:
 def caller(uid: str) -> str:
     """The name of the account that called sudo, which has to be a person's."""
     if not uid.isascii() or not uid.isdecimal() or not 0 < int(uid) < 2**32 - 1:
-        raise Unavailable("sudo does not say which user asks")
+        raise Unavailable("sudo did not pass the uid of the caller (SUDO_UID)")
     try:
         user = pwd.getpwuid(int(uid)).pw_name
     except KeyError:
         raise Unavailable(f"uid {uid} has no account") from None
     if is_system(int(uid)):
-        raise Unavailable(
-            f"{user} is a service's account (uid {uid}), and publishes nothing; ask from an account of your own"
-        )
+        raise Unavailable(f"{user} is a system account (uid {uid}) and cannot publish links; use your own account")
     return user
 
 
@@ -100,7 +98,7 @@ def place(folder: str, uid: str, make_room: Callable[[], None]) -> Iterator[None
             os.close(file)
         return
     make_room()
-    raise Unavailable(f"{AT_ONCE} requests of yours are under way; try again when they are done")
+    raise Unavailable(f"you already have {AT_ONCE} requests in progress; try again when they have finished")
 
 
 def read_request() -> Any:
@@ -124,7 +122,7 @@ def _give_up(_signal: int, _frame: object) -> None:
     # a caller that does not read this either is left without a word
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(1)
-    sys.stderr.write(f"its caller kept it waiting for {CALLER_SECONDS} s, or this host is too busy; try again\n")
+    sys.stderr.write(f"its caller sent or read nothing for {CALLER_SECONDS} s, or this host is too busy; try again\n")
     sys.stderr.flush()
     os._exit(1)
 
@@ -147,7 +145,9 @@ def serve(arguments: Sequence[str], uid: str, cgroup: str) -> bool:
     try:
         leaving = detach()
     except (OSError, ValueError) as error:
-        raise Unavailable(f"the caller's limits cannot be lifted ({error}); call it without them") from None
+        raise Unavailable(
+            f"the caller's resource limits cannot be removed ({error}); run the command without these limits"
+        ) from None
     user = caller(uid)
     with place("/run/vizgate/requests", uid, lambda: wake(arguments[0])):
         # nothing here lives long enough to leave garbage that is worth looking for

@@ -86,8 +86,8 @@ def test_not_every_name_can_be_a_hosts(user: str) -> None:
 def test_two_hyphens_part_a_link_and_its_user() -> None:
     problem = policy("subdomain").user_problem("a--b")
     assert problem == (
-        "user 'a--b': in host names '--' stands between a link and its user (url_style subdomain, policy.json); take another"
-        " name"
+        "user 'a--b': '--' separates link and user in host names, so a user name cannot have it"
+        " (url_style subdomain, policy.json); take another name"
     )
     assert policy("path").user_problem("a--b") is None
 
@@ -126,7 +126,7 @@ LONG = "a" * 56
         (
             "path",
             "run",
-            "prefix 'host' needs a gateway whose users have host names, and here they have paths (url_style path, policy.json);"
+            "prefix 'host' needs url_style subdomain, but this gateway uses paths (url_style path, policy.json);"
             " use 'keep' or 'strip', or ask the administrator to set gateway_url_style: subdomain",
         ),
     ],

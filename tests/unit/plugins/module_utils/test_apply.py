@@ -447,7 +447,7 @@ def test_sources_names_are_checked(gateway: Gateway, source: str) -> None:
 
 
 def test_a_host_without_a_gateway(root: str) -> None:
-    with pytest.raises(InvalidData, match=r"policy\.json is missing: is there a gateway here"):
+    with pytest.raises(InvalidData, match=r"policy\.json is missing: no gateway is installed here"):
         declare(Gateway(Paths(root)), {"alice": ALICE})
     assert tree(root) == {}
 

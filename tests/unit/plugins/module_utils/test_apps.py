@@ -150,7 +150,10 @@ def test_repositories(repo: str) -> None:
         ({"limits": {"cpu": 2}}, "app 'flasktasks': cpu '2' is not like 150%"),
         ({"limits": {"ram": "1G"}}, "app 'flasktasks': limits: unknown key 'ram'; known keys: memory, cpu, tasks"),
         ({"migrate": "a\nb"}, "app 'flasktasks': migrate 'a\\nb' is not a command on one line"),
-        ({"environment": {"A-B": "x"}}, "app 'flasktasks': environment: 'A-B' is no variable's name"),
+        (
+            {"environment": {"A-B": "x"}},
+            "app 'flasktasks': environment: 'A-B' is not a valid name of an environment variable",
+        ),
         (
             {"environment": {"PATH": "/x"}},
             "app 'flasktasks': environment: PATH is set by the gateway; choose another name",

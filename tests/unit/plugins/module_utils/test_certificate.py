@@ -139,7 +139,7 @@ def test_what_is_told_without_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
         validate("files", ["gate"])
     for provider in ("selfsigned", "acme"):
         validate(provider, ["gate", "*.gate", "::1"])
-        with pytest.raises(InvalidData, match=r"^names: there is none$"):
+        with pytest.raises(InvalidData, match=r"^names: the list is empty$"):
             validate(provider, [])
         with pytest.raises(InvalidData, match=r"^names: 'a b' is neither an IP address nor a host name$"):
             validate(provider, ["gate", "a b"])

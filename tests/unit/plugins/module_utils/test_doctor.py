@@ -381,7 +381,7 @@ def remote(problem: str, listening: bool | None = None, kind: str = "visdom") ->
 
 
 def test_another_machine_refuses() -> None:
-    text = "nothing listens on node12:8097, or only for node12 itself; start it there"
+    text = "nothing listens on node12:8097, or the tool listens only on the loopback of node12; start it there"
     # where visdom must not be bound to loopback
     assert remote("connection refused") == [("error", text, "visdom -port 8097 -base_url /alice/run")]
     (refused,) = remote("connection refused", kind="tensorboard")
@@ -518,8 +518,8 @@ def encrypted(folder: Path, host: str = "127.0.0.1") -> Iterator[Tool]:
         ),
         (
             {"host": "other", "scheme": "https", "verify": True},
-            "certificate is not valid for 'other'.; ask the administrator to add its CA certificate to gateway_backend_ca, or go"
-            " without",
+            "certificate is not valid for 'other'.; ask the administrator to add its CA certificate to gateway_backend_ca, or"
+            " switch off the verification",
             "vizgate edit run --insecure",
         ),
         (
@@ -618,7 +618,7 @@ def nobodys(port: int) -> Iterator[None]:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_the_port_is_somebody_elses() -> None:
     port = free_port()
-    text = f"127.0.0.1:{port} belongs to nobody, not to {ME}: what visitors see is nobody's"
+    text = f"127.0.0.1:{port} is used by a program of nobody, not of {ME}: visitors see the pages of that program"
     with nobodys(port):
         for kind, severity in (("visdom", "error"), ("http", "warning")):
             ((found, finding, fix),) = says(answer(port, kind))
@@ -646,7 +646,7 @@ def test_root_may_run_what_is_the_users_own(owner: str, kind: str, severity: str
         probe = dataclasses.replace(seen.probe, user=owner)
         seen = dataclasses.replace(seen, probe=probe, account="alice", answer={**seen.answer, "user": "alice"})
         ((_, text, _),) = triples(conclude(seen))
-    assert (f"belongs to {owner}" in text) == (severity == "stranger")
+    assert (f"a program of {owner}" in text) == (severity == "stranger")
 
 
 # the wrong prefix mode, or a tool that does not know its own
@@ -662,7 +662,7 @@ def test_root_may_run_what_is_the_users_own(owner: str, kind: str, severity: str
             {"/alice/run/": page(VISDOM + ABSOLUTE + "?v=1"), "/": page(VISDOM + ABSOLUTE), "/static/main.js": file()},
             "the page loads, but looks for /static/main.js outside of the link",
         ),
-        ("jupyter", {"/alice/run/": go("/alice/run"), "/": page()}, "/alice/run/ redirects in a circle"),
+        ("jupyter", {"/alice/run/": go("/alice/run"), "/": page()}, "/alice/run/ is in a redirect loop"),
         (
             "streamlit",
             {"/alice/run/": page(RELATIVE), "/": page(RELATIVE), "/main.js": file(), "/main.css": file()},
@@ -704,7 +704,7 @@ def test_the_wrong_prefix_mode(kind: str, prefix: str, pages: dict[str, Answer],
 
 
 def test_a_prefix_that_is_stripped_from_what_needs_it() -> None:
-    text = "visdom has to see /alice/run/ in its addresses, which the link strips"
+    text = "visdom needs /alice/run/ in request paths, but the link strips it"
     edit = ("error", text, "vizgate edit run --prefix keep")
     with running({"/alice/run/": page(VISDOM)}) as tool:
         assert says(answer(tool.port, "visdom", prefix="strip")) == [edit]
@@ -757,7 +757,7 @@ def test_a_page_that_sends_visitors_away(place: str) -> None:
 def test_redirects_that_never_end() -> None:
     pages = {"/": go("/0"), **{f"/{number}": go(f"/{number + 1}") for number in range(99)}}
     with running(pages) as tool:
-        assert says(answer(tool.port))[0][1] == "/5 redirects in a circle"
+        assert says(answer(tool.port))[0][1] == "/5 is in a redirect loop"
 
 
 # what browsers have seen
@@ -988,7 +988,7 @@ BASE_PATH = ": as the link has a host name of its own, the tool's addresses begi
     ("pages", "text"),
     [
         ({"/run/": page()}, f"it answers 404 at /{BASE_PATH}"),
-        ({"/": go("/")}, f"/ redirects in a circle{BASE_PATH}"),
+        ({"/": go("/")}, f"/ is in a redirect loop{BASE_PATH}"),
         ({"/": page("", 503)}, "it answers 503 at /"),
         ({"/": page(ABSOLUTE)}, "the page loads, but /static/main.js does not"),
         (
@@ -1027,7 +1027,7 @@ def test_a_host_name_where_users_have_paths() -> None:
         ((severity, text, fix),) = says(answer(tool.port, prefix="host"))
     assert (severity, fix) == ("error", "vizgate edit run --prefix strip")
     assert text.startswith(
-        "the site policy no longer allows this link: prefix 'host' needs a gateway whose users have host names"
+        "the site policy no longer allows this link: prefix 'host' needs url_style subdomain, but this gateway uses paths"
     )
 
 
@@ -1146,13 +1146,13 @@ def test_a_login_of_its_own(status: int) -> None:
 def test_the_token_of_jupyter() -> None:
     login = page("<title>Jupyter Server</title>Token authentication is enabled")
     with running({"/alice/run/": go("/alice/run/login?next=x"), "/alice/run/login": login}) as tool:
-        text = "jupyter asks for its token, which would displace the gateway's login"
+        text = "jupyter asks for a token, and its page then sends the token instead of the gateway's login"
         assert says(answer(tool.port, "jupyter")) == [("error", text, started("jupyter", tool.port))]
 
 
 @pytest.mark.parametrize("status", [400, 403, 421])
 def test_a_tool_that_does_not_know_the_gateways_name(status: int) -> None:
-    text = f"it refuses requests for {HOST} ({status}), and would take them for localhost"
+    text = f"it refuses requests with Host {HOST} ({status}), but accepts them with Host localhost"
     with running({"/": page("", status), ("/", "localhost"): page()}) as tool:
         assert says(answer(tool.port)) == [("error", text, curl(tool.port, "/"))]
 

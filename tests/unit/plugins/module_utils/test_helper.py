@@ -73,7 +73,7 @@ def test_helpers_are_woken_where_no_place_is_free(tmp_path: Path) -> None:
     for place in places[:-1]:
         place.__enter__()
     assert woken == []
-    with pytest.raises(Unavailable, match="4 requests of yours are under way"):
+    with pytest.raises(Unavailable, match="you already have 4 requests in progress"):
         places[-1].__enter__()
     assert woken == [True]
     for place in places[:-1]:

@@ -218,7 +218,7 @@ def test_lines_that_are_not_text_cost_only_themselves(tmp_path: Path) -> None:
     assert found(tmp_path, {"alice.conf": conf}) == Found(
         dict(links(Link("b", 1024, host="h", description="x\0y"), line=3)),
         [],
-        [f"alice.conf:{line}: this line is not UTF-8; write it anew" for line in (1, 2)],
+        [f"alice.conf:{line}: this line is not UTF-8; correct it" for line in (1, 2)],
     )
 
 
@@ -284,8 +284,8 @@ def test_what_htpasswd_has_made_by_default_is_taken_and_a_note_says_so(tmp_path:
     assert what.refused == []
     ends = f" until {until}" if until else ""
     assert what.adapted == [
-        f"alice.htpasswd:{line}: login '{name}': its hash is of an old kind, quickly guessed by who gets hold of it;"
-        f" it opens alice's links{ends}; 'vizgate login password {name}' makes a better one"
+        f"alice.htpasswd:{line}: login '{name}': its password hash is weak (old format); it is accepted"
+        f" for alice's links{ends}; 'vizgate login password {name}' replaces it"
         for line, name in ((1, "old"), (2, "sha"))
     ]
 
@@ -301,7 +301,7 @@ def test_logins_line_by_line(tmp_path: Path) -> None:
             f"alice.htpasswd:6: {not_a_login}",
             f"alice.htpasswd:7: {not_a_login}",
             f"alice.htpasswd:8: {not_a_login}",
-            "alice.htpasswd:9: this line is not UTF-8; write it anew",
+            "alice.htpasswd:9: this line is not UTF-8; correct it",
         ],
     )
 
@@ -328,7 +328,7 @@ def test_other_files_are_not_looked_at(tmp_path: Path) -> None:
 
 def test_accounts_of_services_are_no_users(tmp_path: Path) -> None:
     (tmp_path / "nobody.conf").write_text("", encoding="utf-8")
-    reason = "this host's account of that name is a service's (uid 65534); take another name"
+    reason = "this host has a system account with that name (uid 65534); choose another name"
     assert multivisdom.read(str(tmp_path), POLICY).refused == [f"nobody.conf: user 'nobody': {reason}"]
 
 
@@ -358,7 +358,7 @@ def alice(user: str) -> int:
 
 def test_a_file_of_somebody_elses_is_refused(strangers: Path) -> None:
     name = "4242" if os.getuid() == 0 else multivisdom.pwd.getpwuid(STRANGER).pw_name
-    reason = f"it belongs to {name}, not to alice; look into it, then chown it to alice"
+    reason = f"it belongs to {name}, not to alice; check what the file contains, then chown it to alice"
     assert read(str(strangers.parent), POLICY, alice) == Found(refused=[f"alice.conf: {reason}"])
     assert read(str(strangers.parent), POLICY, lambda user: STRANGER).refused == []
     assert read(str(strangers.parent), POLICY, None).refused == []
@@ -378,7 +378,7 @@ def test_a_file_of_roots_that_others_may_have_renamed_is_refused(tmp_path: Path,
     tmp_path.chmod(mode)
     os.chown(tmp_path, owner, -1)
     (tmp_path / "mallory.htpasswd").rename(tmp_path / "alice.htpasswd")
-    reason = "it belongs to root, and others may have given it its name; look into it, then"
+    reason = "it belongs to root, but other users can rename files in this folder; check what the file contains, then"
     assert read(str(tmp_path), POLICY, alice) == Found(refused=[f"alice.htpasswd: {reason} chown it to alice"])
     assert read(str(tmp_path), POLICY, lambda user: 0) == Found(
         refused=[f"alice.htpasswd: {reason} move it to a folder that only root can write"]
@@ -391,11 +391,11 @@ def test_a_file_that_others_can_write_is_refused(strangers: Path) -> None:
         return read(str(strangers.parent), POLICY, lambda user: STRANGER).refused
 
     strangers.chmod(0o646)
-    assert refused() == ["alice.conf: everybody can write it; look into it, then chmod it to 644"]
+    assert refused() == ["alice.conf: everybody can write it; check what the file contains, then chmod it to 644"]
     strangers.chmod(0o664)
     if os.getuid() == 0:
         os.chown(strangers, -1, 4243)
-        assert refused() == ["alice.conf: group 4243 can write it; look into it, then chmod it to 644"]
+        assert refused() == ["alice.conf: group 4243 can write it; check what the file contains, then chmod it to 644"]
 
 
 def test_a_group_of_ones_own_may_write(tmp_path: Path) -> None:
@@ -410,7 +410,7 @@ def test_a_group_of_ones_own_may_write(tmp_path: Path) -> None:
 
 def test_a_file_of_two_names_is_refused(strangers: Path) -> None:
     os.link(strangers, strangers.parent / "other")
-    reason = "it has 2 names, so others may have put it there; look into it, then copy it to its place"
+    reason = "it has 2 hard links, so another user may have created it; check what the file contains, then replace it with a copy"
     assert read(str(strangers.parent), POLICY, lambda user: STRANGER).refused == [f"alice.conf: {reason}"]
 
 
@@ -452,7 +452,7 @@ def test_a_lease_of_the_owners_delays_nothing(tmp_path: Path) -> None:
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "alice.conf", "wb") as file:
         file.truncate(2**40)
-    reason = f"it has more than {2**20} bytes, which the old script has never written; look into it"
+    reason = f"it has more than {2**20} bytes, which the old script has never written; check what it contains"
     assert read(str(tmp_path), POLICY, everybody) == Found(refused=[f"alice.conf: {reason}"])
 
 
@@ -473,7 +473,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidData) as error:
         read(f"{tmp_path}/x", POLICY, everybody)
     assert error.value.problems == [
-        f"folder '{tmp_path}/x' cannot be read (No such file or directory); name the old script's"
+        f"folder '{tmp_path}/x' cannot be read (No such file or directory); give the folder that the multivisdom script wrote"
     ]
 
 

@@ -90,7 +90,7 @@ def policy(start: int, size: int, users: int, *allowed: str) -> Policy:
     [[], {"alice": 1}, {"A/b": {"number": 1}}, {"a": {"number": 1, "uid": 2}, "b": {"number": 1, "uid": 3}}],
 )
 def test_a_damaged_registry_is_an_error(found: object) -> None:
-    with pytest.raises(InvalidData, match=r"^here is damaged; put it back from a backup"):
+    with pytest.raises(InvalidData, match=r"^here is damaged; restore it from a backup"):
         Ports.parse(policy(2000, 1, 1), found, "here")
 
 
@@ -134,8 +134,13 @@ def test_ranges_lie_where_links_may_lead(ranges: tuple[int, int, int], allowed: 
         ("dave", 8097, True, "dave has no range yet"),
         ("alice", 20199, False, None),
         ("alice", 8097, False, None),
-        ("alice", 20000, False, "port 20000 of this host is in bob's range; alice has 20100-20199, or take one below"),
-        ("alice", 20200, False, "port 20200 of this host is in a range that is nobody's yet"),
+        (
+            "alice",
+            20000,
+            False,
+            "port 20000 of this host is in bob's range; alice has 20100-20199; ports outside of 20000-20299 are not restricted",
+        ),
+        ("alice", 20200, False, "port 20200 of this host is in an unassigned range"),
     ],
 )
 def test_which_ports_a_link_may_lead_to(user: str, port: int, own: bool, says: str | None) -> None:
@@ -311,7 +316,7 @@ def test_a_refusal_names_a_range_that_is_then_really_theirs(ranged: Gateway) -> 
     (problem,) = ask(ranged, "alice", do="add", link={"name": "t", "port": 8097})["problems"]
     assert problem == (
         "user 'alice': link 't': port 8097 of this host is not in alice's own range: alice has 20100-20199; vizgate ports"
-        " tells which are free"
+        " shows a free port"
     )
     assert held(ranged) == {"bob": 0, "alice": 1}
     assert ranged.registry.sources("alice") == {}

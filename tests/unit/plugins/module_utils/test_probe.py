@@ -553,7 +553,7 @@ def test_a_link_with_https_to_what_speaks_none(names: dict[str, list[str]]) -> N
     with listening(saying(OK)) as port:
         assert probe(link(port, "tool", scheme="https"), SITE).problem == "it does not use TLS"
         missing = {**SITE, "backend_ca": "/nowhere"}
-        problem = "the gateway's file of authorities is missing"
+        problem = "the gateway's file of CA certificates is missing"
         assert probe(link(port, "tool", scheme="https"), missing).problem == problem
     assert probe(link(port, "tool", scheme="https"), SITE).problem == "connection refused"
 

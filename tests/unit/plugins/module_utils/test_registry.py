@@ -121,7 +121,7 @@ def test_without_a_policy_the_coming_one_counts(registry: Registry) -> None:
     with pytest.raises(InvalidData) as error:
         registry.policy()
     assert error.value.problems == [
-        f"{registry.paths.policy} is missing: is there a gateway here? Role gateway makes one"
+        f"{registry.paths.policy} is missing: no gateway is installed here; role gateway installs one"
     ]
 
 

@@ -218,12 +218,12 @@ def failing(host: FakeHost, how: str) -> str:
         return "step start: release 2 does not start"
     if how == "crash":
         host.restarts = 3
-        return "step health: it does not stay up: release 2 is active, and was restarted 3 times"
+        return "step health: the app does not keep running: release 2 is active after 3 restarts"
     if how == "status":
         host.answer = 500
-        return "step health: GET /alice/tasks/healthz has no good answer after 60 s, the last was: status 500"
+        return "step health: GET /alice/tasks/healthz did not succeed within 60 s; last result: status 500"
     host.answer = "Connection refused"
-    return "step health: GET /alice/tasks/healthz has no good answer after 60 s, the last was: Connection refused"
+    return "step health: GET /alice/tasks/healthz did not succeed within 60 s; last result: Connection refused"
 
 
 @pytest.mark.parametrize("how", ["start", "crash", "status", "silence"])
@@ -496,8 +496,11 @@ def test_secrets_are_roots_alone(deploy: Callable[..., Outcome], gateway: Gatewa
     ("account", "text"),
     [
         (None, "user 'alice' has apps, but no account on this host; role accounts creates it"),
-        ((0, 0, "/root"), "user 'alice' is root by another name, and may have no apps"),
-        ((5, 5, "/home/a b"), "user 'alice': the home '/home/a b' has others than letters, digits, '.', '_' and '-'"),
+        ((0, 0, "/root"), "user 'alice' has uid 0 and cannot have apps"),
+        (
+            (5, 5, "/home/a b"),
+            "user 'alice': the home '/home/a b' has characters other than letters, digits, '.', '_', '-' and '/'",
+        ),
         ((1501, 1501, "/lab/alice"), "others may write to /lab"),
     ],
 )
@@ -574,7 +577,7 @@ def test_program_that_does_not_stay_up(
     host.programs = {"tasks.1": how} if how else {}
     host.answer = "Connection refused"
     (problem,) = deploy(SUPERVISED).problems
-    assert problem.startswith("app alice/tasks: step health: it does not stay up: release 1 is ")
+    assert problem.startswith("app alice/tasks: step health: the app does not keep running: release 1 is ")
     assert host.did[-2:] == ["remove", "reap"]
 
 
@@ -628,7 +631,7 @@ def test_owner_restarts_own_apps_alone(
         assert problem == f"you have no app {name!r}; your apps: tasks"
     host.answer = 500
     told = ask(gateway, host, monkeypatch, do="restart_app", name="tasks")["unavailable"]
-    assert told.startswith("app 'tasks': step health: GET /alice/tasks/ has no good answer after 30 s")
+    assert told.startswith("app 'tasks': step health: GET /alice/tasks/ did not succeed within 30 s")
 
 
 def test_owner_reads_own_logs_alone(

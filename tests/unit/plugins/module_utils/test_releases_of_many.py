@@ -67,7 +67,7 @@ def test_damaged_record_is_its_own_apps_problem(gateway: Gateway, host: FakeHost
     assert [step["app"] for step in outcome.plan] == ["bob/tasks"]
     (problem,) = outcome.problems
     assert problem.startswith(f"app alice/tasks: {path} is damaged (")
-    assert problem.endswith("remove it, and the app is deployed anew")
+    assert problem.endswith("remove it, then the next run deploys the app again")
 
 
 def test_damaged_declaration_is_its_own_users_problem(gateway: Gateway, host: FakeHost) -> None:
@@ -115,8 +115,8 @@ def test_one_user_takes_only_so_long(gateway: Gateway, host: FakeHost) -> None:
     assert [problem.partition(";")[0] for problem in problems] == [
         "app alice/a1: step fetch: not done after 900 s",
         "app alice/a2: step fetch: not done after 900 s",
-        "app alice/a3: not begun, as the user's apps took 1800 s",
-        "app alice/a4: not begun, as the user's apps took 1800 s",
+        "app alice/a3: skipped, because the user's apps have used up their 1800 s",
+        "app alice/a4: skipped, because the user's apps have used up their 1800 s",
     ]
 
 

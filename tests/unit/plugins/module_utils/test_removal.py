@@ -48,7 +48,7 @@ def test_an_app_whose_owner_cannot_remove_its_files_is_forgotten(
     assert [step["action"] for step in outcome.plan] == ["remove"]
     (problem,) = outcome.problems
     assert problem.startswith(
-        "app alice/tasks: step remove: exit code 2; what is left in /home/alice/apps/tasks is for alice to remove"
+        "app alice/tasks: step remove: exit code 2; alice has to remove the rest of /home/alice/apps/tasks"
     )
     assert records(gateway) == {"tasks.secrets"}
     assert (host.files, host.running) == ({}, set())
@@ -65,7 +65,7 @@ def test_an_app_whose_supervisord_does_not_answer_is_forgotten(
     assert [step["action"] for step in outcome.plan] == ["remove"]
     (problem,) = outcome.problems
     assert problem.startswith(
-        "app alice/tasks: step sweep: exit code 1; processes of it may still run, until: systemctl"
+        "app alice/tasks: step sweep: exit code 1; processes of the app may still run; end them with: systemctl"
     )
     assert host.did[-1] == "remove"
     assert deploy() == Outcome([], [])

@@ -244,10 +244,13 @@ def test_what_an_administrator_does_for_a_user_is_in_the_administrators_log(gate
         ({"do": "add", "link": {"name": "a", "port": 9000, "host": "a;b"}}, "link 'a': host 'a;b' is neither"),
         ({"do": "add", "link": {"name": "a", "socket": "/etc/passwd"}}, "socket '/etc/passwd' is not in /"),
         ({"do": "add", "link": {"name": "a", "socket": "x"}}, "socket 'x' is not an absolute path"),
-        ({"do": "edit", "name": "b", "link": {}}, "you have no link 'b' of your own; there is none"),
-        ({"do": "remove", "name": "b"}, "you have no link 'b' of your own; there is none"),
-        ({"do": "remove_login", "name": "b"}, "you have no login 'b' of your own; there is none"),
-        ({"do": "change_login", "name": "b", "password": "x"}, "you have no login 'b' of your own; there is none"),
+        ({"do": "edit", "name": "b", "link": {}}, "you have no link 'b' of your own; your own links: none"),
+        ({"do": "remove", "name": "b"}, "you have no link 'b' of your own; your own links: none"),
+        ({"do": "remove_login", "name": "b"}, "you have no login 'b' of your own; your own logins: none"),
+        (
+            {"do": "change_login", "name": "b", "password": "x"},
+            "you have no login 'b' of your own; your own logins: none",
+        ),
         ({"do": "add_login", "name": "a:b", "password": "x"}, "login 'a:b': the name is not of the form"),
         ({"do": "add_login", "name": "a", "password": "x\ny"}, "the password holds a control character"),
         ({"do": "add_login", "name": "a", "password": ""}, "the password is not a text"),
@@ -319,10 +322,10 @@ def test_the_same_name_twice_is_said_as_such(gateway: Gateway) -> None:
     add(gateway, "a")
     add(gateway, "b")
     assert add(gateway, "a", 9001)["problems"] == [
-        "link 'a': you have one of that name; change or remove it, or take another name"
+        "link 'a': you already have a link with this name; change or remove it, or choose another name"
     ]
     assert ask(gateway, "edit", name="a", link={"name": "b"})["problems"] == ["link 'b': declared twice"]
-    assert ask(gateway, "remove", name="c")["problems"] == ["you have no link 'c' of your own; there are: a, b"]
+    assert ask(gateway, "remove", name="c")["problems"] == ["you have no link 'c' of your own; your own links: a, b"]
 
 
 def test_why_the_gateway_cannot_do_it_now_is_told(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -329,7 +329,7 @@ def test_what_is_not_acknowledged_has_changed_nothing(scene: Scene, mishap: Mish
     for told, gateway, control in steps(scene, mishap, full=full):
         assert told is not None
         assert [*told] in (["plan"], ["unavailable"])
-        stays = "plan" in told or "it cannot be put back" in told["unavailable"]
+        stays = "plan" in told or "the rollback failed" in told["unavailable"]
         expected = scene.after if stays else scene.before
         if not os.path.exists(gateway.paths.journal):
             assert state(gateway) == expected

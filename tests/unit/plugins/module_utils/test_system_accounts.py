@@ -39,12 +39,12 @@ def test_whose_number_it_is(uid: int, expected: bool) -> None:
 def test_names_of_this_host() -> None:
     assert system_accounts.name_on_host_problem("no-such-account") is None
     assert system_accounts.name_on_host_problem("nobody") == (
-        "user 'nobody': this host's account of that name is a service's (uid 65534); take another name"
+        "user 'nobody': this host has a system account with that name (uid 65534); choose another name"
     )
 
 
 def test_the_helper_refuses_services() -> None:
-    with pytest.raises(Unavailable, match=r"^nobody is a service's account \(uid 65534\)"):
+    with pytest.raises(Unavailable, match=r"^nobody is a system account \(uid 65534\)"):
         helper.caller("65534")
 
 

@@ -51,7 +51,7 @@ def test_every_problem_is_told() -> None:
         "firewall rule for port '0': it is neither a port nor a range like 6000-6007 in 1-65535",
         "firewall rule for port '9-8': it is neither a port nor a range like 6000-6007 in 1-65535",
         "firewall rule for port '1': from 'lab' is neither 'any' nor an address or network",
-        "firewall rule for port '1': comment \"'; reboot\" has others than letters, digits, spaces and ._:/@+-",
+        "firewall rule for port '1': comment \"'; reboot\" has characters other than letters, digits, spaces and ._:/@+-",
     ]
 
 

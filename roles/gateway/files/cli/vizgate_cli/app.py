@@ -68,7 +68,9 @@ class AllCommands(arguments.Commands):
     context_settings={"help_option_names": ["--help"], "max_content_width": 100},
     epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
-@click.option("--user", metavar="NAME", help="Act for this user; for root, and in a rootless gateway.")
+@click.option(
+    "--user", metavar="NAME", help="Act for this user. Only root and the owner of a rootless gateway can do that."
+)
 @click.version_option(VERSION, message="vizgate %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, user: str | None) -> None:

@@ -86,7 +86,7 @@ def remove_everything(confirm: str | None = None) -> None:
         finally:
             # after the lock is released: a reader of this output may be slow
             if saved:
-                click.echo(f"{saved} has what was there")
+                click.echo(f"the previous state is archived in {saved}")
             plans.print_plan({"plan": plan})
 
 

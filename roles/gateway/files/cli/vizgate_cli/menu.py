@@ -114,7 +114,7 @@ def _add() -> None:
                 raise
             tables.print_problems(failed.lines)
             before = link
-    click.echo(f"(for a tool that is more than a plain web page: vizgate edit {link['name']} --kind KIND)")
+    click.echo(f"(to set which tool it is: vizgate edit {link['name']} --kind KIND; vizgate kinds lists the kinds)")
     if not state["logins"] and click.confirm("Your links cannot be opened without a login. Add one?", default=None):
         _add_login()
 

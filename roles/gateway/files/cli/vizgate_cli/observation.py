@@ -28,8 +28,8 @@ Row = dict[str, Any]
 
 _SERVED: dict[tuple[bool, bool], tables.Cell] = {
     (True, True): ("yes", "green"),
-    (True, False): ("rendered, not live", "red"),
-    (False, True): ("live, not rendered", "red"),
+    (True, False): ("in the files, not in nginx", "red"),
+    (False, True): ("in nginx, not in the files", "red"),
     (False, False): ("no", "red"),
 }
 """By whether the link is in the include files, and whether nginx serves it."""

@@ -31,7 +31,7 @@ def init() -> None:
 def protection(plain: bool) -> None:
     """Show which recommended protection is off (root).
 
-    With what each measure protects from, and the variable that switches it on.
+    For each measure, shows what it protects against and which variable switches it on.
 
     Example:
 
@@ -44,11 +44,11 @@ def protection(plain: bool) -> None:
 
 
 @click.command("remove-everything")
-@click.option("--confirm", metavar="HOSTNAME", help="The name of this host, instead of being asked for it.")
+@click.option("--confirm", metavar="HOSTNAME", help="The name of this host; without it, the command asks.")
 def remove_everything(confirm: str | None) -> None:
     """Remove all links and logins of all users (root).
 
-    Saves an archive of them first; the site policy stays.
+    Writes an archive to /var/backups/vizgate first. The site policy is not removed.
 
     Example:
 

@@ -14,9 +14,9 @@ from ..output import logs, tables
 
 @click.group(cls=arguments.Commands, no_args_is_help=False)
 def app() -> None:
-    """Your web apps, which the site deploys from git.
+    """List and restart your web apps, and show their logs.
 
-    Your users file declares them and their versions.
+    Your users file declares the apps and their versions; the gateway deploys them from git.
     """
 
 
@@ -74,7 +74,7 @@ def restart_app(name: str) -> None:
 
 @app.command("logs")
 @click.argument("name", shell_complete=arguments.app_names)
-@click.option("--build", is_flag=True, help="The log of fetching, building and migrating.")
+@click.option("--build", is_flag=True, help="Show the log of fetching, building and migrating instead.")
 @click.option("--follow", "-f", is_flag=True, help="Also print new lines, until ctrl-C.")
 @arguments.lines_option(50)
 def app_logs(name: str, build: bool, follow: bool, lines: int) -> None:

@@ -16,15 +16,15 @@ from ..output import plans, tables, users_file
 _link_options = arguments.options(
     click.option("--host", metavar="HOST", help="IP address or name of the machine; 127.0.0.1 by default."),
     click.option("--port", metavar="PORT", type=int, help="Port on which the tool listens."),
-    click.option("--socket", metavar="PATH", help="Unix socket on which it listens, instead of host and port."),
+    click.option("--socket", metavar="PATH", help="Unix socket on which the tool listens, instead of host and port."),
     click.option("--kind", metavar="KIND", shell_complete=arguments.kinds, help="Which tool it is: see vizgate kinds."),
-    click.option("--description", metavar="TEXT", help="One line for the page of links."),
+    click.option("--description", metavar="TEXT", help="One line for your index page."),
     click.option(
         "--prefix",
         metavar="keep|strip|host",
         type=click.Choice(["keep", "strip", "host", ""]),
-        help="Whether the tool sees /USER/NAME/ in its URLs (keep) or / (strip); by default what the kind says. With host, the"
-        " link has a host name of its own, for a tool that has no base path.",
+        help="Whether the tool gets request paths with /USER/NAME/ (keep) or without it (strip). The kind sets the default."
+        " With host, the link has its own host name, for a tool that does not support a base path.",
     ),
     click.option(
         "--scheme",
@@ -35,7 +35,7 @@ _link_options = arguments.options(
     click.option(
         "--verify/--insecure",
         default=None,
-        help="With https, whether to verify its certificate for HOST; verified by default.",
+        help="With https, whether the tool's certificate must be valid for HOST; by default it must.",
     ),
 )
 
@@ -66,7 +66,7 @@ def list_links(plain: bool) -> None:
 def add(name: str, **given: Any) -> None:
     """Publish a port, or a unix socket, as the link NAME.
 
-    Names are of lower-case letters, digits, '.', '_' and '-'.
+    A name consists of lower-case letters, digits, '.', '_' and '-'.
 
     Example:
 
@@ -110,7 +110,9 @@ def edit(name: str, new: str | None, **given: Any) -> None:
 @click.argument("name", shell_complete=arguments.link_names)
 @click.option("--yes", is_flag=True, help="Skip the confirmation.")
 def remove(name: str, yes: bool) -> None:
-    """Remove your link NAME, after a question.
+    """Remove your link NAME.
+
+    Asks for confirmation, unless --yes is given.
 
     Example:
 
@@ -143,7 +145,11 @@ def print_url(name: str) -> None:
 @click.command()
 @click.argument("kind", required=False, shell_complete=arguments.kinds)
 @click.option(
-    "--for", "name", metavar="NAME", shell_complete=arguments.link_names, help="The exact command for your link NAME."
+    "--for",
+    "name",
+    metavar="NAME",
+    shell_complete=arguments.link_names,
+    help="Print the exact command for your link NAME.",
 )
 @arguments.json_option
 def kinds(kind: str | None, name: str | None, plain: bool) -> None:

@@ -18,7 +18,7 @@ _password_options = arguments.options(
 
 @click.group(cls=arguments.Commands, no_args_is_help=False)
 def login() -> None:
-    """Names and passwords that open your links.
+    """List and change the logins that open your links.
 
     Passwords come from a prompt, from stdin or from a file descriptor, never from the command line, which all users
     of the machine can read.

@@ -17,7 +17,10 @@ from ..output import logs, tables
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=arguments.link_names)
 @click.option("--watch", is_flag=True, help="Update every two seconds, until ctrl-C.")
 @click.option(
-    "--all", "all_users", is_flag=True, help="Links of all users, and manual changes in the gateway's files; for root."
+    "--all",
+    "all_users",
+    is_flag=True,
+    help="Show the links of all users, and manual changes in the gateway's files (root).",
 )
 @arguments.json_option
 @click.pass_context
@@ -61,8 +64,8 @@ def status(ctx: click.Context, names: tuple[str, ...], watch: bool, all_users: b
 def ports(plain: bool) -> None:
     """Show your port range, and which programs listen there.
 
-    If this site has port ranges, your links to this host can only use ports of your range, and you keep your range. With
-    the site's loopback filter, no other user can connect to these ports.
+    If this site has port ranges, your links to this host can only use ports of your range, which does not change. With the
+    site's loopback filter, no other user can connect to these ports.
 
     Example:
 

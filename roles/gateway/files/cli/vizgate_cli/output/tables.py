@@ -92,7 +92,7 @@ def print_links(state: Mapping[str, Any]) -> None:
     ]
     print_table(["URL", "TARGET", "KIND", "SOURCE", "DESCRIPTION"], rows)
     print_problems(
-        f"link {link['name']!a} is in quarantine: {clean(link['target'])} belongs to {link['quarantined']};"
+        f"link {link['name']!a} is in quarantine: {clean(link['target'])} is used by a program of {link['quarantined']};"
         f" vizgate doctor {link['name']} says what to do"
         for link in state["links"]
         if link.get("quarantined") and not link["yields_to"]
@@ -120,9 +120,9 @@ def print_logins(state: Mapping[str, Any]) -> None:
     print_table(["LOGIN", "SOURCE"], [[login["name"], source_of(login)] for login in state["logins"]])
     until = state["site"]["legacy_hashes_until"]
     for name in [login["name"] for login in state["logins"] if login["legacy"]]:
-        ends = "has no end yet"
+        ends = "is still accepted"
         if until:
-            ends = f"opened links until {until}" if time.strftime("%Y-%m-%d") > until else f"opens links until {until}"
+            ends = f"was accepted until {until}" if time.strftime("%Y-%m-%d") > until else f"is accepted until {until}"
         click.echo(
             f"{name}: the hash of its password has an old format and {ends}; vizgate login password {name} replaces it"
         )
