@@ -3,7 +3,7 @@
 # the longest first: two run at a time, and one that begins late runs alone
 LONGEST := molecule/apps molecule/hardened molecule/selfservice
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
-SUITES := lint unit http http-alone kinds apps browser command
+SUITES := lint unit http http-alone kinds apps browser command docs
 .PHONY: help check docs demo demo-stop demo-info lint unit http command apps kinds browser molecule fresh test test-fast bench clean $(SCENARIOS)
 
 PYTHON ?= python3
@@ -29,7 +29,7 @@ help: ## list the commands
 	@touch $@
 
 docs: .venv-docs/done ## the documentation site, in .build/site; a broken link is an error
-	docs/site/build
+	tests/suite docs docs/site/build
 
 demo: .venv/run ## start a gateway with two visdom servers on http://127.0.0.1:8080
 	ansible-playbook playbooks/site.yml -i inventories/demo
@@ -85,7 +85,7 @@ test-fast: ## everything that needs no container
 	tests/suite --begin
 	tests/packages
 	-$(MAKE) --keep-going lint unit http
-	-$(MAKE) --keep-going --jobs 2 --output-sync=target kinds browser command apps
+	-$(MAKE) --keep-going --jobs 2 --output-sync=target kinds docs browser command apps
 	-$(MAKE) demo-stop
 	tests/suite --summary $(SUITES)
 
