@@ -130,6 +130,7 @@ def test_a_kept_file_keeps_its_content_and_no_text_is_shown(tmp_path: Path) -> N
     assert (again["files"], key.read_text(), key.stat().st_mode & 0o777) == ([str(key)], "first secret", 0o600)
     assert key.stat().st_ino == inode, "who has it open would go on with the old one"
     assert "secret" not in json.dumps([found, again])
+    assert found["invocation"]["module_args"]["packed"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     assert files(tmp_path, arguments)["changed"] is False
 
 
