@@ -306,7 +306,7 @@ def serving(gateway: Gateway, configuration: str) -> Iterator[None]:
         yield
     finally:
         os.kill(process, signal.SIGTERM)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         # the process itself stays in the table until whoever inherited it looks
         while (pid_file.exists() or os.path.exists(gateway.paths.control)) and time.monotonic() < deadline:
             time.sleep(0.005)

@@ -28,8 +28,9 @@ def control(gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[str]:
         '"alice/kept" "keep 127.0.0.1:9000";\n"alice/moved" "keep 127.0.0.1:9000";\n', encoding="utf-8"
     )
     with serving(gateway, configuration):
-        deadline = time.monotonic() + 10
-        while not os.path.exists(gateway.paths.control) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while not os.path.exists(gateway.paths.control):
+            assert time.monotonic() < deadline, "nginx has made no control socket"
             time.sleep(0.01)
         yield gateway.paths.control
 

@@ -30,7 +30,7 @@ _spec.loader.exec_module(offboard)
 def test_a_command_has_a_time_limit() -> None:
     start = time.monotonic()
     assert offboard.run(["sh", "-c", "trap '' TERM; sleep 100"], 0.3) == "sh: did not finish within 0.3 s"
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
 
 
 def test_a_command_says_why_it_failed_in_plain_characters() -> None:
@@ -106,8 +106,8 @@ def test_a_child_that_the_user_stops_holds_nothing_up(monkeypatch: pytest.Monkey
     # the child has the user's uid, and the user stops it at once
     monkeypatch.setattr(offboard.os, "setresuid", lambda *uids: os.kill(os.getpid(), signal.SIGSTOP))
     started = time.monotonic()
-    assert offboard.kill([[1001, 1001]], started + 60)
-    assert time.monotonic() - started < 10
+    assert offboard.kill([[1001, 1001]], started + 600)
+    assert time.monotonic() - started < 60
 
 
 @pytest.fixture

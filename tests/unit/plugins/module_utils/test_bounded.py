@@ -21,8 +21,8 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import h
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded import Stream, run
 
 SECONDS = 0.5
-LATE = 4 * SECONDS
-"""Whoever takes as long has not kept the deadline; a machine that is busy has."""
+LATE = 30
+"""Seconds. Whoever takes as long has not kept the deadline; a machine that is busy has."""
 
 
 def drip(connection: socket.socket) -> None:
@@ -161,7 +161,7 @@ def test_pipe_that_somebody_else_has_kept_holds_nobody_up(root: str) -> None:
         )
         start = time.monotonic()
         assert run(["python3", "-c", script, path], 60, 1000, lambda data: None) == 0
-        assert time.monotonic() - start < 30
+        assert time.monotonic() - start < LATE
         thread.join()
         for file in kept:
             os.close(file)

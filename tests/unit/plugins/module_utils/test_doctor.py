@@ -418,13 +418,19 @@ def test_a_slow_page_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "PAGE_SECONDS", 0.5)
 
     class Slow(dict[str, Answer]):
+        def __init__(self) -> None:
+            self.asked, self.over = threading.Event(), threading.Event()
+
         def get(self, key: Any, default: Any = None) -> Any:
-            time.sleep(1)
+            self.asked.set()
+            self.over.wait(60)
             return super().get(key, default)
 
     for kind in ("http", "voila"):
-        with running(Slow()) as tool:
+        with running(pages := Slow()) as tool:
             ((severity, text, fix),) = says(answer(tool.port, kind))
+            assert pages.asked.wait(60)
+            pages.over.set()
             path = "/" if kind == "http" else "/alice/run/"
             assert (severity, fix) == ("warning", curl(tool.port, path))
             slow = f"answers, but its page is slow: no answer within 0.5 s at {path}, and visitors wait as long"
@@ -1254,7 +1260,7 @@ def test_a_tool_that_drips_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch
         over.set()
         server.shutdown()
     assert (severity, text) == ("error", "the page loads, but s0.js does not")
-    assert 2.9 < taken < 20
+    assert 2.9 < taken < 40, "six files that drip take 10 s each"
 
 
 def test_what_pages_looked_for_before_the_link_had_a_host_is_no_finding() -> None:

@@ -421,7 +421,6 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "c.conf").mkdir()
     os.mkfifo(tmp_path / "d.conf")
     (tmp_path / "e.conf").symlink_to("/dev/zero")
-    started = time.monotonic()
     assert read(str(tmp_path), POLICY, everybody) == Found(
         refused=[
             "a.conf: it is a symbolic link, which is not followed; put the file itself there",
@@ -431,7 +430,6 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
             "e.conf: it is a symbolic link, which is not followed; put the file itself there",
         ]
     )
-    assert time.monotonic() - started < 5
 
 
 def test_a_lease_of_the_owners_delays_nothing(tmp_path: Path) -> None:
@@ -446,7 +444,7 @@ def test_a_lease_of_the_owners_delays_nothing(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGIO, former)
     assert refused == ["alice.conf: it cannot be read (Resource temporarily unavailable)"]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30, "who is held up by a lease waits for 45 s"
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:

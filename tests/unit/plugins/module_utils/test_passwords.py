@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -64,15 +65,22 @@ def test_a_password_is_hashed_as_utf_8_whatever_the_locale(monkeypatch: pytest.M
 
 
 def test_a_machine_that_is_too_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
+    started: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
+        started.append(popen(*arguments, **options))
+        return started[0]
+
     slow = tmp_path / "htpasswd"
-    slow.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 60\n", encoding="utf-8")
+    slow.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
     slow.chmod(0o755)
+    monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(passwords, "SECONDS", 0.5)
     with pytest.raises(HashingFailed, match=r"^htpasswd is not done after 0\.5 s; the machine is too busy, try again$"):
         hash_password("geheim")
-    assert not Path("/proc", pid.read_text(encoding="utf-8").strip()).exists(), "it would go on for nobody"
+    assert started[0].returncode == -signal.SIGKILL, "it would go on for nobody"
 
 
 def test_a_host_without_htpasswd(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,7 +241,9 @@ def test_a_tool_that_answers() -> None:
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /lab\r\n\r\n")
 
     with listening(serve) as port:
+        started = time.monotonic()
         seen = probe(link(port), SITE)
+        taken = time.monotonic() - started
     assert seen == Probe(
         listening=True,
         answers=True,
@@ -252,7 +254,7 @@ def test_a_tool_that_answers() -> None:
         pid=os.getpid(),
         command=seen.command,
     )
-    assert 50 <= (seen.milliseconds or 0) < 1000
+    assert 50 <= (seen.milliseconds or 0) <= taken * 1000
     assert asked == [
         "HEAD / HTTP/1.1\r\nConnection: close\r\nHost: gate.example:1234\r\nAccept: text/html,*/*\r\n"
         "Accept-Encoding: identity\r\nX-Real-IP: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
@@ -348,7 +350,7 @@ def test_another_machine_that_cannot_be_reached() -> None:
     seen = probe(link(80, "192.0.2.1"), SITE)
     assert (seen.listening, seen.answers, seen.user) == (None, False, "")
     assert seen.problem
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60, "the kernel itself gives up after two minutes"
 
 
 def test_which_addresses_are_of_this_machine() -> None:
@@ -417,7 +419,7 @@ def test_nobody_keeps_the_probe_waiting() -> None:
     over.set()
     for seen, seconds in found:
         assert (seen.listening, seen.answers, seen.problem) == (True, False, "no answer within 2 s")
-        assert 1.9 < seconds < 20
+        assert 1.9 < seconds < 60
 
 
 def test_a_body_that_never_ends_costs_its_time_and_no_more() -> None:
@@ -430,10 +432,10 @@ def test_a_body_that_never_ends_costs_its_time_and_no_more() -> None:
 
     started = time.monotonic()
     with listening(serve) as port:
-        assert probe(link(port), SITE, seconds=30).answers
-        reply = ask(("127.0.0.1", port), "/", {}, body_bytes=1000, seconds=0.5)
+        assert probe(link(port), SITE, seconds=60).answers
+        reply = ask(("127.0.0.1", port), "/", {}, body_bytes=1000, seconds=2)
     over.set()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 40, "1000 bytes are there after 50 s"
     assert reply.status == 200
     assert re.fullmatch(b"x+", reply.body)
 
@@ -460,7 +462,7 @@ def test_a_megabyte_of_tiny_chunks_takes_no_longer_than_another() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with listening(saying(head + b"1\r\nx\r\n" * 170_000)) as port:
         started = time.thread_time()
-        assert len(ask(("127.0.0.1", port), "/", {}, body_bytes=2**20, seconds=30).body) == 170_000
+        assert len(ask(("127.0.0.1", port), "/", {}, body_bytes=2**20, seconds=60).body) == 170_000
     assert time.thread_time() - started < 3
 
 
@@ -474,24 +476,25 @@ def test_who_keeps_the_connection_open_is_not_waited_for(said: bytes) -> None:
 
     started = time.monotonic()
     with listening(serve) as port:
-        assert ask(("127.0.0.1", port), "/", {}, body_bytes=1000, seconds=30).body == b"ok"
-    assert time.monotonic() - started < 20
+        assert ask(("127.0.0.1", port), "/", {}, body_bytes=1000, seconds=100).body == b"ok"
+    assert time.monotonic() - started < 60
 
 
 def test_a_websocket_is_closed_in_its_own_words() -> None:
-    received = []
+    received: list[object] = []
+    gone = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
         received.append(connection.recv(100))
-        time.sleep(0.1)
+        received.append(gone.wait(0.3))
         connection.sendall(b"\x88\0")
-        received.append(b"ended before")
 
     with listening(serve) as port:
-        assert ask(("127.0.0.1", port), "/ws", {"Upgrade": "websocket"}).status == 101
-    assert received == [b"\x88\x80\0\0\0\0", b"ended before"]
+        assert ask(("127.0.0.1", port), "/ws", {"Upgrade": "websocket"}, seconds=60).status == 101
+        gone.set()
+    assert received == [b"\x88\x80\0\0\0\0", False], "nobody waits for the server's last word"
 
 
 # TLS
@@ -570,17 +573,17 @@ def test_plain_http_is_not_tls() -> None:
 
 
 def test_many_at_a_time() -> None:
+    twenty = threading.Barrier(20)  # nobody is answered before so many ask
+
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
-        time.sleep(0.3)
+        twenty.wait(60)
         connection.sendall(OK)
 
     known = listeners()
-    started = time.monotonic()
     with listening(serve) as port, concurrent.futures.ThreadPoolExecutor(20) as pool:
-        seen = list(pool.map(lambda _: probe(link(port), SITE, known), range(40)))
+        seen = list(pool.map(lambda _: probe(link(port), SITE, known, seconds=60), range(40)))
     assert [one.status for one in seen] == [200] * 40
-    assert time.monotonic() - started < 40 * 0.3 * 2 / 3
 
 
 @pytest.mark.parametrize(

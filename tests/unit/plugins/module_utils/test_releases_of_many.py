@@ -43,7 +43,7 @@ def test_step_that_hangs_delays_nobody_else(gateway: Gateway, host: FakeHost) ->
 
     def hang(command: Any, seconds: float) -> tuple[int, str, list[str]]:
         if "User=alice" in command:
-            assert bob_serves.wait(20), "bob's release waits for alice's"
+            assert bob_serves.wait(60), "bob's release waits for alice's"
             return 1, "", []
         return run(command, seconds)
 

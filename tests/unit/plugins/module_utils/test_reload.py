@@ -89,10 +89,6 @@ class Site:
     def workers(self) -> list[int]:
         return [worker.pid for worker in self._workers() if not worker.leaving]
 
-    def settle(self) -> None:
-        """Returns when the workers of before have gone, each generation of which makes the pause longer."""
-        reload._until(lambda: not any(worker.leaving for worker in self._workers()))
-
     def _workers(self) -> list[Worker]:
         return workers(int((self.run / "nginx.pid").read_text()))
 
@@ -118,12 +114,12 @@ def test_systemd_lets_the_pause_pass(gateway: Gateway, monkeypatch: pytest.Monke
     systemd, configuration = Systemd(monkeypatch), configure(gateway)
     site = Site(gateway, configuration)
     with serving(gateway, configuration):
-        site.reloader(interval=30).reload()
+        site.reloader(interval=reload.LONGEST_PAUSE).reload()
         assert systemd.calls == []
-        site.settle()
-        before, started = site.workers(), time.monotonic()
-        site.reloader(interval=30).reload()
-        assert time.monotonic() - started < 10
+        before, last, started = site.workers(), float(site.note.read_text().split()[0]), time.monotonic()
+        site.reloader(interval=reload.LONGEST_PAUSE).reload()
+        ended = time.monotonic()
+        assert ended - started < reload.LONGEST_PAUSE / 2
         assert site.workers() == before
     started_pause, asked_again = systemd.calls
     command, seconds = started_pause.rsplit(" ", 1)
@@ -131,7 +127,7 @@ def test_systemd_lets_the_pause_pass(gateway: Gateway, monkeypatch: pytest.Monke
         "systemd-run --quiet --no-block --collect --unit=vizgate-pause --property=Type=oneshot"
         " --property=Before=nginx.service sleep"
     )
-    assert 20 < float(seconds) < 30
+    assert last + reload.LONGEST_PAUSE - ended <= float(seconds) <= last + reload.LONGEST_PAUSE - started
     assert asked_again == "systemctl --no-block reload nginx.service"
 
 
@@ -140,13 +136,21 @@ def test_where_systemd_does_not_help_the_program_waits(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     systemd, configuration = Systemd(monkeypatch), configure(gateway)
-    systemd.refuses = program
+    systemd.refuses, sleep = program, time.sleep
     site = Site(gateway, configuration)
     with serving(gateway, configuration):
         site.reloader().reload()
-        before, began = site.workers(), float(site.note.read_text().split()[0])
-        site.reloader(interval=1).reload()
-        assert float(site.note.read_text().split()[0]) - began >= 1
+        before, last, slept = site.workers(), float(site.note.read_text().split()[0]), list[float]()
+
+        def hurry(seconds: float) -> None:
+            slept.append(seconds)
+            sleep(min(seconds, reload.POLL_SECONDS))
+
+        monkeypatch.setattr(time, "sleep", hurry)
+        started = time.monotonic()
+        site.reloader(interval=reload.LONGEST_PAUSE).reload()
+        ended = time.monotonic()
+        assert last + reload.LONGEST_PAUSE - ended <= max(slept) <= last + reload.LONGEST_PAUSE - started
         assert not set(site.workers()) & set(before)
 
 

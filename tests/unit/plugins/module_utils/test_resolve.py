@@ -85,11 +85,11 @@ def test_many_names_are_looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     some = threading.Barrier(8)  # nobody goes on before so many are there
 
     def getaddrinfo(host: str, *arguments: object, **options: object) -> list[tuple[object, ...]]:
-        some.wait(20)
+        some.wait(60)
         return [(None, None, 0, "", (f"10.0.0.{host[3:]}", 0))]
 
     monkeypatch.setattr(resolve_module.socket, "getaddrinfo", getaddrinfo)
-    found = resolve([f"gpu{number}" for number in range(64)], {}, seconds=20)
+    found = resolve([f"gpu{number}" for number in range(64)], {}, seconds=60)
     assert found == {f"gpu{number}": f"10.0.0.{number}" for number in range(64)}
 
 
@@ -98,12 +98,12 @@ def test_a_name_server_that_hangs_costs_no_more_than_the_time_allowed(monkeypatc
 
     def getaddrinfo(host: str, *arguments: object, **options: object) -> list[tuple[object, ...]]:
         if host == "stuck":
-            ended.wait(20)
+            ended.wait(100)
         return [(None, None, 0, "", ("10.0.0.1", 0))]
 
     monkeypatch.setattr(resolve_module.socket, "getaddrinfo", getaddrinfo)
     started = time.monotonic()
-    found = resolve(["stuck", "gpu1", "known"], {"stuck": "10.0.0.9"}, seconds=0.3)
+    found = resolve(["stuck", "gpu1", "known"], {"stuck": "10.0.0.9"}, seconds=2)
     ended.set()
     assert found == {"gpu1": "10.0.0.1", "known": "10.0.0.1", "stuck": "10.0.0.9"}
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60

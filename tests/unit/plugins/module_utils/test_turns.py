@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
+from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import turns
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.turns import for_each
 
 
 def test_so_many_at_a_time() -> None:
     working: set[str] = set()
     most: list[int] = []
+    three = threading.Barrier(3)  # nobody goes on before so many work
 
     def work(user: str) -> str:
         working.add(user)
         most.append(len(working))
-        time.sleep(0.02)
+        three.wait(60)
+        time.sleep(0.02)  # in which a fourth would begin
         working.discard(user)
         return user.upper()
 
-    users = [f"u{number}" for number in range(20)]
+    users = [f"u{number}" for number in range(21)]
     assert for_each(users, work, together=3) == {user: user.upper() for user in users}
     assert max(most) == 3
 
@@ -34,7 +38,7 @@ def test_who_takes_long_delays_nobody() -> None:
 
     def work(user: str) -> bool:
         if user.startswith("slow"):
-            return all_others.wait(20)
+            return all_others.wait(60)
         done.add(user)
         if len(done) == 5:
             all_others.set()
@@ -44,20 +48,36 @@ def test_who_takes_long_delays_nobody() -> None:
     assert all(for_each(users, work, together=2, seconds=0.1).values())
 
 
-def test_who_took_long_frees_no_second_place() -> None:
+def test_who_took_long_frees_no_second_place(monkeypatch: pytest.MonkeyPatch) -> None:
     working: set[str] = set()
     most: list[int] = []
+    began = threading.Event()
+    over: list[Callable[[], None]] = []
+
+    class Timer:
+        """No turn is over before the test says so."""
+
+        def __init__(self, seconds: float, give_back: Callable[[], None]) -> None:
+            over.append(give_back)
+
+        def start(self) -> None:
+            pass
+
+        cancel = start
 
     def work(user: str) -> None:
         if user == "slow":
-            time.sleep(0.2)  # its turn is over meanwhile, and is not given back once more at its end
+            over[0]()  # its turn, which is not given back once more at its end
+            assert began.wait(60)
             return
         working.add(user)
         most.append(len(working))
-        time.sleep(0.05)
+        began.set()
+        time.sleep(0.05)  # in which another would begin
         working.discard(user)
 
-    for_each(["slow", *(f"u{number}" for number in range(10))], work, together=1, seconds=0.1)
+    monkeypatch.setattr(turns.threading, "Timer", Timer)
+    for_each(["slow", *(f"u{number}" for number in range(10))], work, together=1)
     assert max(most) == 1
 
 
