@@ -15,7 +15,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import 
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.step_runner import StepRunner
-from ansible_collections.vizgate.gateway.tests.unit.plugins.module_utils.test_releases import (
+from ansible_collections.vizgate.gateway.tests.unit.core.apps.test_releases import (
     SUPERVISOR_UNIT,
     TASKS,
     FakeHost,
