@@ -14,6 +14,9 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.gatewa
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net import resolve
 from ansible_collections.vizgate.gateway.tests.unit.support import COLLECTION, Control, make_gateway, short_folder
 
+# what tests share asserts as well, and a failure shows the values
+_TESTS = "ansible_collections.vizgate.gateway.tests.unit"
+pytest.register_assert_rewrite(f"{_TESTS}.core", f"{_TESTS}.strategies")
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(COLLECTION / ".build" / "hypothesis"))
 _USUAL = {"deadline": None, "suppress_health_check": list(hypothesis.HealthCheck)}
 hypothesis.settings.register_profile("same", derandomize=True, database=None, **_USUAL)

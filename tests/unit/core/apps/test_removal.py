@@ -15,16 +15,9 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps import 
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.deployer import Deployer
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.releases import Outcome, Settings
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apps.step_runner import StepRunner
-from ansible_collections.vizgate.gateway.tests.unit.core.apps.test_releases import (
-    SUPERVISOR_UNIT,
-    TASKS,
-    FakeHost,
-    deploy,
-    host,
-)
+from ansible_collections.vizgate.gateway.tests.unit.core.apps.fake_host import SUPERVISOR_UNIT, TASKS, FakeHost
 from ansible_collections.vizgate.gateway.tests.unit.support import Control
 
-__all__ = ["deploy", "host"]
 APP = TASKS._replace(secrets=(("KEY", "generate"),))
 
 

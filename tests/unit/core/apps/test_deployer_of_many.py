@@ -18,7 +18,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.errors impor
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.app import App
 from ansible_collections.vizgate.gateway.plugins.module_utils._packed import pack
 from ansible_collections.vizgate.gateway.plugins.modules.apps import declared
-from ansible_collections.vizgate.gateway.tests.unit.core.apps.test_releases import TASKS, FakeHost
+from ansible_collections.vizgate.gateway.tests.unit.core.apps.fake_host import TASKS, FakeHost
 
 BOTH = {"alice": (TASKS,), "bob": (TASKS,)}
 
