@@ -36,7 +36,7 @@ def get(address):
         if login:
             credential = f"{login}:{password or login + '-secret'}"
             headers["Authorization"] = "Basic " + base64.b64encode(credential.encode()).decode()
-        connection = http.client.HTTPConnection(address, PORT, timeout=20)
+        connection = http.client.HTTPConnection(address, PORT, timeout=60)
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return Answer(response.status, dict(response.getheaders()), response.read())

@@ -40,7 +40,7 @@ def get(connection, page):
 
 def visit():
     global slowest, version
-    connection = http.client.HTTPConnection(host, timeout=20)
+    connection = http.client.HTTPConnection(host, timeout=60)
     due = time.monotonic()
     while not over():
         start = time.monotonic()
@@ -55,7 +55,7 @@ def visit():
                 wrong[f"status {status}"] += 1
         except (OSError, http.client.HTTPException) as error:
             wrong[repr(error)] += 1
-            connection = http.client.HTTPConnection(host, timeout=20)
+            connection = http.client.HTTPConnection(host, timeout=60)
         slowest = max(slowest, time.monotonic() - start)
         due += THREADS / PER_SECOND
         time.sleep(max(0.0, due - time.monotonic()))
@@ -64,7 +64,7 @@ def visit():
 def wait():
     while not over():
         try:
-            status, body = get(http.client.HTTPConnection(host, timeout=30), "slow?seconds=3")
+            status, body = get(http.client.HTTPConnection(host, timeout=60), "slow?seconds=3")
             slow["done" if (status, body) == (200, b"done\n") else f"status {status}"] += 1
         except (OSError, http.client.HTTPException) as error:
             slow[repr(error)] += 1

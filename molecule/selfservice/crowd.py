@@ -41,7 +41,7 @@ class Visitor:
         self.account = account
         # password checks are counted by address, and all of 127.0.0.0/8 is this host
         source = f"{NETWORK}.{ACCOUNTS.index(account) + 1}"
-        self.connection = http.client.HTTPConnection(*GATE, timeout=20, source_address=(source, 0))
+        self.connection = http.client.HTTPConnection(*GATE, timeout=60, source_address=(source, 0))
         self.headers = {"Authorization": "Basic " + base64.b64encode(b"crowd:crowd-secret").decode()}
 
     def look(self, link: str) -> int | str:

@@ -12,7 +12,7 @@ import sys
 import pexpect
 
 dialogue, command = json.loads(sys.argv[1]), sys.argv[2:]
-child = pexpect.spawn(command[0], command[1:], timeout=15, encoding="utf-8", dimensions=(50, 160))
+child = pexpect.spawn(command[0], command[1:], timeout=60, encoding="utf-8", dimensions=(50, 160))
 child.logfile_read = sys.stdout
 for asked, typed in dialogue:
     try:

@@ -31,7 +31,7 @@ def visitor(address):
         session.auth = (login, f"{login}-secret")
         request = session.request
         session.request = lambda method, path, **more: request(
-            method, path if path.startswith("http") else f"http://{address}:{PORT}{path}", timeout=20, **more
+            method, path if path.startswith("http") else f"http://{address}:{PORT}{path}", timeout=60, **more
         )
         return session
 

@@ -55,7 +55,7 @@ def test_everybody_may_reload_nginx(host):
     before = set(host.check_output(workers).split())
     for command in ("sudo -n /usr/sbin/service nginx reload", "sudo -n service nginx reload"):
         assert as_account(host, "visitor", command).rc == 0
-    host.check_output(f"timeout 20 sh -c 'while {workers} | grep -qxE \"{'|'.join(before)}\"; do sleep 0.1; done'")
+    host.check_output(f"timeout 60 sh -c 'while {workers} | grep -qxE \"{'|'.join(before)}\"; do sleep 0.1; done'")
     assert host.run(workers).rc == 0
 
 

@@ -13,12 +13,16 @@ import pytest
 
 CONNECT = """
 import socket, sys, time
-started = time.monotonic()
-try:
-    socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()
-    print("connected")
-except ConnectionRefusedError:
-    print("refused" if time.monotonic() - started < 0.5 else "late")
+found = []
+# the quickest of three: on a busy host any of them may be late
+for _ in range(3):
+    started = time.monotonic()
+    try:
+        socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()
+        found.append("connected")
+    except ConnectionRefusedError:
+        found.append("refused" if time.monotonic() - started < 0.5 else "late")
+print(next((one for one in found if one != "late"), "late"))
 """
 
 
@@ -30,7 +34,7 @@ def get(address):
         # test_certificate.py verifies the certificate
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(address, timeout=20, context=context)
+        connection = http.client.HTTPSConnection(address, timeout=60, context=context)
         credential = base64.b64encode(b"alice:alice-secret").decode()
         connection.request("GET", path, headers={"Authorization": f"Basic {credential}"})
         response = connection.getresponse()
@@ -62,8 +66,9 @@ def program(host):
                 "systemd-run --unit=%s --uid=%s --working-directory=/usr/share/doc python3 -m http.server --bind %s %s",
                 self.unit, account, where, str(port),
             )  # fmt: skip
-            deadline = time.monotonic() + 10
-            while not host.run(f"ss -Htln sport = :{port}").stdout and time.monotonic() < deadline:
+            deadline = time.monotonic() + 60
+            while not host.run(f"ss -Htln sport = :{port}").stdout:
+                assert time.monotonic() < deadline, f"{self.unit} does not listen"
                 time.sleep(0.05)
 
         def stop(self):

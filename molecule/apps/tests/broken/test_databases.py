@@ -102,7 +102,7 @@ def test_dump_that_waits_for_a_lock_ends(host, backup):
         f'(echo "{HELD}"; exec sleep infinity) | psql -qX alice_survey',
     )
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not ask(host, "select 1 from pg_locks where mode = 'AccessExclusiveLock' and granted and pid in"
                             " (select pid from pg_stat_activity where usename = 'alice')"):  # fmt: skip
             assert time.monotonic() < end

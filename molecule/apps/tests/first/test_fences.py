@@ -69,7 +69,7 @@ def probe(visitor, path, **more):
 def restarted(host, visitor, number):
     """Restarts alice's app, and waits until it responds."""
     host.check_output(f"systemctl restart 'vizgate-app-alice:flasktasks:{number}.service'")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while "status" in probe(visitor, "/etc/hostname"):
         assert time.monotonic() < end
         time.sleep(0.2)

@@ -29,7 +29,7 @@ def hostile(host, run, release):
     host.check_output(f"systemctl stop 'vizgate-app-alice:a3:{release('alice', 'a3')}.service'")
     assert run("alice", f"truncate -s 15T {LOG} && rm -f leased")[0] == 0
     host.check_output("systemd-run --quiet --collect --unit=leaser -p User=alice python3 -c %s", LEASE)
-    host.check_output("timeout 10 sh -c 'until [ -e /home/alice/leased ]; do sleep 0.1; done'")
+    host.check_output("timeout 60 sh -c 'until [ -e /home/alice/leased ]; do sleep 0.1; done'")
     yield
     host.check_output("systemctl stop leaser")
     host.check_output("rm -f /home/alice/leased")
@@ -59,7 +59,7 @@ def test_a_log_of_15_terabytes_is_put_aside_and_not_read(host, run, visitor):
     start = time.monotonic()
     say(visitor, "alice", "a3", "said by alice")
     assert "said by alice" in run("alice", "vizgate app logs a3")[1]
-    assert time.monotonic() - start < 40
+    assert time.monotonic() - start < 300
     assert host.file(LOG).size < 2**20
     assert run("alice", "rm apps/a3/log/a3.log.1")[0] == 0
 

@@ -67,7 +67,7 @@ def outside(host):
         "; s.listen(9); time.sleep(600)"
     )
     host.check_output("systemd-run --quiet --collect --unit=outside -p User=alice python3 -c %s", program)
-    host.check_output("timeout 10 sh -c 'until grep -q @agent /proc/net/unix; do sleep 0.1; done'")
+    host.check_output("timeout 60 sh -c 'until grep -q @agent /proc/net/unix; do sleep 0.1; done'")
     yield host.check_output("systemctl show --property=MainPID --value outside")
     host.check_output("systemctl stop outside")
 
@@ -160,7 +160,7 @@ def test_no_folder_that_is_exchanged_leads_pid_1_into_a_closed_home(host, run, r
     )
     unit = f"vizgate-app-alice:a3:{release('alice', 'a3')}.service"
     host.check_output("systemd-run --quiet --collect --unit=exchange -p User=alice python3 -c %s", EXCHANGE)
-    host.check_output("timeout 10 sh -c 'until [ -e /home/alice/apps/a3/link ]; do sleep 0.1; done'")
+    host.check_output("timeout 60 sh -c 'until [ -e /home/alice/apps/a3/link ]; do sleep 0.1; done'")
     try:
         restart = f"systemctl kill -s KILL '{unit}'; systemctl restart '{unit}'"
         mounts = f"cat /proc/$(systemctl show --property=MainPID --value '{unit}')/mountinfo"

@@ -20,7 +20,7 @@ text, addresses, port, source = sys.argv[1:]
 for address in addresses.split():
     kind = socket.AF_INET6 if ":" in address else socket.AF_INET
     client = socket.socket(kind, socket.SOCK_DGRAM)
-    client.settimeout(0.2)
+    client.settimeout(2)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if source != "0":
         client.bind(("::1" if kind == socket.AF_INET6 else "127.0.0.1", int(source)))
@@ -54,7 +54,7 @@ def program(host):
         line = "systemd-run --collect --unit=%s --uid=%s --property=StandardOutput=truncate:%s python3 -c %s %s"
         host.check_output(line, unit, account, file, SERVER, str(port))
         units.append(unit)
-        host.check_output("timeout 10 sh -c 'until [ \"$(ss -Huln sport = :%s)\" ]; do sleep 0.05; done'", str(port))
+        host.check_output("timeout 60 sh -c 'until [ \"$(ss -Huln sport = :%s)\" ]; do sleep 0.05; done'", str(port))
 
         def heard():
             # datagrams that were sent before root's have arrived before it

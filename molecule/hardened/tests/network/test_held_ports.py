@@ -104,7 +104,7 @@ def test_a_converge_says_who_has_a_port(host, program):
 def test_who_asks_by_an_address_gets_the_gateway(host, address, get):
     # before, Debian's welcome page on port 80 answered for all unknown host names
     assert get("/alice/report/")[0] == 200
-    connection = http.client.HTTPConnection(address, 80, timeout=20)
+    connection = http.client.HTTPConnection(address, 80, timeout=60)
     connection.request("GET", "/alice/report/?a=b")
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("Location")) == (308, "https://gate.example.test/alice/report/?a=b")

@@ -41,7 +41,7 @@ def mallorys(host):
     """mallory's listeners."""
     line = "systemd-run --unit=listeners --uid=mallory --property=LimitNOFILE=6000 python3 -c %s %s"
     host.check_output(line, LISTEN, str(MANY))
-    host.check_output("timeout 30 sh -c 'until [ $(ss -Htln | wc -l) -ge %s ]; do sleep 0.2; done'", str(MANY))
+    host.check_output("timeout 60 sh -c 'until [ $(ss -Htln | wc -l) -ge %s ]; do sleep 0.2; done'", str(MANY))
     yield
     host.check_output("systemctl stop listeners")
 

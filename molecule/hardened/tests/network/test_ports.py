@@ -10,7 +10,7 @@ import pytest
 CLIENT = """
 import socket, sys
 client = socket.socket()
-client.settimeout(3)
+client.settimeout(60)
 # also where an earlier connection from this port has not quite ended
 client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 client.bind(("127.0.0.1", int(sys.argv[1])))
@@ -26,7 +26,7 @@ while True:
 UDP_CLIENT = """
 import socket, sys
 client = socket.socket(type=socket.SOCK_DGRAM)
-client.settimeout(3)
+client.settimeout(60)
 client.bind(("127.0.0.1", int(sys.argv[2])))
 client.connect(("127.0.0.1", int(sys.argv[1])))
 try:
@@ -100,7 +100,8 @@ def test_udp_is_guarded_as_well(host, port):
         "systemd-run --collect --unit=udp-outside --uid=mallory python3 -c %s %s", UDP_SERVER, str(outside)
     )
     try:
-        time.sleep(0.5)
+        for one in (port + 3, outside):
+            host.check_output("timeout 60 sh -c 'until [ \"$(ss -Huln sport = :%s)\" ]; do sleep 0.05; done'", str(one))
 
         def ask(account, to, source=0):
             line = "runuser -u %s -- python3 -c %s %s %s"

@@ -25,7 +25,7 @@ def get(address, path, context=None, login=True):
         client = http.client.HTTPSConnection(NAME)
         client.sock = context.wrap_socket(plain, server_hostname=NAME)
     else:
-        client = http.client.HTTPConnection(address, 80, timeout=20)
+        client = http.client.HTTPConnection(address, 80, timeout=60)
     headers = {"Host": NAME}
     if login:
         headers["Authorization"] = "Basic " + base64.b64encode(b"alice:alice-secret").decode()
@@ -74,8 +74,7 @@ def test_renewed_without_a_failed_request(host):
     assert host.check_output("systemctl show -P Result certbot.service") == "success"
     found = json.loads(host.check_output("cat /root/visitors.json"))
     assert list(found) == ["200"]
-    # two in a second, as the machine may be busy
-    assert found["200"] > 30
+    assert found["200"] > 50, "none came after the first fifty"
     serial = host.check_output("openssl x509 -in /etc/vizgate/tls/gateway.pem -noout -serial")
     assert serial != host.check_output("cat /root/serial-before")
 

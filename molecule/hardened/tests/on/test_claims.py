@@ -37,7 +37,7 @@ def told(host, run, ports, address):
     def told(lines):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(address, timeout=20, context=context)
+        connection = http.client.HTTPSConnection(address, timeout=60, context=context)
         connection.putrequest("GET", "/alice/tells/")
         connection.putheader("Authorization", "Basic " + base64.b64encode(b"alice:alice-secret").decode())
         for name, value in lines:
@@ -47,7 +47,7 @@ def told(host, run, ports, address):
         text = answer.read()
         return json.loads(text) if answer.status == 200 else None
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while told([]) is None:
         assert time.monotonic() < deadline, "the tool never answered"
         time.sleep(0.05)

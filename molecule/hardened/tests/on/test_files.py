@@ -58,7 +58,7 @@ def used_password(host, run, address):
     answers = []
     for path in ("/alice/", "/alice/report/", "/alice/none/", "/bob/"):
         for login in ("canary", "alice"):
-            client = http.client.HTTPSConnection(address, timeout=20, context=context)
+            client = http.client.HTTPSConnection(address, timeout=60, context=context)
             credential = base64.b64encode(f"{login}:{SECRET}".encode()).decode()
             client.request("GET", path, headers={"Authorization": f"Basic {credential}"})
             answer = client.getresponse()

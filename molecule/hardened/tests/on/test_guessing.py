@@ -16,7 +16,7 @@ context = ssl.create_default_context()
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 statuses = []
 for login in logins:
-    client = http.client.HTTPSConnection(server, timeout=20, context=context, source_address=(source, 0))
+    client = http.client.HTTPSConnection(server, timeout=60, context=context, source_address=(source, 0))
     try:
         client.request("GET", "/alice/report/", headers={"Authorization": "Basic " + base64.b64encode(login.encode()).decode()})
         statuses.append(client.getresponse().status)
@@ -89,8 +89,9 @@ def test_a_guesser_is_locked_out_then_kept_away(host, guesser, get):
     # until fail2ban's limit; then the ban may start at any moment
     more = [f"guest:guess {number}" for number in range(BANNED - FAILURES)]
     assert guesser.tries(guesser.four, *more) == [401] * len(more)
-    deadline = time.monotonic() + 20
-    while not guesser.is_banned() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while not guesser.is_banned():
+        assert time.monotonic() < deadline, "fail2ban bans nobody"
         time.sleep(0.2)
     assert guesser.tries(guesser.four, RIGHT) == ["ConnectionRefusedError"]
     assert get("/alice/report/")[0] == 200, "nobody else is kept away"
@@ -121,21 +122,27 @@ def test_the_host_itself_is_many_people(host, address, where):
     guess = [f"login{number}:guess {time.time()}" for number in range(ALL_FAILURES + 6)]
     started = time.monotonic()
     assert guesses(host, "", server, server, *guess, RIGHT) == [401] * len(guess) + [200]
-    assert time.monotonic() - started < 25, "seven turns of a throttle are more"
+    assert time.monotonic() - started < 35, "seven turns of a throttle"
 
 
-def told(run, account):
-    """The output of `vizgate log` for an account; a request is logged a moment after its response."""
-    time.sleep(0.3)
-    code, lines, errors = run(account, "vizgate log --json --lines 10000")
-    assert (code, errors) == (0, "")
-    return [json.loads(line) for line in lines.splitlines()]
+def told(run, account, *paths):
+    """The output of `vizgate log` for an account, once requests of these paths are in it: they are logged a moment after their
+    responses."""
+    end = time.monotonic() + 60
+    while True:
+        code, lines, errors = run(account, "vizgate log --json --lines 10000")
+        assert (code, errors) == (0, "")
+        found = [json.loads(line) for line in lines.splitlines()]
+        if {*paths} <= {line["path"] for line in found}:
+            return found
+        assert time.monotonic() < end, lines
+        time.sleep(0.1)
 
 
 def test_everybody_is_told_their_own_requests(run, get):
     path = f"/alice/report/{time.time_ns()}"
     assert get(f"{path}?token=hidden")[0] == 200
-    (line,) = [line for line in told(run, "alice") if line["path"] == path]
+    (line,) = [line for line in told(run, "alice", path) if line["path"] == path]
     assert (line["login"], line["link"], line["status"]) == ("alice", "report", 200)
     assert {line["user"] for line in told(run, "alice")} == {"alice"}
     assert [line for line in told(run, "mallory") if line["user"] != "mallory"] == []
@@ -147,7 +154,7 @@ def test_a_rotated_log_goes_on(host, run, get):
     get(paths[0])
     host.check_output("logrotate --force /etc/logrotate.d/vizgate")
     get(paths[1])
-    assert [line["path"] for line in told(run, "alice")][-2:] == paths
+    assert [line["path"] for line in told(run, "alice", *paths)][-2:] == paths
     assert paths[0] in host.file("/var/log/nginx/vizgate.jsonl.1").content_string
     assert paths[1] in host.file("/var/log/nginx/vizgate.jsonl").content_string
     assert host.file("/var/log/nginx/vizgate.jsonl.1").mode == 0o640

@@ -65,7 +65,7 @@ def test_unix_socket(host, alice, get, name):
     assert output == f"added http://{name}:1234/alice/page/ -> unix:{path}\n"
     assert get("/alice/page/", "alice").status == 502
     host.check_output(f"systemd-run --quiet --uid=alice --unit=page python3 /opt/unix_backend.py {path}")
-    host.check_output(f"timeout 10 sh -c 'until [ -S {path} ]; do sleep 0.05; done'")
+    host.check_output(f"timeout 60 sh -c 'until [ -S {path} ]; do sleep 0.05; done'")
     answer = get("/alice/page/x", "alice")
     assert (answer.status, answer.body.decode()) == (200, f"{host.user('alice').uid} /x")
     alice("vizgate remove page --yes")
@@ -136,7 +136,7 @@ def test_history(alice):
 def test_doctor_says_whose_process_it_is(host, alice):
     page = "python3 -m http.server --bind 127.0.0.1 --directory /var/empty-page 9095"
     host.check_output(f"mkdir -p /var/empty-page; systemd-run --quiet --uid=bob --unit=bobs-page {page}")
-    host.check_output("timeout 10 sh -c 'until ss -Hltn | grep -q :9095; do sleep 0.05; done'")
+    host.check_output("timeout 60 sh -c 'until ss -Hltn | grep -q :9095; do sleep 0.05; done'")
     alice("vizgate add bobs --port 9095")
     said = "127.0.0.1:9095 is used by a program of bob, not of alice: visitors see the pages of that program"
     # a page that responds may be intended; one that does not respond is reported

@@ -37,7 +37,7 @@ def page(host, run):
         run(account, f"echo {account}-secret | vizgate login add {account} --password-stdin")
         assert run(account, f"vizgate add full --socket {path}")[::2] == (0, "")
         host.check_output(f"systemd-run -q --unit=full-{account} --uid={account} python3 /opt/unix_backend.py {path}")
-        host.check_output(f"timeout 10 sh -c 'until test -S {path}; do sleep 0.1; done'")
+        host.check_output(f"timeout 60 sh -c 'until test -S {path}; do sleep 0.1; done'")
         return path
 
     yield page
@@ -62,7 +62,7 @@ def test_others_go_on(host, page, run, get, full):
         assert get(f"/{account}/full/", account).status == 200
         host.check_output(f"systemctl stop full-{account}; rm {path}")
         host.check_output(f"systemd-run -q --unit=full-{account} --uid={account} python3 /opt/unix_backend.py {path}")
-        host.check_output(f"timeout 10 sh -c 'until test -S {path}; do sleep 0.1; done'")
+        host.check_output(f"timeout 60 sh -c 'until test -S {path}; do sleep 0.1; done'")
         assert get(f"/{account}/full/", account).status == 200
     assert run("alice", "vizgate add between --port 9087")[0] == 0
     assert run("alice", "vizgate remove between --yes")[0] == 0

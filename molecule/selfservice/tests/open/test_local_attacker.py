@@ -412,7 +412,7 @@ def waits_for_its_request(folder, words):
     return words[0].endswith("python3") and any(path.startswith("/run/vizgate/requests/") for path in open_)
 
 def status(path):
-    connection = http.client.HTTPConnection("127.0.0.1", 1234, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", 1234, timeout=60)
     connection.request("GET", path, headers={"Authorization": "Basic bWFsbG9yeTptYWxsb3J5LXNlY3JldA=="})
     return connection.getresponse().status
 
@@ -429,7 +429,7 @@ def has_left():
         return not any(unit in line for line in file if line.split(":")[1] in ("", "name=systemd"))
 
 # a moment before, a signal reaches it: it has no lock then, and holds nobody up
-if not until(10, has_left):
+if not until(60, has_left):
     sys.exit("the helper stays in its caller's session")
 sudo = one(lambda folder, words: words[:3] == HELPER)
 subprocess.run(["systemctl", "kill", "--signal=STOP", unit], check=True)
@@ -439,10 +439,10 @@ def is_stopped():
         return file.read().rpartition(")")[2].split()[0] == "T"
 
 try:
-    stopped = until(5, is_stopped)
+    stopped = until(60, is_stopped)
     request.write(json.dumps(add("stopped")).encode())
     request.close()
-    served = until(5, lambda: status("/mallory/stopped/") == 200)
+    served = until(60, lambda: status("/mallory/stopped/") == 200)
     before, bobs = time.monotonic(), []
     for change in (add("hurried"), {"do": "remove", "name": "hurried"}):
         done = subprocess.run(["runuser", "-u", "bob", "--", *HELPER], input=json.dumps(change).encode(), capture_output=True)
@@ -466,7 +466,7 @@ def test_a_stopped_session_holds_nobody_up(host, python, her_login):
     assert served, "sudo is stopped, the helper must not be"
     assert done
     assert bobs == [True, True]
-    assert took < 20, "a lock is waited for longer"
+    assert took < 30, "a lock is waited for longer"
 
 
 LEFT_STOPPED = """
@@ -484,10 +484,10 @@ def helper():
     found = subprocess.run(["pgrep", "-f", f"^/usr/bin/python3 -IBS {HELPER[2]}$"], capture_output=True, text=True)
     return found.stdout.split()
 
-(pid,) = until(5, helper)
+(pid,) = until(60, helper)
 # of root's, in place of her session's, which would have to come in the very milliseconds
 os.kill(int(pid), signal.SIGSTOP)
-stopped = until(5, lambda: state(pid) == "T")
+stopped = until(60, lambda: state(pid) == "T")
 subprocess.run(json.loads(sys.argv[1]), stdin=subprocess.DEVNULL, check=True)
 ended = until(40, lambda: state(pid) in ("Z", "gone"))
 # runuser and sudo stop with what they have started
@@ -754,7 +754,7 @@ def bobs_socket(host, ask):
     assert "plan" in ask("bob", "add", link={"name": "private", "socket": f"{SOCKETS}/bob/private"})
     unit = "systemd-run -q --unit=bobs-backend --uid=bob --gid=bob python3 /opt/unix_backend.py"
     host.check_output(f"{unit} {SOCKETS}/bob/private")
-    host.check_output(f"timeout 10 sh -c 'until test -S {SOCKETS}/bob/private; do sleep 0.1; done'")
+    host.check_output(f"timeout 60 sh -c 'until test -S {SOCKETS}/bob/private; do sleep 0.1; done'")
     yield
     host.check_output("systemctl stop bobs-backend")
     ask("bob", "remove", name="private")
@@ -812,7 +812,7 @@ def test_her_own_socket_serves(host, get, her_login, her_socket):
     """Proves that the tests above fail because of the attack and not in general."""
     unit = "systemd-run -q --unit=mallorys-backend --uid=mallory --gid=mallory python3 /opt/unix_backend.py"
     host.check_output(f"{unit} {her_socket}")
-    host.check_output(f"timeout 10 sh -c 'until test -S {her_socket}; do sleep 0.1; done'")
+    host.check_output(f"timeout 60 sh -c 'until test -S {her_socket}; do sleep 0.1; done'")
     assert get("/mallory/trap/", "mallory").status == 200
     host.check_output("systemctl stop mallorys-backend")
 

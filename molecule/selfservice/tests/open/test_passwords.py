@@ -46,7 +46,7 @@ def watch(line):
         done = subprocess.run(command, input=secret, capture_output=True, text=True)
         code, said = done.returncode, done.stdout + done.stderr
     else:
-        child = pexpect.spawn(command[0], command[1:], timeout=15, encoding="utf-8")
+        child = pexpect.spawn(command[0], command[1:], timeout=60, encoding="utf-8")
         for asked in ("Password of login seen: ", "Repeat the password: "):
             child.expect_exact(asked)
             child.sendline(secret)
