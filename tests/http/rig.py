@@ -74,14 +74,21 @@ def basic(credential: Credential) -> str:
 
 def free_port() -> int:
     """A port on which nothing listens, below those that the kernel gives to clients."""
+    return free_range(1, 10000)
+
+
+def free_range(count: int, least: int = 20000) -> int:
+    """The first of so many such ports in a row, of the 9000 from `least` on: no `free_port` is among them."""
     while True:
-        port = random.randrange(10000, 20000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        start = random.randrange(least, least + 9000)
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for port in range(start, start + count):
+                # at all addresses: some tests listen on others than 127.0.0.1
+                probes.enter_context(socket.socket()).bind(("0.0.0.0", port))
+            return start
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
     """Waits until the condition holds, and fails where it never does."""
     end = time.monotonic() + seconds
     while not condition():
@@ -99,12 +106,17 @@ def children(parent: int) -> list[int]:
     return sorted(found)
 
 
+def state(pid: int) -> str:
+    """What a process does, as proc(5) has it: R where it runs or could, S where it sleeps; "" where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that only waits to be noticed by its parent does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return state(pid) not in ("", "Z")
 
 
 class Rig:
@@ -219,8 +231,7 @@ class Rig:
 
     def kill(self) -> None:
         """Ends every process of the gateway at once, as a power cut would."""
-        files = [self.root / "run/vizgate" / name for name in ("nginx.pid", "auth/nginx.pid", "resolve.pid")]
-        masters = [int(path.read_text()) for path in files]
+        masters = self._masters("nginx.pid", "auth/nginx.pid", "resolve.pid")
         # a master that runs on could start workers meanwhile, which would keep the port
         for pid in masters:
             os.kill(pid, signal.SIGSTOP)
@@ -230,11 +241,40 @@ class Rig:
                 os.kill(pid, signal.SIGKILL)
         eventually(lambda: not any(map(is_alive, pids)))
 
+    def _masters(self, *names: str) -> list[int]:
+        return [int((self.root / "run/vizgate" / name).read_text()) for name in names]
+
+    def settle(self) -> None:
+        """Returns when all has been done that nginx and the password checker can do: what reached them is answered or waits for
+        somebody else, or for a time."""
+        masters = self._masters("nginx.pid", "auth/nginx.pid")
+        # one may have woken another right before it fell asleep
+        eventually(lambda: all(state(pid) == "S" for _ in range(3) for master in masters for pid in children(master)))
+
+    def write_logs(self) -> None:
+        """Returns when the lines of all requests that have their answers are in the logs."""
+        time.sleep(0.2)  # workers keep them for half as long
+        self.settle()
+
     def reload(self) -> None:
         """Reloads nginx, and waits until new workers serve."""
         before = self.workers()
         self.command("reload")
         eventually(lambda: self.workers() and not set(self.workers()) & set(before))
+
+    @contextlib.contextmanager
+    def refusing_after(self, seconds: float) -> Iterator[None]:
+        """Meanwhile every refusal takes so long: more than a busy machine could."""
+        file, line = self.lua / "auth_basic.lua", "local REFUSAL_SECONDS = "
+        before = file.read_text()
+        assert f"{line}0.25 " in before
+        file.write_text(before.replace(f"{line}0.25 ", f"{line}{seconds} "))
+        self.reload()
+        try:
+            yield
+        finally:
+            file.write_text(before)
+            self.reload()
 
     # declaring
 
@@ -282,6 +322,12 @@ class Rig:
             if not over:
                 connection.close()
 
+    def send(self, path: str, authorization: str, source: str = "127.0.0.1") -> http.client.HTTPConnection:
+        """A connection over which a request has gone out; its `getresponse` waits for the answer."""
+        connection = self.connect(source)
+        connection.request("GET", path, headers={"Authorization": authorization})
+        return connection
+
     def raw(self, target: str | bytes, login: Credential | None = ALICE, *lines: str) -> Answer:
         """One request whose target and header lines go out exactly as given."""
         target = target if isinstance(target, bytes) else target.encode()
@@ -294,7 +340,7 @@ class Rig:
 
     def dial(self) -> socket.socket:
         """A plain connection to the gateway."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def websocket(self, path: str, login: Credential | None = ALICE) -> websockets.sync.client.ClientConnection:
         """An open websocket."""
@@ -302,7 +348,7 @@ class Rig:
             f"ws://127.0.0.1:{self.port}{path}",
             additional_headers={"Authorization": basic(login)} if login else None,
             max_size=None,
-            open_timeout=30,
+            open_timeout=60,
             proxy=None,
         )
 
@@ -328,7 +374,7 @@ class Rig:
 
     def checks(self) -> list[str]:
         """What reached the password checker: one line `time user status` each, which it writes a moment after its answer."""
-        time.sleep(0.3)
+        self.settle()
         return self.checks_log.read_text().splitlines()
 
     def master(self) -> int:

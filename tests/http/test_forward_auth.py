@@ -267,7 +267,7 @@ def test_websockets_sign_in_too(site: Site) -> None:
     url = f"ws://127.0.0.1:{site.rig.port}/alice/ws/x"
     cookie = {"Cookie": f"{COOKIE}=of-alice"}
     with websockets.sync.client.connect(url, additional_headers=cookie, proxy=None) as client:
-        assert client.recv(10) == "/x"
+        assert client.recv(60) == "/x"
     with pytest.raises(websockets.exceptions.InvalidStatus, match="401"):
         websockets.sync.client.connect(url, additional_headers=BROWSER, proxy=None)
 

@@ -129,18 +129,18 @@ def test_a_service_that_says_a_byte_now_and_then_has_one_deadline(rig: Rig) -> N
     move(rig, f"127.0.0.1:{PORT}")
     with socket.create_server(("127.0.0.1", PORT)) as listener, contextlib.closing(rig.connect()) as client:
         client.request("GET", "/alice/echo/")
-        listener.settimeout(10)
+        listener.settimeout(60)
         service = listener.accept()[0]
         started = time.monotonic()
         with service, contextlib.suppress(OSError):
             service.recv(65536)
             service.settimeout(0.5)
             service.sendall(b"HTTP/1.1 202 Accepted\r\nX: ")
-            while time.monotonic() - started < 15:
+            while time.monotonic() - started < 50:
                 service.sendall(b"x")
                 # the pause between two bytes; the gateway hangs up once its deadline is over
                 with contextlib.suppress(TimeoutError):
                     if service.recv(1) == b"":
                         break
-        assert 8 < time.monotonic() - started < 12
+        assert 8 < time.monotonic() - started < 40
         assert client.getresponse().status == 503

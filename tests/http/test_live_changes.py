@@ -77,9 +77,9 @@ def test_a_change_drops_no_websocket_and_adds_no_worker(gate: Rig, backends: Bac
             gate.declare("bob", [Link("t", port)])
         gate.declare("alice")
         for socket in (neighbour, other):
-            socket.recv(5)
+            socket.recv(60)
             socket.send("still here")
-            assert socket.recv(5) == "still here"
+            assert socket.recv(60) == "still here"
     assert gate.workers() == workers
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, Login
 from conftest import Backends
-from rig import ALICE, BOB, Answer, Credential, Rig, basic, children, eventually
+from rig import ALICE, BOB, Answer, Credential, Rig, basic, eventually
 
 pytestmark = pytest.mark.alone
-
-FLOOR = 0.24
-"""Seconds that a refusal takes at least, whatever it is for; nginx's clock lags by a few milliseconds."""
 
 REFUSED: dict[str, tuple[str, dict[str, str]]] = {
     "none": ("alice", {}),
@@ -62,39 +58,19 @@ def test_all_refusals_are_alike(gate: Rig, backends: Backends) -> None:
     assert backends.alice.seen == []
 
 
-def set_priority(pids: list[int], nice: int, autogroup_nice: int) -> None:
-    """Gives processes of a session a priority, within it and beside other sessions."""
-    for pid in pids:
-        os.setpriority(os.PRIO_PROCESS, pid, nice)
-    autogroup = Path(f"/proc/{pids[0]}/autogroup")
-    if autogroup.exists():
-        autogroup.write_text(str(autogroup_nice))
-
-
-@pytest.fixture
-def eager_checker(gate: Rig) -> Iterator[None]:
-    """The password checker comes before all other programs: on a busy machine, where it yields, hashing takes longer than a
-    refusal. Only root can do that."""
-    master = int((gate.root / "run/vizgate/auth/nginx.pid").read_text())
-    pids = [master, *children(master)]
-    if os.getuid() == 0:
-        set_priority(pids, -15, -15)
-    yield
-    if os.getuid() == 0:
-        set_priority(pids, 10, 5)
-
-
-@pytest.mark.usefixtures("eager_checker")
 def test_a_refusal_takes_the_same_time_for_all(gate: Rig) -> None:
     """Hashed or not: otherwise the clock would tell which users and logins exist."""
     asked = {"hashed": ("alice", "alice"), "no such login": ("alice", "mallory"), "no such user": ("nobody", "alice")}
-    seconds = {}
-    for what, (user, login) in asked.items():
-        times = [gate.get(f"/{user}/", (login, f"{what}{n}"), source=gate.address()).seconds for n in range(5)]
-        assert min(times) >= FLOOR
-        # the quickest: on a busy machine any of them may be late
-        seconds[what] = min(times)
-    assert max(seconds.values()) - min(seconds.values()) < 0.1
+
+    def quickest(what: str) -> float:
+        """Seconds; on a busy machine any of them may be late."""
+        user, login = asked[what]
+        return min(gate.get(f"/{user}/", (login, f"{what}{n}"), source=gate.address()).seconds for n in range(3))
+
+    with gate.refusing_after(2), ThreadPoolExecutor(3) as pool:
+        seconds = list(pool.map(quickest, asked))
+    assert min(seconds) > 1
+    assert max(seconds) - min(seconds) < 0.5
 
 
 def test_a_good_password_is_checked_once(gate: Rig) -> None:
@@ -132,7 +108,7 @@ def test_few_passwords_of_one_client_are_checked(gate: Rig, backends: Backends, 
     with gate.stopped_clock(), ThreadPoolExecutor(80) as pool:
         waiting = [pool.submit(attack, number) for number in range(80)]
         for seconds in (1, 2, 3):
-            eventually(lambda seconds=seconds: checked() >= 5 * seconds, 30)
+            eventually(lambda seconds=seconds: checked() >= 5 * seconds)
             assert checked() == 5 * seconds
             # while all others wait
             assert gate.get("/alice/echo/", ("late", "comer"), source=bystander).status == 200
@@ -248,5 +224,6 @@ def test_the_checker_yields_the_processor_to_the_proxy(gate: Rig) -> None:
     # "nice" counts within a session; autogroup is what the kernel goes by between the checker's and the proxy's
     pid = (gate.root / "run/vizgate/auth/nginx.pid").read_text().strip()
     autogroup = Path("/proc", pid, "autogroup")
-    assert os.getpriority(os.PRIO_PROCESS, int(pid)) == 10
+    proxy = os.getpriority(os.PRIO_PROCESS, gate.master())
+    assert os.getpriority(os.PRIO_PROCESS, int(pid)) == min(proxy + 10, 19)
     assert not autogroup.exists() or autogroup.read_text().split()[-2:] == ["nice", "5"]

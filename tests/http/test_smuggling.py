@@ -35,7 +35,8 @@ def sent(gate: Rig, text: str) -> list[int]:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
                 got += data
-                client.settimeout(0.3)
+                gate.settle()
+                client.settimeout(0.5)
     return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", got)]
 
 
@@ -106,7 +107,7 @@ class Http2:
     def __init__(self, rig: Rig) -> None:
         context = trust(rig)
         context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", rig.port), timeout=5)
+        plain = socket.create_connection(("127.0.0.1", rig.port), timeout=60)
         self._socket: ssl.SSLSocket = context.wrap_socket(plain, server_hostname="127.0.0.1")
         settings = h2.config.H2Configuration(validate_outbound_headers=False, normalize_outbound_headers=False)
         self._connection = h2.connection.H2Connection(settings)

@@ -17,11 +17,11 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.contro
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.model.entities import Link, UserData
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.listener_table import listeners
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.ports import ranges
-from rig import ALICE, Answer, Rig, eventually, has_ipv6
+from rig import ALICE, Answer, Rig, eventually, free_range, has_ipv6
 from test_dead_backends import assert_is_page
 
-# two runs of these tests at once do not meet
-START, SIZE, USERS = 20000 + os.getpid() % 100 * 110, 20, 5
+SIZE, USERS = 20, 5
+START = free_range(SIZE * USERS + 1)
 OUTSIDE = START + SIZE * USERS
 SQUATTER, SERVICE = 58234, 998
 """Accounts that nobody has: one of a user, one of a service."""

@@ -57,11 +57,11 @@ def backend() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
 def test_target_that_sends_a_byte_now_and_then(gate: Rig, backend: Callable[..., int]) -> None:
     gate.declare("alice", [Link("slow", backend(drip))])
     status = gate.get("/alice/-/status/slow", ALICE)
-    assert (status.json()["answers"], status.seconds < 12) == (False, True)
+    assert (status.json()["answers"], status.seconds < 50) == (False, True)
 
 
 def test_target_whose_line_does_not_end(gate: Rig, backend: Callable[..., int]) -> None:
     gate.declare("alice", [Link("endless", backend(flood))])
     status = gate.get("/alice/-/status/endless", ALICE)
-    assert (status.json()["answers"], status.seconds < 12) == (False, True)
+    assert (status.json()["answers"], status.seconds < 50) == (False, True)
     assert sum(FLOODED) < 2**24, "what nginx and the sockets' buffers take"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
-import socket
 import subprocess
 import tarfile
 import threading
@@ -16,7 +14,7 @@ from typing import Any
 
 import pytest
 from backends import Backend
-from rig import ALICE, BOB, REPOSITORY, Rig, is_alive
+from rig import ALICE, BOB, REPOSITORY, Rig, free_range, is_alive
 
 OLD = Path(__file__).with_name("upgrade") / "75bcbba.tar.xz"
 RANGE = 10
@@ -63,23 +61,10 @@ class Upgrade:
         return [(self.gate.root / "var/lib/vizgate" / name).read_bytes() for name in ("ports.json", "cookies.key")]
 
 
-def free_range(users: int) -> int:
-    """A port from which on the ranges of so many users are free at their first ports."""
-    while True:
-        start = random.randrange(10000, 19000)
-        try:
-            for user in range(users):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", start + user * RANGE))
-        except OSError:
-            continue
-        return start
-
-
 @pytest.fixture(scope="module")
 def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgrade]:
     """The gateway as the old tree makes it, with links and logins of users files and of alice's own."""
-    old, start = tmp_path_factory.mktemp("old"), free_range(2)
+    old, start = tmp_path_factory.mktemp("old"), free_range(2 * RANGE)
     with tarfile.open(OLD) as archive:
         archive.extractall(old, filter="data")
     backends = [Backend("alice's", port=start), Backend("bob's", port=start + RANGE)]
