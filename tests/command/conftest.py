@@ -45,7 +45,7 @@ class Terminal:
             env=environment,
             encoding="utf-8",
             dimensions=(50, 160),
-            timeout=20,
+            timeout=60,
             preexec_fn=_as_from_a_shell,
         )
         self.said = ""

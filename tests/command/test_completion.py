@@ -34,7 +34,7 @@ def fish(vizgate: Vizgate, line: str) -> list[str]:
 
 def zsh(vizgate: Vizgate, line: str) -> list[str]:
     """What zsh makes of the line when the tabulator key is pressed: the last word, if it is another."""
-    child = pexpect.spawn("zsh", ["-f", "-i"], env=environment(vizgate), encoding="utf-8", timeout=20)
+    child = pexpect.spawn("zsh", ["-f", "-i"], env=environment(vizgate), encoding="utf-8", timeout=60)
     try:
         child.sendline(
             f"PS1='> '; fpath=({vizgate.gate.root}/usr/local/share/zsh/site-functions $fpath);"

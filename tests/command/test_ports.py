@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.vizgate.gateway.plugins.module_utils._core.apply.change import Options
 from conftest import Vizgate
+from rig import free_range
 
-START = 22000
+START = free_range(20)
 
 
 @pytest.fixture

@@ -90,16 +90,16 @@ def test_remove_everything(vizgate: Vizgate, gate: Rig, backend: Backend, serves
 
 
 INTERRUPTED = """
-import os, subprocess, sys
+import os, subprocess, sys, time
 sys.path.insert(0, sys.argv[1])
 from vizgate_cli import maintenance
 archive = maintenance.archive
 def interrupted(gateway):
     path = archive(gateway)
-    try:
-        subprocess.Popen(sys.argv[2:]).wait(2)
-    except subprocess.TimeoutExpired:
-        pass  # it waits for the lock
+    late, lock = subprocess.Popen(sys.argv[2:]), f":{os.stat(gateway.paths.lock).st_ino} "
+    # until the kernel has it in the line for the lock
+    while late.poll() is None and not any("->" in line and lock in line for line in open("/proc/locks")):
+        time.sleep(0.01)
     return path
 maintenance.archive = interrupted
 maintenance.remove_everything(os.uname().nodename)
