@@ -63,7 +63,7 @@ class LocalHost(Host):
         elif (action == "stop" or "--now" in words) and unit in self.processes:
             self.processes[unit].terminate()
             if "--no-block" not in words:
-                self.processes[unit].wait(40)
+                self.processes[unit].wait(60)
         if action in ("enable", "disable"):
             (self.enabled.add if action == "enable" else self.enabled.discard)(unit)
         return ""
@@ -112,7 +112,7 @@ class LocalHost(Host):
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(40)
+                process.wait(60)
 
 
 def deployer(rig: Rig, host: LocalHost, **settings: Any) -> Deployer:

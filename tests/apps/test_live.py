@@ -98,7 +98,7 @@ class Apps:
         )
         found: dict[str, Any] = {}
         try:
-            eventually(known.exists, 60)
+            eventually(known.exists)
             yield found
         finally:
             over.touch()

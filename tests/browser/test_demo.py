@@ -42,7 +42,7 @@ def test_plots_are_drawn_and_stay_live(visit: Callable[..., Visit], demo: Demo, 
 
     plot = page.locator(".js-plotly-plot", has_text="Loss, run 12")
     drawing = plot.locator("svg.main-svg").first
-    expect(drawing).to_be_visible(timeout=20_000)
+    expect(drawing).to_be_visible(timeout=60_000)
     box = drawing.bounding_box()
     assert box
     assert box["width"] > 500
@@ -100,6 +100,6 @@ def test_alices_websocket_is_closed_to_bobs_page(visit: Callable[..., Visit], de
 def test_bob_opens_his_own(visit: Callable[..., Visit], demo: Demo, screenshots: Path) -> None:
     page = log_in(visit, demo, "bob").page
     page.goto(demo["users"]["bob"]["links"]["experiments"])
-    expect(page.locator(".js-plotly-plot svg.main-svg").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".js-plotly-plot svg.main-svg").first).to_be_visible(timeout=60_000)
     expect(page.locator(".js-plotly-plot", has_text="Two sources").locator(".hm image")).to_be_visible()
     page.screenshot(path=screenshots / "visdom-bob.png")

@@ -29,7 +29,7 @@ for url, login, expected in json.loads(sys.argv[1]):
     if login:
         request.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
     try:
-        status = urllib.request.urlopen(request, timeout=20).status
+        status = urllib.request.urlopen(request, timeout=60).status
     except urllib.error.HTTPError as error:
         status = error.code
     except OSError:

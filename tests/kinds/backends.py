@@ -93,7 +93,7 @@ def running(kind: str, gateway: Gateway, tools: Path, folder: Path) -> Iterator[
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(10)
+        process.wait(60)
 
 
 def listeners(port: int) -> set[str]:

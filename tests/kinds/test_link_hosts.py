@@ -62,7 +62,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(10)
+        process.wait(60)
 
 
 def test_a_tool_without_a_base_path(gate: Rig, dashboard: int, visit: Callable[..., Visit]) -> None:
@@ -104,5 +104,5 @@ def test_a_tool_without_a_base_path(gate: Rig, dashboard: int, visit: Callable[.
     assert status == 201
     assert alice.failures == []
     assert (
-        requests.get(f"http://127.0.0.1:{gate.port}/", headers={"Host": address[7:-1]}, timeout=10).status_code == 401
+        requests.get(f"http://127.0.0.1:{gate.port}/", headers={"Host": address[7:-1]}, timeout=60).status_code == 401
     )
