@@ -235,6 +235,8 @@ class Rig:
         # a master that runs on could start workers meanwhile, which would keep the port
         for pid in masters:
             os.kill(pid, signal.SIGSTOP)
+        # which may be in the middle of starting one
+        eventually(lambda: all(state(pid) == "T" for pid in masters))
         pids = [*masters, *(child for master in masters for child in children(master))]
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
