@@ -7,6 +7,8 @@ Ansible sends each module with its libraries as a zip file without bytecode, and
 half of the time of most modules. Here, the bytecode is kept by the digest of its source.
 """
 
+from __future__ import annotations
+
 import hashlib
 import marshal
 import os

@@ -55,7 +55,7 @@ def test_ports_are_held_that_every_account_could_listen_on(variables: dict[str, 
 )  # fmt: skip
 def test_a_site_is_in_the_way_where_it_answers_whoever_asks(site: str, rivals: str) -> None:
     assert (
-        evaluated("{{ __gateway_default_servers }}", gateway_listen_port=80, __gateway_sites={"stdout": site}) == rivals
+        evaluated("{{ __gateway_default_servers }}", gateway_listen_port=80, __gateway_nginx={"stdout": site}) == rivals
     )
 
 
@@ -67,7 +67,7 @@ def test_the_gateway_answers_whoever_asks() -> None:
     ("welcome", "listens"), [("unchanged", "listen 127.0.0.1:80 default_server;"), ("", "listen 127.0.0.1:80;")]
 )
 def test_the_redirect_leaves_port_80_to_a_site_of_an_administrators(welcome: str, listens: str) -> None:
-    variables = {"gateway_tls": True, "gateway_listen_port": 443, "__gateway_sites": {"stdout": WELCOME}}
+    variables = {"gateway_tls": True, "gateway_listen_port": 443, "__gateway_nginx": {"stdout": WELCOME}}
     text = rendered("nginx/gateway.conf.j2", __gateway_welcome_state={"stdout": welcome}, **variables)
     assert f"    {listens}\n" in text
     assert "listen 127.0.0.1:443 ssl http2 default_server;" in text
