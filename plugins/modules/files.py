@@ -103,42 +103,42 @@ options:
     description:
       - Code on the controller that is installed and activated atomically. A program that starts meanwhile uses either the old or
         the new code completely. If a run is interrupted, the old code stays active.
-      - It is put into a folder of its own, C(releases/<digest of the files>), and compiled; then the link C(current) leads to
-        that folder. C(previous) leads to the release before, which stays for programs that still run; older ones are removed.
+      - The code is copied to C(releases/<digest of the files>) and compiled; then the symbolic link C(current) points to that
+        folder. C(previous) points to the previous release, which running programs may still use; older releases are removed.
       - It is in use before O(texts) and O(sources) are written.
     type: dict
     suboptions:
       path:
-        description: The folder of the host that has C(releases), C(current) and C(previous).
+        description: Folder on the host that has C(releases), C(current) and C(previous).
         type: path
         required: true
       sources:
-        description: Files of the controller, and where they are put.
+        description: Files on the controller, and their folders in the release.
         type: list
         elements: dict
         required: true
         suboptions:
           src:
-            description: A folder of the controller, which is copied with all its files, or a pattern like C(/opt/lib/*.py).
+            description: A folder on the controller, which is copied with its contents, or a pattern like C(/opt/lib/*.py).
             type: str
             required: true
           dest:
-            description: The folder in the release.
+            description: Folder in the release.
             type: str
             required: true
           mode:
-            description: The files' mode. Folders get C(0755).
+            description: Octal mode of the files. Folders get C(0755).
             type: str
             required: true
       python:
-        description: The Python that compiles it.
+        description: The Python interpreter that compiles the code.
         type: path
         required: true
       programs:
         description: A folder of the release. The folder of the same name below O(release.path) gets a link to each file in it.
         type: str
   absent:
-    description: Files, links and folders of the host that are removed, at last.
+    description: Files, links and folders on the host to remove. They are removed last.
     type: list
     elements: str
     default: []
