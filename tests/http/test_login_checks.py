@@ -191,17 +191,23 @@ def test_without_the_password_checker(gate: Rig, backends: Backends) -> None:
     """Who is known stays in; who is new is told that it is not the password."""
     gate.declare("alice", logins=[Login("guest", password="late")])
     assert gate.get("/alice/echo/", ALICE).status == 200
-    pid_file = gate.root / "run/vizgate/auth/nginx.pid"
-    os.kill(int(pid_file.read_text()), 15)
-    eventually(lambda: not pid_file.exists())
-    try:
+    with gate.configured("vizgate.configure { checker_restart_seconds = 0 }"), gate.without_checker():
         answer = gate.get("/alice/echo/", ("guest", "late"), source=gate.address())
         assert (answer.status, "Passwords cannot be checked right now" in answer.text) == (503, True)
         assert gate.get("/alice/echo/", ALICE).status == 200
-    finally:
-        gate.command("start")
     assert gate.get("/alice/echo/", ("guest", "late"), source=gate.address()).status == 200
     assert len(backends.alice.seen) == 3
+
+
+def test_a_restart_of_the_password_checker_is_waited_for(gate: Rig) -> None:
+    gate.declare("alice", logins=[Login("guest", password="patient")])
+    log = gate.root / "var/log/nginx/error.log"
+    before = log.stat().st_size
+    with ThreadPoolExecutor(1) as pool, gate.without_checker():
+        answer = pool.submit(gate.get, "/alice/echo/", ("guest", "patient"), source=gate.address())
+        # it has been asked, in vain
+        eventually(lambda: b"password.sock failed" in log.read_bytes()[before:])
+    assert answer.result().status == 200
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ return {
     -- `site` is the public address.
     sign_in = { way = "htpasswd" },
 
+    checker_restart_seconds = 5,    -- a password is checked by then, or cannot be: the password checker may be restarting
     loopback_pattern = "^\127",     -- addresses in bytes that are this host's: every account here can use all of them
     settled_seconds = 300,          -- after which nginx has certainly read an include file again, if it was reloaded for it
     sock_diag = 4,                  -- the kernel's protocol for questions about sockets: NETLINK_SOCK_DIAG
