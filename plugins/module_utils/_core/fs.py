@@ -39,15 +39,19 @@ def _flush_all(files: Iterable[str], entries: Iterable[str]) -> None:
 def _stage(path: str, text: str, ending: str = NEW) -> None:
     """Writes the coming text beside a file, readable by the group that the folder belongs to."""
     folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
+    try:
+        group = os.stat(folder).st_gid
+    except FileNotFoundError:
         os.makedirs(folder, mode=0o700)
+        group = os.stat(folder).st_gid
     descriptor = os.open(path + ending, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
     with open(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
         # whatever the umask of whoever changes something: nginx's processes read by their group
-        os.fchmod(descriptor, 0o640)
-        group = os.stat(folder).st_gid
-        if os.fstat(descriptor).st_gid != group:
+        status = os.fstat(descriptor)
+        if status.st_mode & 0o7777 != 0o640:
+            os.fchmod(descriptor, 0o640)
+        if status.st_gid != group:
             os.fchown(descriptor, -1, group)
 
 
