@@ -35,6 +35,7 @@ class LocalHost(Host):
         self.files: dict[str, str] = {}
         self.enabled: set[str] = set()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.stopping: set[str] = set()
 
     def account(self, user: str) -> tuple[int, int, str] | None:
         return 1501, 1501, str(self.home)
@@ -58,10 +59,15 @@ class LocalHost(Host):
 
     def systemctl(self, *words: str, check: bool = True) -> str:
         action, unit = words[0], words[-1]
+        if action == "start" and unit in self.stopping:
+            # as systemd: a unit that is still stopping starts once it has ended
+            self.processes[unit].wait(60)
+            self.stopping.remove(unit)
         if action == "start" and self.state(unit)[0] != "active":
             self._start(unit)
         elif (action == "stop" or "--now" in words) and unit in self.processes:
             self.processes[unit].terminate()
+            self.stopping.add(unit)
             if "--no-block" not in words:
                 self.processes[unit].wait(60)
         if action in ("enable", "disable"):
