@@ -1,6 +1,6 @@
 # The everyday commands; `make` lists them.
 .DEFAULT_GOAL := help
-# the longest first: three run at a time, and one that begins late runs alone
+# the longest first: two run at a time, and one that begins late runs alone
 LONGEST := molecule/apps molecule/hardened molecule/selfservice
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SUITES := lint unit http http-alone kinds apps browser command docs
@@ -48,7 +48,7 @@ lint: .venv/test ## all static checks
 	tests/suite lint tests/lint
 
 unit: .venv/test ## the core, without a server
-	tests/suite unit pytest tests/unit --numprocesses 3
+	tests/suite unit pytest tests/unit --numprocesses 2
 
 http: .venv/test ## the real nginx on loopback
 	@# twice the processors, as half of the time is waiting
@@ -67,11 +67,11 @@ kinds: .venv/test ## real tools behind the gateway
 browser: .venv/test demo ## a real browser on the demo
 	tests/suite browser pytest tests/browser
 
-molecule: .venv/test ## Debian 12 and 13 in containers, three scenarios at a time
+molecule: .venv/test ## Debian 12 and 13 in containers, two scenarios at a time
 	tests/packages
 	tests/docker/engine
 	tests/docker/images
-	$(MAKE) --jobs 3 --keep-going $(SCENARIOS) $(JOBS)
+	$(MAKE) --jobs 2 --keep-going $(SCENARIOS) $(JOBS)
 
 $(SCENARIOS): molecule/%: .venv/test # one of them: make molecule/default
 	MOLECULE_COMMAND_BORDERS=false tests/suite --quiet molecule-$* molecule test --scenario-name $*

@@ -15,7 +15,7 @@ import os
 import sys
 import zipimport
 
-CACHE = os.environ.get("VIZGATE_TEST_BYTECODE", "/var/cache/vizgate-bytecode")
+CACHE = "/var/cache/ansible-bytecode"
 compile_source = zipimport._compile_source
 
 # programs that a module starts are not tested with this

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rig import ALICE, Rig
+from rig import ALICE, Rig, eventually, is_alive
 
 
 def test_hand_edits_are_told_and_put_right_by_site(gate: Rig) -> None:
@@ -23,6 +23,9 @@ def test_hand_edits_are_told_and_put_right_by_site(gate: Rig) -> None:
     assert "alice/rogue" not in drift[str(links)]["after"]
     assert "$2" not in json.dumps(drift), "hashes are nobody's business"
 
+    conf = folder / "nginx.conf"
+    conf.write_text(conf.read_text() + "# edited\n")
+    workers, checks = gate.workers(), gate.logged_checks()
     done = gate.run("ansible-playbook", "-i", str(gate.inventory), "playbooks/site.yml", "--diff")
     assert done.returncode == 0, done.stdout + done.stderr
     assert '-"alice/rogue" "strip 127.0.0.1:22";' in done.stdout
@@ -33,6 +36,11 @@ def test_hand_edits_are_told_and_put_right_by_site(gate: Rig) -> None:
         )
     assert gate.get("/alice/rogue/", ALICE).status == 404
     assert gate.core.drift() == []
+    # nginx and the password checker have read their own settings again
+    eventually(lambda: not any(map(is_alive, workers)))
+    assert gate.get("/alice/echo/", ("alice", "never before"), source=gate.address()).status == 401
+    gate.write_logs()
+    assert gate.logged_checks() == checks, "the checker of the tests logs, that of the role does not"
     gate.fit()
 
 
