@@ -31,13 +31,27 @@ def until(seconds, holds):
         time.sleep(0.02)
     return found
 
+# the /proc folder of a process's parent
+def parent(folder):
+    with open(folder + "/status") as file:
+        return "/proc/" + next(line.split()[1] for line in file if line.startswith("PPid:"))
+
 def is_below(folder, pid):
     while folder not in ("/proc/0", "/proc/1"):
         if folder == f"/proc/{pid}":
             return True
-        with open(folder + "/status") as file:
-            folder = "/proc/" + next(line.split()[1] for line in file if line.startswith("PPid:"))
+        folder = parent(folder)
     return False
+
+# whether the shell has ended that moves the helper; it is in the caller's cgroup until then, and the helper waits for it
+def is_alone(helper):
+    for folder in glob.glob("/proc/[0-9]*"):
+        try:
+            if parent(folder) == helper:
+                return False
+        except OSError:
+            pass
+    return True
 
 # the /proc folder of the root helper that this process started, once there is one
 def helper_below(pid):

@@ -69,7 +69,7 @@ def has_left():
     folder = helper_below(helper.pid)
     if folder:
         with open(folder + "/cgroup") as cgroup:
-            return "cold.scope" not in cgroup.read()
+            return "cold.scope" not in cgroup.read() and is_alone(folder)
 if not until(30, has_left):
     sys.exit("the helper stays in its caller's session")
 with open(freezer, "w") as file:
@@ -77,7 +77,7 @@ with open(freezer, "w") as file:
 helper.stdin.write(json.dumps(add("frozen")).encode())
 helper.stdin.close()
 os.set_blocking(helper.stdout.fileno(), False)
-said = until(20, helper.stdout.read)
+said = until(60, helper.stdout.read)
 with open(freezer, "w") as file:
     file.write("0")
 helper.wait()
@@ -131,7 +131,8 @@ helper = one(waits_for_its_request)
 
 def has_left():
     with open(helper + "/cgroup") as file:
-        return not any(unit in line for line in file if line.split(":")[1] in ("", "name=systemd"))
+        left = not any(unit in line for line in file if line.split(":")[1] in ("", "name=systemd"))
+    return left and is_alone(helper)
 
 # a moment before, a signal reaches it: it has no lock then, and holds nobody up
 if not until(60, has_left):
