@@ -110,7 +110,7 @@ def repeat(kind, ask, pause):
         try:
             ask()
             seen[kind] += 1
-        except Exception as error:
+        except Exception as error:  # of any kind: the test prints it
             wrong.append(f"{time.strftime('%T')} {kind}: {error!r}")
 
 

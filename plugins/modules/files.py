@@ -244,12 +244,15 @@ def main() -> None:
         diff += changes.diff
     replaced: list[tuple[str, host_files.Text | None]] = []
     for wanted in packed["files"]:
-        before = host_files.read(wanted["path"])
+        # a kept file may be a log of any size, and its content does not change
+        stays = wanted.get("keep") and os.path.exists(wanted["path"])
+        before = host_files.read(wanted["path"]) if module.params["verify"] and not stays else None
         change = _file_changes(module, **wanted)
         if change:
             changed.append(wanted["path"])
             diff.append(change)
-            replaced.append((wanted["path"], before))
+            if not stays:
+                replaced.append((wanted["path"], before))
     if module.params["verify"] and not check:
         wrong = _output_of_failure(module, module.params["verify"])
         if wrong:

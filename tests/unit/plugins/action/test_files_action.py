@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -167,6 +168,16 @@ def test_files_that_the_host_refuses_become_what_they_were(tmp_path: Path) -> No
     old.write_text("wrong\n")
     arguments["texts"] = []
     assert "so all files stay" in files(tmp_path, arguments)["msg"], "unchanged files are checked as well"
+
+
+def test_a_kept_file_is_not_read_and_stays_if_the_host_refuses_others(tmp_path: Path) -> None:
+    """It may be a log of any size. A pipe blocks its reader."""
+    pipe, new = tmp_path / "pipe", tmp_path / "new"
+    os.mkfifo(pipe, 0o600)
+    texts = [{"path": str(pipe), "text": "", "mode": "0640", "keep": True}, {"path": str(new), "text": "x"}]
+    assert "so all files stay" in files(tmp_path, {"texts": texts, "verify": "false"})["msg"]
+    assert (pipe.is_fifo(), new.exists()) == (True, False)
+    assert files(tmp_path, {"texts": texts})["files"] == [str(new)]
 
 
 def test_options_that_lack_something_touch_nothing(tmp_path: Path) -> None:
