@@ -79,4 +79,6 @@ def test_what_nginx_has_read_from_an_edited_map_does_not_stay(gateway: Gateway, 
     with path.open("a", encoding="utf-8") as file:
         file.write(f'"{user}/x" "strip 10.0.0.1:22";\n')
     outcome = declare(gateway, {"alice": ALICE}, repair=True)
-    assert outcome.reload or control.entries.get(f"{user}/x") == "", "nginx serves it until it is told or reloaded"
+    assert outcome.reload or control.entries.get(f"{user}/x") == "", (
+        "nginx serves it until the change is published or nginx is reloaded"
+    )

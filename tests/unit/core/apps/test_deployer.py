@@ -47,7 +47,7 @@ def test_update_switches_before_it_reaps(deploy: Callable[..., Outcome], control
         "disable 1",
         "stop 1",
     ]
-    assert seen == [f"{unit(1)} {unit(2)}"], "both run while nginx is told"
+    assert seen == [f"{unit(1)} {unit(2)}"], "both run while the link is published"
     assert serves(control) == "tasks.2.sock"
     assert host.running == host.enabled == {unit(2)}
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of the doctor share: small servers, what is told of links to them, and what the doctor says."""
+"""What the tests of the doctor share: small servers, links to them, and what the doctor says."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The vizgate authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The old script's files: what honest ones bring, and what is told of the rest."""
+"""The old script's files: what valid ones declare, and which problems of the others are reported."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from ansible_collections.vizgate.gateway.plugins.module_utils._core.net.bounded 
 
 SECONDS = 0.5
 LATE = 30
-"""Seconds. Whoever takes as long has not kept the deadline; a machine that is busy has."""
+"""Seconds, far more than a call with a deadline takes on a busy machine: one that takes as long has ignored it."""
 
 
 def drip(connection: socket.socket) -> None:
